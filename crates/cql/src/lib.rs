@@ -1,1 +1,5 @@
+//! The Cassandra Query Language: text, types, values and schema, with no I/O and no runtime.
 
+pub mod types;
+
+pub use types::{CqlType, UserType};
