@@ -1,5 +1,6 @@
 //! The Cassandra Query Language: text, types, values and schema, with no I/O and no runtime.
 
+pub mod ast;
 pub mod types;
 
 pub use types::{CqlType, UserType};
