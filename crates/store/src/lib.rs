@@ -1,1 +1,27 @@
+//! The seam between the APIs and the engines.
+//!
+//! Vocabulary: an *engine* implements [`DataStore`]; an *API* turns its requests into `cql::ast::Statement`s and
+//! hands them over. A statement is *prepared* once ([`Prepared`]: its metadata and the engine's plan) and
+//! *executed* with [`Binds`] under a [`Context`]; what comes back is an [`Answer`], ready or later.
+//!
+//! Nothing here does I/O or knows a runtime.
 
+mod answer;
+mod binds;
+mod context;
+mod data_store;
+mod error;
+mod principal;
+mod seal;
+
+pub use answer::{
+    Answer, ColumnSpec, Outcome, ResultKind, Rows, RowsMetadata, SchemaChange, SchemaChangeKind, SchemaTarget,
+};
+pub use binds::{Bind, Binds, Slot};
+pub use context::{Cancellation, Consistency, Context, PageState, SerialConsistency};
+pub use data_store::{
+    BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
+};
+pub use error::{Error, ErrorKind, Result, WriteType};
+pub use principal::Principal;
+pub use seal::{SealError, SealKey};

@@ -1,0 +1,113 @@
+//! The one error of the seam: Cassandra's own classes, plus corrupt and internal.
+//!
+//! Each API maps [`ErrorKind`] once to what its protocol has.
+
+use std::sync::Arc;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, for the caller to act on, and the sentence that says so.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub kind: ErrorKind,
+    /// What was wrong, where, and what to do; Cassandra's own wording where it has one.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    Syntax,
+    Invalid,
+    /// Legal CQL that Cassandra refuses for its configuration, or that this server does not do yet.
+    Config,
+    Unauthorized,
+    BadCredentials,
+    AlreadyExists {
+        keyspace: Arc<str>,
+        table: Arc<str>,
+    },
+    Unprepared {
+        id: [u8; 16],
+    },
+    Unavailable {
+        consistency: u16,
+        required: u32,
+        alive: u32,
+    },
+    WriteTimeout {
+        consistency: u16,
+        received: u32,
+        required: u32,
+        write_type: WriteType,
+    },
+    ReadTimeout {
+        consistency: u16,
+        received: u32,
+        required: u32,
+        data_present: bool,
+    },
+    WriteFailure {
+        consistency: u16,
+        received: u32,
+        required: u32,
+        failures: u32,
+        write_type: WriteType,
+    },
+    ReadFailure {
+        consistency: u16,
+        received: u32,
+        required: u32,
+        failures: u32,
+        data_present: bool,
+    },
+    FunctionFailure {
+        keyspace: Arc<str>,
+        name: Arc<str>,
+        arguments: Vec<String>,
+    },
+    Truncate,
+    Overloaded,
+    Bootstrapping,
+    Protocol,
+    /// Stored data failed its checksum or makes no sense. Nothing wrong is served.
+    Corrupt,
+    /// A fault of this program.
+    Internal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteType {
+    Simple,
+    Batch,
+    UnloggedBatch,
+    Counter,
+    BatchLog,
+    Cas,
+    View,
+    Cdc,
+}
+
+impl Error {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into() }
+    }
+    pub fn syntax(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Syntax, message)
+    }
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Invalid, message)
+    }
+    pub fn config(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Config, message)
+    }
+    pub fn corrupt(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Corrupt, message)
+    }
+    pub fn internal(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Internal, message)
+    }
+    pub fn overloaded(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Overloaded, message)
+    }
+}
