@@ -1,1 +1,16 @@
+//! Dev only: what tests need and do not make themselves.
+//!
+//! - *Components*: a real Apache Cassandra ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
+//!   outlive the test ([`guarded`]).
+//! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
+//! - The *client* that sends them ([`wire`], [`value`]) is small, blocking, and made apart from the crates it tests,
+//!   so that no mistake can hide by being on both sides.
 
+pub mod cassandra;
+pub mod folders;
+pub mod guarded;
+pub mod loopback;
+pub mod requirement;
+
+pub use cassandra::Cassandra;
+pub use requirement::require;

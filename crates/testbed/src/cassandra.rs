@@ -1,0 +1,165 @@
+//! A real Apache Cassandra for tests: obtained from Maven Central, started on a loopback address with free ports
+//! and its own folder, stopped by process id.
+//!
+//! `Cassandra::start` gives one of your own, `Cassandra::shared` the one that all tests of a process share.
+
+mod flags;
+mod jars;
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::guarded::{Guarded, Signal};
+use crate::{folders, loopback};
+pub use jars::VERSION;
+
+/// A start may take this long on a machine that is busy with other things; idle it takes 2 to 4 s.
+const START: Duration = Duration::from_secs(180);
+
+/// How a Cassandra is to run. The default is the quickest start, for tests of behaviour.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Java heap in MiB.
+    pub heap: u32,
+    /// Quick start and no tuning for long runs: no waiting for other nodes, the first compiler only. A benchmark
+    /// sets this to false.
+    pub quick: bool,
+    /// Syncs nothing and does not flush schema changes: DDL is several times faster, and a kill loses it.
+    pub throwaway: bool,
+    /// `CREATE MATERIALIZED VIEW`, which is off as shipped.
+    pub views: bool,
+    /// `CREATE FUNCTION` and `CREATE AGGREGATE`, which are off as shipped.
+    pub functions: bool,
+    /// `CREATE CUSTOM INDEX ... USING 'SASI'`, which is off as shipped.
+    pub sasi: bool,
+    /// Password log-in (cassandra/cassandra) and permissions.
+    pub login: bool,
+    /// Further lines for cassandra.yaml.
+    pub yaml: String,
+    /// Further flags for Java.
+    pub java: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            heap: 512,
+            quick: true,
+            throwaway: true,
+            views: true,
+            functions: true,
+            sasi: true,
+            login: false,
+            yaml: String::new(),
+            java: Vec::new(),
+        }
+    }
+}
+
+/// A running Cassandra. Dropping it kills it and removes its folder.
+#[derive(Debug)]
+pub struct Cassandra {
+    process: Guarded,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Cassandra {
+    /// The one that the tests of this process share, started by the first that asks.
+    pub fn shared() -> Result<&'static Cassandra> {
+        static SHARED: OnceLock<Result<Cassandra, String>> = OnceLock::new();
+        // A static is never dropped; the watcher ends the process and removes the folder when we end.
+        SHARED
+            .get_or_init(|| Cassandra::start(&Options::default()).map_err(|e| format!("{e:#}")))
+            .as_ref()
+            .map_err(|e| anyhow!("{e}"))
+    }
+
+    /// Obtains Cassandra if that was not done before, and starts one.
+    pub fn start(options: &Options) -> Result<Cassandra> {
+        let jars = jars::obtain()?;
+        // Another process can take a port between our look and Cassandra's bind: then it is tried again.
+        match start_once(&jars, options) {
+            Err(e) if format!("{e:#}").contains("Address already in use") => start_once(&jars, options),
+            other => other,
+        }
+    }
+
+    /// Where it answers CQL.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where its configuration, data and logs are: `cassandra.yaml`, `data`, `log`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends it cleanly (it drains), which takes about 2 s; `drop` is quicker.
+    pub fn stop(mut self) -> Result<()> {
+        self.process.signal(Signal::Term)?;
+        self.process.wait(Duration::from_secs(60))?;
+        Ok(())
+    }
+}
+
+fn start_once(jars: &jars::Jars, options: &Options) -> Result<Cassandra> {
+    let folder = folders::scratch("cassandra")?;
+    let (process, address) = launch(jars, options, &folder, &[])?;
+    let mut cassandra = Cassandra { process, address, folder };
+    let deadline = Instant::now() + START;
+    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+        if let Some(status) = cassandra.process.ended()? {
+            bail!("Cassandra ended while it started ({status}):\n{}", last_words(&cassandra.folder));
+        }
+        if Instant::now() >= deadline {
+            bail!("Cassandra did not answer within {START:?}:\n{}", last_words(&cassandra.folder));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(cassandra)
+}
+
+/// Writes the configuration and starts the process; it does not answer yet.
+fn launch(
+    jars: &jars::Jars,
+    options: &Options,
+    folder: &Path,
+    more: &[String],
+) -> Result<(Guarded, SocketAddr)> {
+    let ip = loopback::address();
+    let ports = loopback::free_ports(ip, 2)?;
+    let [cql, gossip] = ports.as_slice() else { bail!("two ports were asked for") };
+    for inner in ["data", "log", "tmp"] {
+        std::fs::create_dir_all(folder.join(inner))?;
+    }
+    std::fs::write(folder.join("cassandra.yaml"), flags::yaml(options, ip, *cql, *gossip))?;
+    std::fs::write(folder.join("logback.xml"), flags::LOGBACK)?;
+    let log = File::create(folder.join("log/output.log"))?;
+    let (program, mut args) = flags::program(jars, options, folder);
+    args.extend(more.iter().cloned());
+    args.extend(flags::main_class(jars));
+    let process = Guarded::start(&program, &args, &[], folder, log, Some(folder))
+        .with_context(|| format!("cannot start Cassandra {VERSION}"))?;
+    Ok((process, SocketAddr::new(ip, *cql)))
+}
+
+/// The end of what it printed and the errors it logged.
+fn last_words(folder: &Path) -> String {
+    let read = |name: &str| std::fs::read_to_string(folder.join("log").join(name)).unwrap_or_default();
+    let output = read("output.log");
+    let log = read("system.log");
+    let errors = log.lines().filter(|l| l.starts_with("ERROR")).take(3);
+    let tail = output.lines().skip(output.lines().count().saturating_sub(15));
+    errors.chain(tail).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,158 @@
+//! The configuration and the command line of a Cassandra 5.0 on Java 17.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use super::jars::Jars;
+
+/// Errors and warnings to a file; the rest would only cost time.
+pub(super) const LOGBACK: &str = r#"<configuration>
+ <appender name="F" class="ch.qos.logback.core.FileAppender">
+  <file>${cassandra.logdir}/system.log</file>
+  <encoder><pattern>%-5level [%thread] %date{ISO8601} %F:%L - %msg%n</pattern></encoder>
+ </appender>
+ <root level="WARN"><appender-ref ref="F"/></root>
+</configuration>
+"#;
+
+/// Needed by Cassandra 5.0 on Java 17 (its `jvm17-server.options`).
+const EXPORTS: [&str; 10] = [
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.base/java.lang.ref",
+    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+    "java.rmi/sun.rmi.registry",
+    "java.rmi/sun.rmi.server",
+    "java.sql/java.sql",
+    "jdk.unsupported/sun.misc",
+    "jdk.attach/sun.tools.attach",
+];
+
+const OPENS: [&str; 17] = [
+    "java.base/java.io",
+    "java.base/java.lang",
+    "java.base/java.lang.module",
+    "java.base/java.lang.reflect",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.loader",
+    "java.base/jdk.internal.math",
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.module",
+    "java.base/jdk.internal.ref",
+    "java.base/jdk.internal.reflect",
+    "java.base/jdk.internal.util.jar",
+    "java.base/sun.nio.ch",
+    "jdk.management/com.sun.management.internal",
+];
+
+/// An archive of loaded classes made with a Java agent needs these when it is made and when it is used.
+pub(super) const ARCHIVE_WITH_AGENT: [&str; 2] =
+    ["-XX:+UnlockDiagnosticVMOptions", "-XX:+AllowArchivingWithJavaAgent"];
+
+/// cassandra.yaml: the four settings that Cassandra refuses to start without, the addresses, the options.
+pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> String {
+    let mut lines = vec![
+        "cluster_name: Test Cluster".to_owned(),
+        "partitioner: org.apache.cassandra.dht.Murmur3Partitioner".to_owned(),
+        "endpoint_snitch: SimpleSnitch".to_owned(),
+        "commitlog_sync: periodic".to_owned(),
+        "commitlog_sync_period: 10000ms".to_owned(),
+        "seed_provider:".to_owned(),
+        "  - class_name: org.apache.cassandra.locator.SimpleSeedProvider".to_owned(),
+        format!("    parameters: [{{seeds: \"{ip}:{gossip}\"}}]"),
+        format!("listen_address: {ip}"),
+        format!("storage_port: {gossip}"),
+        format!("rpc_address: {ip}"),
+        format!("native_transport_port: {cql}"),
+        "num_tokens: 1".to_owned(),
+        "initial_token: \"0\"".to_owned(),
+        // A snapshot before each DROP and TRUNCATE is of no use here and takes most of their time.
+        "auto_snapshot: false".to_owned(),
+    ];
+    if options.quick {
+        lines.push("auto_bootstrap: false".to_owned());
+    }
+    if options.views {
+        lines.push("materialized_views_enabled: true".to_owned());
+    }
+    if options.functions {
+        lines.push("user_defined_functions_enabled: true".to_owned());
+    }
+    if options.sasi {
+        lines.push("sasi_indexes_enabled: true".to_owned());
+    }
+    if options.login {
+        lines.push("authenticator: PasswordAuthenticator".to_owned());
+        lines.push("authorizer: CassandraAuthorizer".to_owned());
+    }
+    lines.push(options.yaml.clone());
+    lines.join("\n") + "\n"
+}
+
+/// The program and its flags, all but the class path and main class.
+pub(super) fn program(jars: &Jars, options: &Options, folder: &Path) -> (PathBuf, Vec<String>) {
+    let mut args: Vec<String> = Vec::new();
+    args.extend(EXPORTS.iter().map(|m| format!("--add-exports={m}=ALL-UNNAMED")));
+    args.extend(OPENS.iter().map(|m| format!("--add-opens={m}=ALL-UNNAMED")));
+    let heap = options.heap;
+    args.extend([format!("-Xms{heap}M"), format!("-Xmx{heap}M"), "-Xss256k".to_owned()]);
+    let properties = [
+        ("java.io.tmpdir", folder.join("tmp").display().to_string()),
+        ("cassandra.config", format!("file://{}", folder.join("cassandra.yaml").display())),
+        ("cassandra.storagedir", folder.join("data").display().to_string()),
+        ("cassandra.logdir", folder.join("log").display().to_string()),
+        ("logback.configurationFile", format!("file://{}", folder.join("logback.xml").display())),
+        ("jdk.attach.allowAttachSelf", "true".to_owned()),
+        ("io.netty.tryReflectionSetAccessible", "true".to_owned()),
+        ("java.net.preferIPv4Stack", "true".to_owned()),
+        ("cassandra-foreground", "yes".to_owned()),
+    ];
+    args.extend(properties.iter().map(|(key, value)| format!("-D{key}={value}")));
+    args.push(format!("-javaagent:{}", jars.agent.display()));
+    args.push("-XX:+ExitOnOutOfMemoryError".to_owned());
+    if options.quick {
+        let quick = [
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Dcassandra.ring_delay_ms=1000",
+            "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+            "-Dcassandra.superuser_setup_delay_ms=0",
+            "-Dcassandra.shutdown_announce_in_ms=0",
+            // Otherwise measured at every start, which takes most of a second.
+            "-Dcassandra.memtable.row_overhead_size=180",
+        ];
+        args.extend(quick.map(str::to_owned));
+    } else {
+        args.push("-XX:+UseG1GC".to_owned());
+    }
+    if options.throwaway {
+        args.push("-Dcassandra.unsafesystem=true".to_owned());
+        args.push("-Dcassandra.skip_sync=true".to_owned());
+    }
+    if let (Some(archive), true) = (&jars.archive, options.quick) {
+        args.push(format!("-XX:SharedArchiveFile={}", archive.display()));
+        args.extend(ARCHIVE_WITH_AGENT.map(str::to_owned));
+    }
+    args.extend(options.java.iter().cloned());
+    // As root Cassandra locks all of its heap into memory; without the capability it cannot.
+    match &jars.setpriv {
+        Some(setpriv) => {
+            let mut wrapped = vec!["--bounding-set=-ipc_lock".to_owned(), jars.java.display().to_string()];
+            wrapped.extend(args);
+            (setpriv.clone(), wrapped)
+        }
+        None => (jars.java.clone(), args),
+    }
+}
+
+/// The class path and the main class. Every jar by name and in order: an archive of loaded classes is used only
+/// where the class path is the one it was made with.
+pub(super) fn main_class(jars: &Jars) -> Vec<String> {
+    let class_path = jars.jars.iter().map(|j| j.display().to_string()).collect::<Vec<_>>().join(":");
+    vec!["-cp".to_owned(), class_path, "org.apache.cassandra.service.CassandraDaemon".to_owned()]
+}

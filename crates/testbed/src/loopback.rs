@@ -1,0 +1,30 @@
+//! Loopback addresses and free ports, so that test runs beside each other never meet.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result};
+
+/// An address of 127/8 made of this process's id: Linux answers on all of them, and no two processes share one.
+pub fn address() -> IpAddr {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let number = COUNT.fetch_add(1, Ordering::Relaxed) % 100;
+    // The second byte starts at 64 to stay away from the hand-picked 127.0.0.x.
+    let second = 64 + (number as u8) + (high & 0x3f);
+    IpAddr::V4(Ipv4Addr::new(127, second, middle, low.max(1)))
+}
+
+/// That many different ports, free at this moment on the address.
+pub fn free_ports(address: IpAddr, count: usize) -> Result<Vec<u16>> {
+    let mut held = Vec::new();
+    let mut ports = BTreeSet::new();
+    while ports.len() < count {
+        let listener = TcpListener::bind(SocketAddr::new(address, 0))
+            .with_context(|| format!("no free port on {address}"))?;
+        ports.insert(listener.local_addr()?.port());
+        held.push(listener);
+    }
+    Ok(ports.into_iter().collect())
+}

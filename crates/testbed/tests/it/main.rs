@@ -1,0 +1,3 @@
+//! The testbed's own tests.
+
+mod processes;
