@@ -1,0 +1,61 @@
+//! What the engine knows of a table beyond its schema: the numbers that its stored keys and cells carry.
+//!
+//! Vocabulary: a *number* is the first four bytes of every key of a table or index; a *cell id* is a column's number
+//! inside stored records. Names may change, numbers never do, and none is used a second time.
+
+use std::sync::Arc;
+
+use ilium_cql::ast::IndexOn;
+use ilium_cql::schema::Table;
+
+/// A table as statements are planned against it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableEntry {
+    pub table: Arc<Table>,
+    pub number: u32,
+    /// Parallel to [`Table::columns`]; 0 for the columns of the primary key, which are part of the key.
+    pub cell_ids: Vec<u16>,
+    /// `table.columns[..partition_key_len]` are the partition key.
+    pub partition_key_len: usize,
+    /// As many columns after the partition key are the clustering columns; statics and regulars follow.
+    pub clustering_len: usize,
+    pub indexes: Vec<IndexEntry>,
+    pub source: Source,
+}
+
+/// A secondary index with the number of its own keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    pub name: Arc<str>,
+    pub number: u32,
+    /// The indexed column's index in [`Table::columns`].
+    pub column: usize,
+    /// Never `Simple` for a collection that is not frozen: what the bare name meant is settled.
+    pub on: IndexOn,
+    /// Whether every row that was there before the index is in it: until then only writes use it.
+    pub ready: bool,
+}
+
+/// Where a table's rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    Stored,
+    /// Made by `crate::system` when read; cannot be written.
+    Virtual,
+}
+
+impl TableEntry {
+    /// Columns of the primary key, in order.
+    pub fn key_len(&self) -> usize {
+        self.partition_key_len + self.clustering_len
+    }
+
+    pub fn index(&self, name: &str) -> Option<&IndexEntry> {
+        self.indexes.iter().find(|index| &*index.name == name)
+    }
+
+    /// The index in [`Table::columns`] of the column that a stored cell belongs to; `None`: it was dropped since.
+    pub fn column_of_cell(&self, cell_id: u16) -> Option<usize> {
+        self.cell_ids.iter().position(|id| *id == cell_id && cell_id != 0)
+    }
+}
