@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ilium_cql::ast::IndexOn;
-use ilium_cql::schema::Table;
+use ilium_cql::schema::{ColumnKind, Table};
 
 /// A table as statements are planned against it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct TableEntry {
     pub clustering_len: usize,
     pub indexes: Vec<IndexEntry>,
     pub source: Source,
+    /// The least cell id that no column, dropped ones included, ever had.
+    pub next_cell_id: u16,
 }
 
 /// A secondary index with the number of its own keys.
@@ -45,6 +47,33 @@ pub enum Source {
 }
 
 impl TableEntry {
+    /// A table that was just made, with the first cell ids and no index.
+    pub fn new(table: Arc<Table>, number: u32, source: Source) -> TableEntry {
+        let of_kind = |kind| table.columns.iter().filter(|column| column.kind == kind).count();
+        let partition_key_len = of_kind(ColumnKind::PartitionKey);
+        let clustering_len = of_kind(ColumnKind::Clustering);
+        let mut next_cell_id = 1;
+        let cell_ids = (0..table.columns.len())
+            .map(|i| {
+                if i < partition_key_len + clustering_len {
+                    return 0;
+                }
+                next_cell_id += 1;
+                next_cell_id - 1
+            })
+            .collect();
+        TableEntry {
+            number,
+            cell_ids,
+            partition_key_len,
+            clustering_len,
+            indexes: Vec::new(),
+            source,
+            next_cell_id,
+            table,
+        }
+    }
+
     /// Columns of the primary key, in order.
     pub fn key_len(&self) -> usize {
         self.partition_key_len + self.clustering_len
