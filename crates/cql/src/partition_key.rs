@@ -1,0 +1,63 @@
+//! The serialised partition key: what is hashed to a token and what a partition is stored under.
+//!
+//! A key of one column is that column's bytes. A key of several is, for each, a 16-bit big-endian length, the bytes
+//! and a zero byte (`CompositeType`).
+
+use smallvec::SmallVec;
+
+/// Each component's length must fit the 16 bits it is written in; Cassandra limits a key of one column alike.
+pub const MAX_LEN: usize = 65535;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionKeyError {
+    #[error("Key length of {0} is longer than maximum of {MAX_LEN}")]
+    TooLong(usize),
+    #[error("the partition key ends inside its component {0}: the stored key or the routing key is damaged")]
+    Truncated(usize),
+    #[error(
+        "the partition key has more than its {0} components: the stored key or the routing key is damaged"
+    )]
+    Extra(usize),
+}
+
+/// Appends the key made of `components` to `out`.
+pub fn encode<C: AsRef<[u8]>>(components: &[C], out: &mut Vec<u8>) -> Result<(), PartitionKeyError> {
+    let start = out.len();
+    if let [only] = components {
+        out.extend_from_slice(only.as_ref());
+    } else {
+        for component in components {
+            let bytes = component.as_ref();
+            let len = u16::try_from(bytes.len()).map_err(|_| PartitionKeyError::TooLong(bytes.len()))?;
+            out.extend_from_slice(&len.to_be_bytes());
+            out.extend_from_slice(bytes);
+            out.push(0);
+        }
+    }
+    let len = out.len() - start;
+    if len > MAX_LEN {
+        out.truncate(start);
+        return Err(PartitionKeyError::TooLong(len));
+    }
+    Ok(())
+}
+
+/// The `count` components of a key, in order.
+pub fn split(key: &[u8], count: usize) -> Result<SmallVec<[&[u8]; 4]>, PartitionKeyError> {
+    let mut parts = SmallVec::new();
+    if count == 1 {
+        parts.push(key);
+        return Ok(parts);
+    }
+    let mut rest = key;
+    for i in 0..count {
+        let (len, after) = rest.split_first_chunk::<2>().ok_or(PartitionKeyError::Truncated(i))?;
+        let (bytes, after) = after
+            .split_at_checked(usize::from(u16::from_be_bytes(*len)))
+            .ok_or(PartitionKeyError::Truncated(i))?;
+        let (_end, after) = after.split_first().ok_or(PartitionKeyError::Truncated(i))?;
+        parts.push(bytes);
+        rest = after;
+    }
+    if rest.is_empty() { Ok(parts) } else { Err(PartitionKeyError::Extra(count)) }
+}
