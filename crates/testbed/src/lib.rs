@@ -6,11 +6,16 @@
 //! - The *client* that sends them ([`wire`], [`value`]) is small, blocking, and made apart from the crates it tests,
 //!   so that no mistake can hide by being on both sides.
 
+pub mod cases;
 pub mod cassandra;
 pub mod folders;
 pub mod guarded;
+pub mod ilium;
 pub mod loopback;
 pub mod requirement;
+pub mod value;
+pub mod wire;
 
 pub use cassandra::Cassandra;
+pub use ilium::Ilium;
 pub use requirement::require;

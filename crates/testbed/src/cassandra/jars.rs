@@ -34,10 +34,7 @@ pub(super) struct Jars {
 /// Finds Java 17 and the jars, which Maven fetches at the first call on a machine.
 pub(super) fn obtain() -> Result<Jars> {
     static OBTAINED: OnceLock<Result<Jars, String>> = OnceLock::new();
-    OBTAINED
-        .get_or_init(|| find().map_err(|e| format!("{e:#}")))
-        .clone()
-        .map_err(|e| anyhow!("{e}"))
+    OBTAINED.get_or_init(|| find().map_err(|e| format!("{e:#}"))).clone().map_err(|e| anyhow!("{e}"))
 }
 
 fn find() -> Result<Jars> {
@@ -65,7 +62,8 @@ fn find() -> Result<Jars> {
 
 /// Runs Maven into a folder beside and renames it, so that a broken download is never taken for a whole one.
 fn fetch(folder: &Path) -> Result<()> {
-    let maven = on_path("mvn").context("Maven (mvn) is not on the PATH, and it is needed once, to fetch Cassandra")?;
+    let maven = on_path("mvn")
+        .context("Maven (mvn) is not on the PATH, and it is needed once, to fetch Cassandra")?;
     let part = folder.with_extension("part");
     if part.exists() {
         std::fs::remove_dir_all(&part)?;
@@ -136,8 +134,10 @@ fn make_archive(jars: &Jars, archive: &Path) -> Result<()> {
 
 /// `$JAVA_HOME`'s or the PATH's java, which must be 17: Cassandra 5.0 runs on 11 and 17, and we know 17's flags.
 fn java() -> Result<PathBuf> {
-    let home = std::env::var_os("JAVA_HOME").map(|h| PathBuf::from(h).join("bin/java")).filter(|j| j.is_file());
-    let java = home.or_else(|| on_path("java")).context("Java 17 (java) is neither in JAVA_HOME nor on the PATH")?;
+    let home =
+        std::env::var_os("JAVA_HOME").map(|h| PathBuf::from(h).join("bin/java")).filter(|j| j.is_file());
+    let java =
+        home.or_else(|| on_path("java")).context("Java 17 (java) is neither in JAVA_HOME nor on the PATH")?;
     let run = Command::new(&java).arg("-version").output()?;
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     if !said.contains("version \"17.") {
@@ -153,6 +153,7 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 }
 
 fn root() -> bool {
-    std::fs::read_to_string("/proc/self/status")
-        .is_ok_and(|s| s.lines().any(|l| l.strip_prefix("Uid:").is_some_and(|ids| ids.trim_start().starts_with("0"))))
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|s| {
+        s.lines().any(|l| l.strip_prefix("Uid:").is_some_and(|ids| ids.trim_start().starts_with("0")))
+    })
 }

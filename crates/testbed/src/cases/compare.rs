@@ -1,0 +1,102 @@
+//! Whether two answers agree.
+//!
+//! Everything must be the same but the words of errors and warnings, of which the essence must be: letters, digits
+//! and their order, without regard to case, spaces and punctuation. Of a syntax error only the code is compared:
+//! Cassandra's messages there speak of its parser generator. A step may name the essence itself.
+
+use super::file::{Case, Step};
+use super::golden::CaseTranscript;
+
+/// Two answers that do not agree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    pub case: String,
+    pub statement: String,
+    pub expected: Vec<String>,
+    pub answered: Vec<String>,
+}
+
+/// Which server answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Its answers must be the goldens, to the letter.
+    Cassandra,
+    /// Its answers must agree with the goldens, or be what the case says where it differs.
+    Ilium,
+}
+
+/// The steps of a case whose answers do not agree with the goldens.
+pub fn compare(
+    case: &Case,
+    golden: Option<&CaseTranscript>,
+    answered: &CaseTranscript,
+    side: Side,
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for (number, step) in case.steps.iter().enumerate() {
+        let nothing = Vec::new();
+        let statement = answered.steps.get(number).map_or(step.text.clone(), |s| s.statement.clone());
+        let expected = match golden.and_then(|g| g.steps.get(number)) {
+            Some(golden) if golden.statement == statement => golden.lines.clone(),
+            _ => vec!["(no golden: record them)".to_owned()],
+        };
+        let answer = answered.steps.get(number).map_or(&nothing, |s| &s.lines);
+        let agree = match side {
+            Side::Cassandra => expected == *answer,
+            Side::Ilium if !step.ilium.is_empty() => declared(&step.ilium, answer),
+            Side::Ilium => agree(step, &expected, answer),
+        };
+        if !agree {
+            let expected = match (side, step.ilium.is_empty()) {
+                (Side::Ilium, false) => step.ilium.clone(),
+                _ => expected,
+            };
+            differences.push(Difference {
+                case: case.name.clone(),
+                statement,
+                expected,
+                answered: answer.clone(),
+            });
+        }
+    }
+    differences
+}
+
+fn agree(step: &Step, expected: &[String], answered: &[String]) -> bool {
+    expected.len() == answered.len()
+        && expected.iter().zip(answered).all(|(e, a)| match (spoken(e), spoken(a)) {
+            (Some((head, words)), Some((other, others))) => {
+                head == other
+                    && (head.contains(" 2000 ")
+                        || match step.essence.as_slice() {
+                            [] => essence(words) == essence(others),
+                            named => named.iter().all(|w| contains(words, w) && contains(others, w)),
+                        })
+            }
+            _ => e == a,
+        })
+}
+
+/// Ilium's own answer: lines to the letter, but of an error the code and some words.
+fn declared(declared: &[String], answered: &[String]) -> bool {
+    declared.len() == answered.len()
+        && declared.iter().zip(answered).all(|(d, a)| match (d.split_once(": "), spoken(a)) {
+            (Some((code, wanted)), Some((head, words))) => {
+                head.starts_with(code) && wanted.split(" ... ").all(|w| contains(words, w))
+            }
+            _ => d == a,
+        })
+}
+
+/// A line that ends in words for a person: its head and those words.
+fn spoken(line: &str) -> Option<(&str, &str)> {
+    if line.starts_with("error ") || line.starts_with("warning: ") { line.split_once(": ") } else { None }
+}
+
+fn essence(words: &str) -> String {
+    words.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn contains(words: &str, wanted: &str) -> bool {
+    essence(words).contains(&essence(wanted))
+}

@@ -1,0 +1,112 @@
+//! The built binary, run as `ilium up` on a folder of its own and a free port.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::folders;
+use crate::guarded::{Guarded, Signal};
+
+/// A start takes milliseconds; on a machine that is busy with other things it may take this long.
+const START: Duration = Duration::from_secs(60);
+
+/// A running Ilium. Dropping it kills it; its folder stays until [`Folder`] is dropped.
+#[derive(Debug)]
+pub struct Ilium {
+    process: Guarded,
+    address: SocketAddr,
+    output: PathBuf,
+}
+
+/// A folder for an Ilium's data and logs, removed when dropped.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Result<Folder> {
+        Ok(Folder(folders::scratch("ilium")?))
+    }
+
+    /// Where the data is.
+    pub fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Ilium {
+    /// Starts the binary on the folder with further flags of `up`. A test of the root package finds the binary by
+    /// `env!("CARGO_BIN_EXE_ilium")`.
+    pub fn start(binary: &Path, folder: &Folder, flags: &[&str]) -> Result<Ilium> {
+        let data = folder.data().display().to_string();
+        let mut args = vec!["up", "--data", &data, "--cql", "127.0.0.1:0"];
+        args.extend(flags);
+        let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+        let output = folder.0.join("output.log");
+        let log = File::create(&output)?;
+        let mut process = Guarded::start(binary, &args, &[], &folder.0, log, None)?;
+        let deadline = Instant::now() + START;
+        loop {
+            let said = std::fs::read_to_string(&output).unwrap_or_default();
+            if let Some(address) = said.split_whitespace().find_map(listening)
+                && TcpStream::connect(address).is_ok()
+            {
+                return Ok(Ilium { process, address, output });
+            }
+            if let Some(status) = process.ended()? {
+                bail!("Ilium ended while it started ({status}):\n{said}");
+            }
+            if Instant::now() >= deadline {
+                bail!("Ilium did not say where it listens within {START:?}:\n{said}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Where it answers CQL.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it printed and logged so far.
+    pub fn output(&self) -> Result<String> {
+        std::fs::read_to_string(&self.output)
+            .with_context(|| format!("cannot read {}", self.output.display()))
+    }
+
+    /// Asks it to end (SIGTERM) and wants it to end well.
+    pub fn stop(mut self) -> Result<()> {
+        self.process.signal(Signal::Term)?;
+        let status = self.process.wait(Duration::from_secs(60))?;
+        if !status.success() {
+            bail!("Ilium ended with {status}:\n{}", self.output()?);
+        }
+        Ok(())
+    }
+
+    /// Ends it as a crash would (SIGKILL); what it acknowledged must be there when its folder is opened again.
+    pub fn crash(mut self) -> Result<()> {
+        self.process.signal(Signal::Kill)?;
+        self.process.wait(Duration::from_secs(60))?;
+        Ok(())
+    }
+}
+
+/// The address in a word of the output, if it is one that can be connected to.
+fn listening(word: &str) -> Option<SocketAddr> {
+    let trimmed = word.trim_matches(|c: char| !c.is_ascii_digit());
+    trimmed.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback() && address.port() != 0)
+}

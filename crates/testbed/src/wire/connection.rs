@@ -1,0 +1,99 @@
+//! One connection, one request at a time.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::answer::{self, Answer, Prepared};
+use super::frame::{self, Frame};
+use super::request::{self, BatchItem, BatchKind, Binds, Settings};
+
+const STARTUP: u8 = 0x01;
+const READY: u8 = 0x02;
+const QUERY: u8 = 0x07;
+const PREPARE: u8 = 0x09;
+const EXECUTE: u8 = 0x0A;
+const BATCH: u8 = 0x0D;
+
+/// Longer than any server's own time-outs: a silent server is a failed test, not a hung one.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A connection that is ready for statements.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    version: u8,
+    rest: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects with a protocol version of 3 to 5.
+    pub fn open(address: SocketAddr, version: u8) -> Result<Connection> {
+        let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        let mut connection = Connection { stream, version, rest: Vec::new() };
+        let mut body = vec![0, 1];
+        request::string(&mut body, "CQL_VERSION")?;
+        request::string(&mut body, "3.0.0")?;
+        // STARTUP and its answer are plain frames in every version.
+        connection.stream.write_all(&frame::encode(version, STARTUP, &body)?)?;
+        let ready = frame::read(&mut connection.stream)?;
+        if ready.opcode != READY {
+            bail!("STARTUP was answered by {:?}", answer::decode(version, &ready));
+        }
+        Ok(connection)
+    }
+
+    /// Sends a statement as text.
+    pub fn query(&mut self, text: &str, values: &Binds, with: &Settings) -> Result<Answer> {
+        let mut body = Vec::new();
+        request::long_string(&mut body, text)?;
+        request::parameters(&mut body, self.version, values, with)?;
+        self.ask(QUERY, &body)
+    }
+
+    /// Prepares a statement; the outcome is `Prepared` or an error.
+    pub fn prepare(&mut self, text: &str, keyspace: Option<&str>) -> Result<Answer> {
+        let mut body = Vec::new();
+        request::long_string(&mut body, text)?;
+        if self.version >= 5 {
+            body.extend(u32::from(keyspace.is_some()).to_be_bytes());
+            if let Some(keyspace) = keyspace {
+                request::string(&mut body, keyspace)?;
+            }
+        }
+        self.ask(PREPARE, &body)
+    }
+
+    /// Executes a prepared statement.
+    pub fn execute(&mut self, prepared: &Prepared, values: &Binds, with: &Settings) -> Result<Answer> {
+        let mut body = Vec::new();
+        request::short_bytes(&mut body, &prepared.id)?;
+        if self.version >= 5 {
+            request::short_bytes(&mut body, &prepared.result_id)?;
+        }
+        request::parameters(&mut body, self.version, values, with)?;
+        self.ask(EXECUTE, &body)
+    }
+
+    /// Sends a batch as one message.
+    pub fn batch(&mut self, kind: BatchKind, items: &[BatchItem], with: &Settings) -> Result<Answer> {
+        let body = request::batch(self.version, kind, items, with)?;
+        self.ask(BATCH, &body)
+    }
+
+    fn ask(&mut self, opcode: u8, body: &[u8]) -> Result<Answer> {
+        let frame = frame::encode(self.version, opcode, body)?;
+        let answered: Frame = if self.version >= 5 {
+            frame::write_segments(&frame, &mut self.stream)?;
+            frame::read_segments(&mut self.stream, &mut self.rest)?
+        } else {
+            self.stream.write_all(&frame)?;
+            frame::read(&mut self.stream)?
+        };
+        answer::decode(self.version, &answered)
+    }
+}
