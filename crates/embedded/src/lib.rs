@@ -1,1 +1,7 @@
+//! Cassandra's data model in this process, on an ordered key-value store of its own.
+
 pub mod catalog;
+pub mod clock;
+pub mod fault;
+pub mod layout;
+pub mod storage;

@@ -1,0 +1,4 @@
+//! The engine's behaviour, one file an area.
+
+mod storage_suite;
+mod storage_toy;
