@@ -2,7 +2,9 @@
 
 pub mod ast;
 pub mod identifier;
+pub mod lexer;
 pub mod murmur3;
+pub mod parser;
 pub mod partition_key;
 pub mod schema;
 pub mod sort_key;
@@ -10,5 +12,6 @@ pub mod types;
 pub mod value;
 
 pub use murmur3::Token;
+pub use parser::{SyntaxError, SyntaxErrorKind, parse, parse_script};
 pub use types::{CqlType, UserType};
 pub use value::ValueError;

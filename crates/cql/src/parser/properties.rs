@@ -1,0 +1,95 @@
+//! `WITH name = value AND ...`.
+
+use super::Parser;
+use super::error::Parse;
+use crate::ast::{Expr, ExprKind, Property, PropertyValue, Span};
+use crate::lexer::{Keyword, TokenKind};
+
+impl Parser<'_> {
+    pub(super) fn properties(&mut self) -> Parse<Vec<Property>> {
+        let mut properties = Vec::new();
+        loop {
+            self.property(&mut properties)?;
+            if !self.accept_keyword(Keyword::And) {
+                return Ok(properties);
+            }
+        }
+    }
+
+    /// Adds a property to those that are there.
+    pub(super) fn property(&mut self, properties: &mut Vec<Property>) -> Parse<()> {
+        let name = self.identifier()?;
+        self.expect(TokenKind::Equal)?;
+        let value = if self.at(TokenKind::OpenBrace) {
+            PropertyValue::Map(self.property_map()?)
+        } else {
+            PropertyValue::Simple(self.simple_value()?)
+        };
+        // A statement has a dozen properties at most that mean something.
+        if properties.iter().any(|p| p.name == name) {
+            return self.refuse(format!("Multiple definitions for property '{}'", name.text), name.span);
+        }
+        properties.push(Property { name, value });
+        Ok(())
+    }
+
+    fn simple_value(&mut self) -> Parse<String> {
+        if let Some(literal) = self.constant() {
+            return Ok(literal.text);
+        }
+        match self.kind() {
+            TokenKind::Keyword(keyword) if keyword.is_identifier() => {
+                let token = self.advance();
+                Ok(self.folded(token))
+            }
+            _ => self.no_viable("a constant or a map"),
+        }
+    }
+
+    /// `{key: value, ...}` of constants.
+    pub(super) fn property_map(&mut self) -> Parse<Vec<(String, String)>> {
+        self.expect(TokenKind::OpenBrace)?;
+        let mut entries: Vec<(String, String)> = Vec::new();
+        if self.accept(TokenKind::CloseBrace) {
+            return Ok(entries);
+        }
+        loop {
+            let key = self.term()?;
+            self.expect(TokenKind::Colon)?;
+            let value = self.term()?;
+            let key_text = self.property_constant(&key, "Invalid property name: ", "")?;
+            let for_property = format!(" for property: '{key_text}'");
+            let value_text = self.property_constant(&value, "Invalid property value: ", &for_property)?;
+            entries.push((key_text, value_text));
+            if !self.accept(TokenKind::Comma) {
+                break;
+            }
+        }
+        self.expect(TokenKind::CloseBrace)?;
+        self.check_unique(&entries)?;
+        Ok(entries)
+    }
+
+    fn check_unique(&self, entries: &[(String, String)]) -> Parse<()> {
+        let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find_map(|pair| matches!(pair, [a, b] if a == b).then_some(pair)) {
+            Some([key, _]) => {
+                let token = self.peek();
+                let message = format!("Multiple definition for property {key}");
+                self.refuse(message, Span { start: token.start, end: token.start })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn property_constant(&self, expr: &Expr, problem: &str, of: &str) -> Parse<String> {
+        let reason = match &expr.kind {
+            ExprKind::Literal(literal) => return Ok(literal.text.clone()),
+            ExprKind::Bind { .. } => " (bind variables are not supported in DDL queries)",
+            _ => "",
+        };
+        let written = self.text.get(expr.span.start as usize..expr.span.end as usize).unwrap_or_default();
+        self.refuse(format!("{problem}{written}{of}{reason}"), expr.span)
+    }
+}
