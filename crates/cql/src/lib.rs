@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod identifier;
+pub mod json;
 pub mod lexer;
 pub mod murmur3;
 pub mod parser;

@@ -5,7 +5,7 @@
 //! frozen, as in Cassandra (`TupleType`, `VectorType`).
 
 mod compatibility;
-pub(crate) mod display;
+mod display;
 mod parse;
 
 pub use compatibility::Assignment;

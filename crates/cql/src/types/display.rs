@@ -1,5 +1,4 @@
-//! A type's names: the CQL one that `system_schema` and DESCRIBE print, and the Java one that the native protocol
-//! sends for what has no type code of its own.
+//! A type's text, as `system_schema` and DESCRIBE have it.
 
 use super::CqlType;
 use crate::identifier::quote_if_needed;
@@ -47,8 +46,6 @@ fn wrap_frozen(
     f.write_char('>')
 }
 
-const MARSHAL: &str = "org.apache.cassandra.db.marshal.";
-
 impl CqlType {
     /// The name of a native type, and the constructor's name of the others.
     fn native_name(&self) -> &'static str {
@@ -81,121 +78,6 @@ impl CqlType {
             CqlType::Udt { .. } => "udt",
             CqlType::Vector { .. } => "vector",
             CqlType::Custom(_) => "custom",
-        }
-    }
-
-    /// The Java class of the type with its parameters, as `AbstractType.toString` gives it: what the native protocol
-    /// carries as a custom type (vectors always, `duration` below v5, `date`, `time`, `smallint` and `tinyint` in v3).
-    pub fn marshal_name(&self) -> String {
-        let mut out = String::new();
-        self.write_marshal_name(&mut out, false);
-        out
-    }
-
-    fn write_marshal_name(&self, out: &mut String, ignore_freezing: bool) {
-        let class = match self {
-            CqlType::Ascii => "AsciiType",
-            CqlType::Bigint => "LongType",
-            CqlType::Blob => "BytesType",
-            CqlType::Boolean => "BooleanType",
-            CqlType::Counter => "CounterColumnType",
-            CqlType::Date => "SimpleDateType",
-            CqlType::Decimal => "DecimalType",
-            CqlType::Double => "DoubleType",
-            CqlType::Duration => "DurationType",
-            CqlType::Float => "FloatType",
-            CqlType::Inet => "InetAddressType",
-            CqlType::Int => "Int32Type",
-            CqlType::Smallint => "ShortType",
-            CqlType::Text => "UTF8Type",
-            CqlType::Time => "TimeType",
-            CqlType::Timestamp => "TimestampType",
-            CqlType::Timeuuid => "TimeUUIDType",
-            CqlType::Tinyint => "ByteType",
-            CqlType::Uuid => "UUIDType",
-            CqlType::Varint => "IntegerType",
-            CqlType::Empty => "EmptyType",
-            CqlType::List { .. } => "ListType",
-            CqlType::Set { .. } => "SetType",
-            CqlType::Map { .. } => "MapType",
-            CqlType::Tuple(_) => "TupleType",
-            CqlType::Udt { .. } => "UserType",
-            CqlType::Vector { .. } => "VectorType",
-            CqlType::Custom(class) => return out.push_str(class),
-        };
-        let frozen = matches!(
-            self,
-            CqlType::List { frozen: true, .. }
-                | CqlType::Set { frozen: true, .. }
-                | CqlType::Map { frozen: true, .. }
-                | CqlType::Udt { frozen: true, .. }
-        );
-        let wrap = frozen && !ignore_freezing;
-        if wrap {
-            out.push_str(MARSHAL);
-            out.push_str("FrozenType(");
-        }
-        out.push_str(MARSHAL);
-        out.push_str(class);
-        // Below a frozen type everything is frozen, and Cassandra leaves that unsaid.
-        let inner = ignore_freezing || frozen;
-        match self {
-            CqlType::List { element, .. } | CqlType::Set { element, .. } => {
-                out.push('(');
-                element.write_marshal_name(out, inner);
-                out.push(')');
-            }
-            CqlType::Map { key, value, .. } => {
-                out.push('(');
-                key.write_marshal_name(out, inner);
-                out.push(',');
-                value.write_marshal_name(out, inner);
-                out.push(')');
-            }
-            CqlType::Tuple(fields) => {
-                for (i, field) in fields.iter().enumerate() {
-                    out.push(if i == 0 { '(' } else { ',' });
-                    field.write_marshal_name(out, true);
-                }
-                out.push(')');
-            }
-            CqlType::Udt { definition, .. } => {
-                out.push('(');
-                out.push_str(&definition.keyspace);
-                out.push(',');
-                push_hex(out, definition.name.as_bytes());
-                for (name, field) in &definition.fields {
-                    out.push(',');
-                    push_hex(out, name.as_bytes());
-                    out.push(':');
-                    field.write_marshal_name(out, inner);
-                }
-                out.push(')');
-            }
-            CqlType::Vector { element, dimension } => {
-                out.push('(');
-                element.write_marshal_name(out, ignore_freezing);
-                out.push_str(" , ");
-                out.push_str(&dimension.to_string());
-                out.push(')');
-            }
-            _ => {}
-        }
-        if wrap {
-            out.push(')');
-        }
-    }
-}
-
-pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    out.reserve(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            if let Some(digit) = DIGITS.get(usize::from(nibble)) {
-                out.push(*digit);
-            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod decimal;
+pub mod text;
 mod validate;
 pub mod vint;
 pub(crate) mod wire;

@@ -4,6 +4,7 @@
 //! state machine lets some malformed sequences through, so that whatever was accepted can be rendered later. A negative
 //! element count is refused, which Cassandra notices only when it reads the value back.
 
+use super::text::Hex;
 use super::wire::{ListElements, map_entries, take_bytes, take_i32, vector_elements};
 use super::{ValueError, vint};
 use crate::types::{CqlType, UserType};
@@ -54,11 +55,7 @@ pub fn validate(ty: &CqlType, bytes: &[u8]) -> Result<(), ValueError> {
         CqlType::Decimal if len == 0 || len >= 4 => Ok(()),
         CqlType::Decimal => error(format!("Expected 0 or at least 4 bytes ({len})")),
         CqlType::Inet if matches!(len, 0 | 4 | 16) => Ok(()),
-        CqlType::Inet => {
-            let mut hex = String::new();
-            crate::types::display::push_hex(&mut hex, bytes);
-            error(format!("Expected 4 or 16 byte inetaddress; got {hex}"))
-        }
+        CqlType::Inet => error(format!("Expected 4 or 16 byte inetaddress; got {}", Hex(bytes))),
         CqlType::Duration => validate_duration(bytes),
         CqlType::Empty if len == 0 => Ok(()),
         CqlType::Empty => error("EmptyType only accept empty values"),

@@ -1,0 +1,66 @@
+//! The one place where CQL values become JSON and back, as Cassandra's `toJson`, `SELECT JSON`, `fromJson` and
+//! `INSERT JSON` have it.
+//!
+//! Numbers keep all their digits on the way in, where Cassandra reads a JSON fraction as a double first: a `decimal`
+//! of thirty digits stays one.
+
+mod from_json;
+mod java;
+mod to_json;
+
+pub use from_json::{field_name, from_json};
+pub use to_json::{push_key, push_string, to_json};
+
+use std::fmt::{self, Write};
+
+/// A JSON value that is no value of the type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", Place(path))]
+pub struct JsonError {
+    /// Where in the JSON value: `a[2].b`; empty for the value itself.
+    pub path: String,
+    /// What is wrong, in Cassandra's words.
+    pub message: String,
+}
+
+/// A path as the end of a message.
+struct Place<'a>(&'a str);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " (at {})", self.0) }
+    }
+}
+
+impl JsonError {
+    fn new(message: impl Into<String>) -> JsonError {
+        JsonError { path: String::new(), message: message.into() }
+    }
+
+    /// Puts a step in front of the path, which is built from the inside out.
+    fn under(mut self, step: &Step<'_>) -> JsonError {
+        let mut path = String::new();
+        // Writing to a String cannot fail.
+        let _ = match step {
+            Step::Index(i) => write!(path, "[{i}]"),
+            Step::Key(key) => write!(path, "{key}"),
+        };
+        if !self.path.is_empty() && !self.path.starts_with('[') {
+            path.push('.');
+        }
+        path.push_str(&self.path);
+        self.path = path;
+        self
+    }
+}
+
+enum Step<'a> {
+    Index(usize),
+    Key(&'a str),
+}
+
+impl From<crate::value::ValueError> for JsonError {
+    fn from(error: crate::value::ValueError) -> JsonError {
+        JsonError::new(error.message())
+    }
+}

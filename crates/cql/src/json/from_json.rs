@@ -1,0 +1,303 @@
+//! JSON to values.
+
+use super::java::{Whole, class_name, to_text};
+use super::{JsonError, Step};
+use crate::types::{CqlType, UserType};
+use crate::value::text::number::parse_varint;
+use crate::value::text::{from_string, parse_decimal, parse_hex};
+use crate::value::wire::push_written;
+use crate::value::{CollectionBuilder, compare, push_bytes, push_vector_element};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// The wire form of a JSON value as a value of type `ty`; `None` for `null`.
+pub fn from_json(ty: &CqlType, json: &Value) -> Result<Option<Vec<u8>>, JsonError> {
+    if json.is_null() {
+        return Ok(None);
+    }
+    let mut out = Vec::new();
+    write_value(ty, json, &mut out)?;
+    Ok(Some(out))
+}
+
+/// Appends the wire form of a value that is not null.
+fn write_value(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    match ty {
+        CqlType::List { element, .. } => {
+            let json = unwrap_string(json)?;
+            let items = array(&json, "Expected a list, but got a")?;
+            let mut list = CollectionBuilder::new(out);
+            for (i, item) in items.iter().enumerate() {
+                not_null(item, "Invalid null element in list")
+                    .and_then(|item| list.push_with(|out| write_value(element, item, out)))
+                    .map_err(|e| e.under(&Step::Index(i)))?;
+            }
+            Ok(list.finish()?)
+        }
+        CqlType::Set { element, .. } => write_set(element, json, out),
+        CqlType::Map { key, value, .. } => write_map(key, value, json, out),
+        CqlType::Tuple(fields) => write_tuple(fields, json, out),
+        CqlType::Udt { definition, .. } => write_udt(definition, json, out),
+        CqlType::Vector { element, dimension } => write_vector(element, *dimension, json, out),
+        _ => {
+            out.extend_from_slice(&scalar(ty, json)?);
+            Ok(())
+        }
+    }
+}
+
+fn scalar(ty: &CqlType, json: &Value) -> Result<Vec<u8>, JsonError> {
+    let expected = |what: &str| {
+        JsonError::new(format!("Expected {what}, but got a {}: {}", class_name(json), to_text(json)))
+    };
+    // What a JSON string or number stands for where its text decides.
+    let by_text = |what: &str| match json {
+        Value::String(text) => Ok(from_string(ty, text)?),
+        Value::Number(number) => Ok(from_string(ty, number.as_str())?),
+        _ => Err(expected(what)),
+    };
+    let by_string = |what: &str| match json {
+        Value::String(text) => Ok(from_string(ty, text)?),
+        _ => Err(expected(what)),
+    };
+    match ty {
+        CqlType::Tinyint => by_text("a byte value"),
+        CqlType::Smallint => by_text("a short value"),
+        CqlType::Int => match json {
+            Value::Number(number) => match Whole::of(number) {
+                Some(Whole::Int(int)) => Ok(int.to_be_bytes().to_vec()),
+                _ => Err(expected("an int value")),
+            },
+            _ => by_string("an int value"),
+        },
+        CqlType::Bigint => match json {
+            Value::Number(number) => match Whole::of(number) {
+                Some(Whole::Int(int)) => Ok(i64::from(int).to_be_bytes().to_vec()),
+                Some(Whole::Long(long)) => Ok(long.to_be_bytes().to_vec()),
+                _ => Err(expected("a bigint value")),
+            },
+            _ => by_string("a bigint value"),
+        },
+        CqlType::Float => match json {
+            Value::Number(number) => {
+                // Jackson reads a fraction as a double, which Cassandra then narrows.
+                let narrowed = || number.as_str().parse::<f64>().map(|double| double as f32);
+                let value = match Whole::of(number) {
+                    Some(_) => number.as_str().parse::<f32>(),
+                    None => narrowed(),
+                };
+                Ok(value.map_err(|_| expected("a float value"))?.to_be_bytes().to_vec())
+            }
+            _ => by_string("a float value"),
+        },
+        CqlType::Double => match json {
+            Value::Number(number) => {
+                let value = number.as_str().parse::<f64>().map_err(|_| expected("a double value"))?;
+                Ok(value.to_be_bytes().to_vec())
+            }
+            _ => by_string("a double value"),
+        },
+        CqlType::Varint => parse_varint(&to_text(json)).ok_or_else(|| {
+            JsonError::new(format!(
+                "Value '{}' is not a valid representation of a varint value",
+                to_text(json)
+            ))
+        }),
+        CqlType::Decimal => match to_text(json).as_str() {
+            "" => Ok(Vec::new()),
+            text => parse_decimal(text).map_err(|_| {
+                JsonError::new(format!("Value '{text}' is not a valid representation of a decimal value"))
+            }),
+        },
+        CqlType::Boolean => match json {
+            Value::Bool(value) => Ok(vec![u8::from(*value)]),
+            _ => by_string("a boolean value"),
+        },
+        CqlType::Timestamp => match json {
+            // Only a number beyond 32 bits is a Long to Jackson, and only that will do.
+            Value::Number(number) => match Whole::of(number) {
+                Some(Whole::Long(millis)) => Ok(millis.to_be_bytes().to_vec()),
+                _ => Err(expected("a long or a datestring representation of a timestamp value")),
+            },
+            _ => by_string("a long or a datestring representation of a timestamp value"),
+        },
+        CqlType::Blob | CqlType::Custom(_) => blob(json),
+        CqlType::Ascii => by_string("an ascii string"),
+        CqlType::Text => by_string("a UTF-8 string"),
+        CqlType::Inet => by_string("a string representation of an inet value"),
+        CqlType::Uuid => by_string("a string representation of a uuid"),
+        CqlType::Timeuuid => by_string("a string representation of a timeuuid"),
+        CqlType::Date => by_string("a string representation of a date value"),
+        CqlType::Time => by_string("a string representation of a time value"),
+        CqlType::Duration => by_string("a string representation of a duration"),
+        CqlType::Empty => match json {
+            Value::String(_) => by_string("an empty string"),
+            _ => Err(JsonError::new(format!("Expected an empty string, but got: {}", to_text(json)))),
+        },
+        _ => Err(JsonError::new(format!("a {ty} cannot be written as JSON"))),
+    }
+}
+
+fn blob(json: &Value) -> Result<Vec<u8>, JsonError> {
+    let reason = match json {
+        Value::String(text) => match text.strip_prefix("0x") {
+            Some(digits) => match parse_hex(digits) {
+                Ok(bytes) => return Ok(bytes),
+                Err(e) => e.to_string(),
+            },
+            None => format!("String representation of blob is missing 0x prefix: {text}"),
+        },
+        other => format!("it is a {}", class_name(other)),
+    };
+    Err(JsonError::new(format!("Value '{}' is not a valid blob representation: {reason}", to_text(json))))
+}
+
+/// A composed value may be given as a string that holds its JSON, which is how it is a map's key.
+fn unwrap_string(json: &Value) -> Result<Cow<'_, Value>, JsonError> {
+    let Value::String(text) = json else { return Ok(Cow::Borrowed(json)) };
+    serde_json::from_str(text)
+        .map(Cow::Owned)
+        .map_err(|e| JsonError::new(format!("Error decoding JSON string: {e}")))
+}
+
+fn array<'j>(json: &'j Value, expected: &str) -> Result<&'j [Value], JsonError> {
+    match json {
+        Value::Array(items) => Ok(items),
+        _ => Err(JsonError::new(format!("{expected} {}: {}", class_name(json), to_text(json)))),
+    }
+}
+
+fn object(json: &Value) -> Result<&Map<String, Value>, JsonError> {
+    match json {
+        Value::Object(entries) => Ok(entries),
+        _ => {
+            Err(JsonError::new(format!("Expected a map, but got a {}: {}", class_name(json), to_text(json))))
+        }
+    }
+}
+
+fn not_null<'j>(json: &'j Value, message: &str) -> Result<&'j Value, JsonError> {
+    if json.is_null() { Err(JsonError::new(message)) } else { Ok(json) }
+}
+
+fn write_set(element: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let json = unwrap_string(json)?;
+    let items = array(&json, "Expected a list (representing a set), but got a")?;
+    let mut elements = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        let mut bytes = Vec::new();
+        not_null(item, "Invalid null element in set")
+            .and_then(|item| write_value(element, item, &mut bytes))
+            .map_err(|e| e.under(&Step::Index(i)))?;
+        elements.push(bytes);
+    }
+    elements.sort_by(|a, b| compare(element, a, b));
+    elements.dedup_by(|a, b| compare(element, a, b).is_eq());
+    let mut set = CollectionBuilder::new(out);
+    for bytes in elements {
+        set.push(&bytes)?;
+    }
+    Ok(set.finish()?)
+}
+
+fn write_map(key: &CqlType, value: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let json = unwrap_string(json)?;
+    let mut entries = Vec::new();
+    for (json_key, json_value) in object(&json)? {
+        let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
+        write_value(key, &Value::String(json_key.clone()), &mut key_bytes)
+            .and_then(|()| not_null(json_value, "Invalid null value in map"))
+            .and_then(|json_value| write_value(value, json_value, &mut value_bytes))
+            .map_err(|e| e.under(&Step::Key(json_key)))?;
+        entries.push((key_bytes, value_bytes));
+    }
+    entries.sort_by(|(a, _), (b, _)| compare(key, a, b));
+    // Different strings can be one key ("1" and "01"): the first of them in the text stays.
+    entries.dedup_by(|(a, _), (b, _)| compare(key, a, b).is_eq());
+    let mut map = CollectionBuilder::new(out);
+    for (key, value) in entries {
+        map.push_entry(&key, &value)?;
+    }
+    Ok(map.finish()?)
+}
+
+fn write_tuple(fields: &[CqlType], json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let json = unwrap_string(json)?;
+    let items = array(&json, "Expected a list representation of a tuple, but got a")?;
+    let problem = match items.len().cmp(&fields.len()) {
+        std::cmp::Ordering::Greater => Some("contains extra"),
+        std::cmp::Ordering::Less => Some("is missing"),
+        std::cmp::Ordering::Equal => None,
+    };
+    if let Some(problem) = problem {
+        return Err(JsonError::new(format!(
+            "Tuple {problem} items (expected {}): {}",
+            fields.len(),
+            to_text(&json)
+        )));
+    }
+    for (i, (ty, item)) in fields.iter().zip(items).enumerate() {
+        write_field(ty, item, out).map_err(|e| e.under(&Step::Index(i)))?;
+    }
+    Ok(())
+}
+
+fn write_field(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    if json.is_null() {
+        Ok(push_bytes(out, None)?)
+    } else {
+        push_written(out, |out| write_value(ty, json, out))
+    }
+}
+
+fn write_udt(definition: &UserType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let json = unwrap_string(json)?;
+    let mut given: Vec<Option<&Value>> = vec![None; definition.fields.len()];
+    for (key, value) in object(&json)? {
+        let name = field_name(key);
+        let place = definition.field_index(&name).and_then(|at| given.get_mut(at)).ok_or_else(|| {
+            JsonError::new(format!(
+                "Unknown field '{name}' in value of user defined type {}",
+                definition.name
+            ))
+        })?;
+        if place.replace(value).is_some() {
+            return Err(JsonError::new(format!(
+                "Duplicate field '{name}' in value of user defined type {}",
+                definition.name
+            )));
+        }
+    }
+    for ((name, ty), value) in definition.fields.iter().zip(given) {
+        write_field(ty, value.unwrap_or(&Value::Null), out).map_err(|e| e.under(&Step::Key(name)))?;
+    }
+    Ok(())
+}
+
+/// The column or field a JSON key names: in lower case unless it has CQL quotes within.
+pub fn field_name(key: &str) -> Cow<'_, str> {
+    match key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => Cow::Borrowed(quoted),
+        None => Cow::Owned(key.to_lowercase()),
+    }
+}
+
+fn write_vector(element: &CqlType, dimension: u32, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let json = unwrap_string(json)?;
+    let items = array(&json, "Expected a list, but got a")?;
+    if u32::try_from(items.len()) != Ok(dimension) {
+        return Err(JsonError::new(format!(
+            "List had incorrect size: expected {dimension} but given {}; {}",
+            items.len(),
+            to_text(&json)
+        )));
+    }
+    for (i, item) in items.iter().enumerate() {
+        let mut bytes = Vec::new();
+        not_null(item, "Invalid null element in list")
+            .and_then(|item| write_value(element, item, &mut bytes))
+            .and_then(|()| Ok(push_vector_element(out, element, &bytes)?))
+            .map_err(|e| e.under(&Step::Index(i)))?;
+    }
+    Ok(())
+}

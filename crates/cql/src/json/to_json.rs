@@ -1,0 +1,182 @@
+//! Values to JSON text.
+
+use super::JsonError;
+use crate::types::CqlType;
+use crate::value::text::number::push_floating;
+use crate::value::text::{
+    Duration, Hex, date_to_text, decimal_to_text, inet_to_text, time_to_text, timestamp_to_text_spaced,
+    uuid_to_text, varint_to_text,
+};
+use crate::value::wire::ListElements;
+use crate::value::{map_entries, tuple_fields, vector_elements};
+use std::fmt::Write;
+
+/// Appends a valid value of type `ty` as JSON, spelled as Cassandra spells it, blanks included. (A null is `null`,
+/// which the caller writes.)
+pub fn to_json(ty: &CqlType, bytes: &[u8], out: &mut String) -> Result<(), JsonError> {
+    match ty {
+        CqlType::Text | CqlType::Ascii => {
+            let text = std::str::from_utf8(bytes).map_err(|_| JsonError::new("String didn't validate."))?;
+            push_string(text, out);
+            Ok(())
+        }
+        CqlType::Blob | CqlType::Custom(_) => {
+            push(out, format_args!("\"0x{}\"", Hex(bytes)));
+            Ok(())
+        }
+        CqlType::List { element, .. } => {
+            push_array(ListElements::open(bytes, "list")?, out, |part, out| to_json(element, part?, out))
+        }
+        CqlType::Set { element, .. } => {
+            push_array(ListElements::open(bytes, "set")?, out, |part, out| to_json(element, part?, out))
+        }
+        CqlType::Vector { element, .. } => {
+            push_array(vector_elements(ty, bytes)?, out, |part, out| to_json(element, part?, out))
+        }
+        CqlType::Tuple(types) => {
+            // Fields that a short value leaves out are null.
+            let fields = tuple_fields(bytes).chain(std::iter::repeat(Ok(None)));
+            push_array(types.iter().zip(fields), out, |(ty, field), out| push_nullable(ty, field?, out))
+        }
+        CqlType::Udt { definition, .. } => {
+            let fields = tuple_fields(bytes).chain(std::iter::repeat(Ok(None)));
+            out.push('{');
+            for (i, ((name, ty), field)) in definition.fields.iter().zip(fields).enumerate() {
+                out.push_str(if i == 0 { "" } else { ", " });
+                push_key(name, out);
+                out.push_str(": ");
+                push_nullable(ty, field?, out)?;
+            }
+            out.push('}');
+            Ok(())
+        }
+        CqlType::Map { key, value, .. } => {
+            out.push('{');
+            for (i, entry) in map_entries(bytes)?.enumerate() {
+                let (entry_key, entry_value) = entry?;
+                out.push_str(if i == 0 { "" } else { ", " });
+                push_map_key(key, entry_key, out)?;
+                out.push_str(": ");
+                to_json(value, entry_value, out)?;
+            }
+            out.push('}');
+            Ok(())
+        }
+        _ if bytes.is_empty() => {
+            out.push_str("\"\"");
+            Ok(())
+        }
+        _ => push_scalar(ty, bytes, out).ok_or_else(|| {
+            JsonError::new(format!("a value of {} bytes is not a valid {ty}: 0x{}", bytes.len(), Hex(bytes)))
+        }),
+    }
+}
+
+fn push_scalar(ty: &CqlType, bytes: &[u8], out: &mut String) -> Option<()> {
+    match ty {
+        CqlType::Boolean => out.push_str(if bytes.first() == Some(&0) { "false" } else { "true" }),
+        CqlType::Tinyint => push(out, i8::from_be_bytes(bytes.try_into().ok()?)),
+        CqlType::Smallint => push(out, i16::from_be_bytes(bytes.try_into().ok()?)),
+        CqlType::Int => push(out, i32::from_be_bytes(bytes.try_into().ok()?)),
+        CqlType::Bigint | CqlType::Counter => push(out, i64::from_be_bytes(bytes.try_into().ok()?)),
+        // JSON has no word for what is not a finite number.
+        CqlType::Float => match f32::from_be_bytes(bytes.try_into().ok()?) {
+            value if value.is_finite() => push_floating(out, value, f64::from(value)),
+            _ => out.push_str("null"),
+        },
+        CqlType::Double => match f64::from_be_bytes(bytes.try_into().ok()?) {
+            value if value.is_finite() => push_floating(out, value, value),
+            _ => out.push_str("null"),
+        },
+        CqlType::Varint => out.push_str(&varint_to_text(bytes)),
+        CqlType::Decimal => out.push_str(&decimal_to_text(bytes)),
+        CqlType::Uuid | CqlType::Timeuuid => push_plain_string(out, &uuid_to_text(bytes.try_into().ok()?)),
+        CqlType::Duration => push_plain_string(out, &Duration::from_wire(bytes)?.to_string()),
+        CqlType::Inet => push_plain_string(out, &inet_to_text(bytes)?),
+        CqlType::Date => push_plain_string(out, &date_to_text(u32::from_be_bytes(bytes.try_into().ok()?))),
+        CqlType::Time => push_plain_string(out, &time_to_text(i64::from_be_bytes(bytes.try_into().ok()?))),
+        CqlType::Timestamp => {
+            push_plain_string(out, &timestamp_to_text_spaced(i64::from_be_bytes(bytes.try_into().ok()?)));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn push_nullable(ty: &CqlType, value: Option<&[u8]>, out: &mut String) -> Result<(), JsonError> {
+    match value {
+        Some(bytes) => to_json(ty, bytes, out),
+        None => {
+            out.push_str("null");
+            Ok(())
+        }
+    }
+}
+
+/// JSON's keys are strings: a key that is none becomes the string of its own JSON text.
+fn push_map_key(ty: &CqlType, bytes: &[u8], out: &mut String) -> Result<(), JsonError> {
+    let mut key = String::new();
+    to_json(ty, bytes, &mut key)?;
+    if key.starts_with('"') {
+        out.push_str(&key);
+    } else {
+        push_string(&key, out);
+    }
+    Ok(())
+}
+
+fn push_array<T>(
+    parts: impl Iterator<Item = T>,
+    out: &mut String,
+    mut push_part: impl FnMut(T, &mut String) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    out.push('[');
+    for (i, part) in parts.enumerate() {
+        out.push_str(if i == 0 { "" } else { ", " });
+        push_part(part, out)?;
+    }
+    out.push(']');
+    Ok(())
+}
+
+/// Appends the name of a column or field as a JSON key: one that is not all lower-case keeps its CQL quotes within.
+pub fn push_key(name: &str, out: &mut String) {
+    if name == name.to_lowercase() {
+        push_string(name, out);
+    } else {
+        push_string(&format!("\"{name}\""), out);
+    }
+}
+
+/// Appends a JSON string, escaped as Jackson does: the short escapes, upper-case `\u00XX` for other control
+/// characters, everything else as it is.
+pub fn push_string(text: &str, out: &mut String) {
+    out.reserve(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c < ' ' => push(out, format_args!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// A string that holds nothing to escape.
+fn push_plain_string(out: &mut String, text: &str) {
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
+fn push(out: &mut String, value: impl std::fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{value}");
+}

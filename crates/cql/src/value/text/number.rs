@@ -1,0 +1,192 @@
+//! Numbers as Java reads and prints them.
+
+use super::super::ValueError;
+use super::super::decimal::small_int;
+use num_bigint::BigInt;
+use std::fmt::{LowerExp, Write};
+
+/// A float as `Float.toString` prints it.
+pub fn float_to_text(value: f32) -> String {
+    let mut out = String::new();
+    push_floating(&mut out, value, f64::from(value));
+    out
+}
+
+/// A double as `Double.toString` prints it.
+pub fn double_to_text(value: f64) -> String {
+    let mut out = String::new();
+    push_floating(&mut out, value, value);
+    out
+}
+
+/// Java prints the fewest digits that tell a number from its neighbours, but at least two: plain between 0.001 and
+/// 10,000,000, in scientific form beyond. `wide` is the same number, for its sign and kind.
+pub(crate) fn push_floating<F: LowerExp>(out: &mut String, value: F, wide: f64) {
+    if wide.is_nan() {
+        return out.push_str("NaN");
+    }
+    if wide.is_sign_negative() {
+        out.push('-');
+    }
+    if wide.is_infinite() {
+        return out.push_str("Infinity");
+    }
+    if wide == 0.0 {
+        return out.push_str("0.0");
+    }
+    let mut text = format!("{value:e}");
+    if !text.contains('.') {
+        // Of two digits Java takes the pair nearest to the number, which need not end in 0.
+        text = format!("{value:.1e}");
+    }
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = match digits.trim_end_matches('0') {
+        "" => "0",
+        trimmed => trimmed,
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    // Writing to a String cannot fail.
+    let _ = if (-3..7).contains(&exponent) {
+        push_plain(out, digits, exponent)
+    } else {
+        let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+        write!(out, "{first}.{}E{exponent}", if rest.is_empty() { "0" } else { rest })
+    };
+}
+
+/// Digits d1d2d3... as d1.d2d3... times ten to `exponent`, written out.
+fn push_plain(out: &mut String, digits: &str, exponent: i32) -> std::fmt::Result {
+    match usize::try_from(exponent) {
+        Ok(exponent) => {
+            let (whole, fraction) = digits.split_at_checked(exponent + 1).unwrap_or((digits, ""));
+            let fraction = if fraction.is_empty() { "0" } else { fraction };
+            write!(out, "{whole:0<width$}.{fraction}", width = exponent + 1)
+        }
+        Err(_) => {
+            let zeros = exponent.unsigned_abs() as usize - 1;
+            write!(out, "0.{}{digits}", "0".repeat(zeros))
+        }
+    }
+}
+
+/// The text of a double as `Double.valueOf` takes it: blanks around it, a sign, `NaN` or `Infinity`, decimal digits
+/// with a point and an exponent, one of the letters `dDfF` at the end.
+pub(super) fn java_double(source: &str) -> Option<&str> {
+    let text = source.trim_matches(|c: char| c <= ' ');
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, "NaN" | "Infinity") {
+        return Some(text);
+    }
+    let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    let decimal = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    // What is left of malformed text Rust's own parser refuses alike.
+    (decimal && !text.is_empty()).then_some(text)
+}
+
+pub(super) fn parse_double(source: &str) -> Option<f64> {
+    java_double(source)?.parse().ok()
+}
+
+pub(super) fn parse_float(source: &str) -> Option<f32> {
+    java_double(source)?.parse().ok()
+}
+
+/// A whole number of any size as `new BigInteger(text)` takes it, in wire form.
+pub(crate) fn parse_varint(source: &str) -> Option<Vec<u8>> {
+    let digits = source.strip_prefix(['+', '-']).unwrap_or(source);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(BigInt::parse_bytes(source.as_bytes(), 10)?.to_signed_bytes_be())
+}
+
+/// A decimal as `new BigDecimal(text)` takes it, in wire form: the scale, then the unscaled number.
+pub fn parse_decimal(source: &str) -> Result<Vec<u8>, ValueError> {
+    decimal_parts(source)
+        .map(|(scale, unscaled)| {
+            let mut out = scale.to_be_bytes().to_vec();
+            out.extend_from_slice(&unscaled.to_signed_bytes_be());
+            out
+        })
+        .ok_or_else(|| ValueError::new(format!("unable to make BigDecimal from '{source}'")))
+}
+
+fn decimal_parts(source: &str) -> Option<(i32, BigInt)> {
+    let (mantissa, exponent) = match source.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+            // Java reads at most ten digits there.
+            if digits.is_empty() || digits.len() > 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            (mantissa, exponent.parse::<i64>().ok()?)
+        }
+        None => (source, 0),
+    };
+    let (sign, unsigned) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa.strip_prefix('+').unwrap_or(mantissa)),
+    };
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = format!("{sign}{whole}{fraction}");
+    let count = whole.len() + fraction.len();
+    if count == 0 || ![whole, fraction].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) {
+        return None;
+    }
+    let scale = i32::try_from(i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?).ok()?;
+    Some((scale, BigInt::parse_bytes(digits.as_bytes(), 10)?))
+}
+
+/// A varint in wire form as decimal digits; empty for an empty value.
+pub fn varint_to_text(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return String::new();
+    }
+    match small_int(bytes) {
+        Some(small) => small.to_string(),
+        None => BigInt::from_signed_bytes_be(bytes).to_string(),
+    }
+}
+
+/// A decimal in wire form as `BigDecimal.toString` prints it; empty for an empty value.
+pub fn decimal_to_text(bytes: &[u8]) -> String {
+    let Some((scale, unscaled)) = bytes.split_first_chunk::<4>() else {
+        return String::new();
+    };
+    let scale = i64::from(i32::from_be_bytes(*scale));
+    let unscaled = if unscaled.is_empty() { "0".to_owned() } else { varint_to_text(unscaled) };
+    if scale == 0 {
+        return unscaled;
+    }
+    let (sign, digits) = match unscaled.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", unscaled.as_str()),
+    };
+    let adjusted = digits.len() as i64 - 1 - scale;
+    let mut out = sign.to_owned();
+    if scale > 0 && adjusted >= -6 {
+        // At least -6, so no more than a few zeros are filled in.
+        let scale = usize::try_from(scale).unwrap_or(usize::MAX);
+        match digits.len().checked_sub(scale).filter(|whole| *whole > 0) {
+            Some(whole) => {
+                let (whole, fraction) = digits.split_at_checked(whole).unwrap_or((digits, ""));
+                let _ = write!(out, "{whole}.{fraction}");
+            }
+            None => {
+                let _ = write!(out, "0.{digits:0>scale$}");
+            }
+        }
+        return out;
+    }
+    let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+    out.push_str(first);
+    if !rest.is_empty() {
+        out.push('.');
+        out.push_str(rest);
+    }
+    if adjusted != 0 {
+        let _ = write!(out, "E{adjusted:+}");
+    }
+    out
+}
