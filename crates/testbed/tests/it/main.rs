@@ -1,4 +1,5 @@
 //! The testbed's own tests, and what holds without Ilium: the cases are well formed and the goldens are true.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod goldens;
 mod processes;
