@@ -41,7 +41,16 @@ impl Scanner<'_> {
         let body = self.at + 2;
         match self.text.get(body..).and_then(|rest| rest.find("$$")) {
             Some(length) => self.take(TokenKind::String, body + length + 2),
-            None => self.mismatched(self.bytes.len(), "'$'"),
+            None => self.mismatched(self.dollar_string_breaks(body), "'$'"),
+        }
+    }
+
+    /// Cassandra wants the closing `$$` from the last character on.
+    fn dollar_string_breaks(&self, body: usize) -> usize {
+        let last = self.text.char_indices().next_back();
+        match last {
+            Some((at, c)) if at >= body && c != '$' => at,
+            _ => self.bytes.len(),
         }
     }
 }

@@ -9,21 +9,32 @@
 //! Where Cassandra's grammar is ambiguous (`SELECT json - json`, `(a) AS b`) the choice made is the one its generated
 //! parser makes.
 
+mod alter_table;
 mod batch;
+mod cursor;
+mod describe;
 mod error;
+mod index;
 mod modification;
 mod names;
+mod object_name;
+mod permission;
 mod properties;
 mod relation;
+mod role;
+mod routine;
+mod schema_change;
 mod select;
 mod selector;
 mod table;
 mod term;
 mod types;
+mod user_type;
+mod view;
 
 pub use error::{SyntaxError, SyntaxErrorKind};
 
-use crate::ast::{Expr, ExprKind, Name, Span, Statement};
+use crate::ast::{Span, Statement};
 use crate::lexer::{Keyword, LexError, Lexed, Token, TokenKind, TrailingComment, lex};
 use error::Parse;
 
@@ -116,7 +127,13 @@ impl<'a> Parser<'a> {
                 Statement::Truncate { table: self.table_name()? }
             }
             Some(Keyword::Create) => self.create()?,
+            Some(Keyword::Alter) => self.alter()?,
             Some(Keyword::Drop) => self.drop()?,
+            Some(Keyword::Grant) => self.grant()?,
+            Some(Keyword::Revoke) => self.revoke()?,
+            Some(Keyword::List) => self.list()?,
+            Some(Keyword::Add) => self.add_identity()?,
+            Some(Keyword::Describe | Keyword::Desc) => self.describe()?,
             _ => return self.no_viable("a statement"),
         };
         if self.markers > MAX_MARKERS {
@@ -128,249 +145,4 @@ impl<'a> Parser<'a> {
         }
         Ok(statement)
     }
-
-    fn create(&mut self) -> Parse<Statement> {
-        self.advance();
-        match self.keyword() {
-            Some(Keyword::Keyspace) => self.create_keyspace(),
-            Some(Keyword::Table) => self.create_table(),
-            _ => self.no_viable("what to create"),
-        }
-    }
-
-    fn drop(&mut self) -> Parse<Statement> {
-        self.advance();
-        match self.keyword() {
-            Some(Keyword::Keyspace) => {
-                self.advance();
-                let if_exists = self.if_exists()?;
-                Ok(Statement::DropKeyspace { name: self.keyspace_name()?, if_exists })
-            }
-            Some(Keyword::Table) => {
-                self.advance();
-                let if_exists = self.if_exists()?;
-                Ok(Statement::DropTable { name: self.table_name()?, if_exists })
-            }
-            _ => self.no_viable("what to drop"),
-        }
-    }
-
-    // The cursor.
-
-    fn token_at(&self, ahead: usize) -> Token {
-        let last = || self.tokens.last().copied();
-        let token = self.tokens.get(self.position + ahead).copied().or_else(last);
-        token.unwrap_or(Token { kind: TokenKind::End, start: 0, end: 0 })
-    }
-
-    fn peek(&self) -> Token {
-        self.token_at(0)
-    }
-
-    fn kind(&self) -> TokenKind {
-        self.peek().kind
-    }
-
-    fn kind_at(&self, ahead: usize) -> TokenKind {
-        self.token_at(ahead).kind
-    }
-
-    fn at(&self, kind: TokenKind) -> bool {
-        self.kind() == kind
-    }
-
-    fn keyword(&self) -> Option<Keyword> {
-        match self.kind() {
-            TokenKind::Keyword(keyword) => Some(keyword),
-            _ => None,
-        }
-    }
-
-    fn at_keyword(&self, keyword: Keyword) -> bool {
-        self.at(TokenKind::Keyword(keyword))
-    }
-
-    fn keyword_follows(&self, ahead: usize, keyword: Keyword) -> bool {
-        self.kind_at(ahead) == TokenKind::Keyword(keyword)
-    }
-
-    /// Takes the current token. The one at the end stays where it is.
-    fn advance(&mut self) -> Token {
-        let token = self.peek();
-        if self.position + 1 < self.tokens.len() {
-            self.position += 1;
-        }
-        token
-    }
-
-    fn accept(&mut self, kind: TokenKind) -> bool {
-        let accepted = self.at(kind);
-        if accepted {
-            self.advance();
-        }
-        accepted
-    }
-
-    fn accept_keyword(&mut self, keyword: Keyword) -> bool {
-        self.accept(TokenKind::Keyword(keyword))
-    }
-
-    fn expect(&mut self, kind: TokenKind) -> Parse<Token> {
-        if self.at(kind) { Ok(self.advance()) } else { self.mismatched(grammar_name(kind)) }
-    }
-
-    fn expect_keyword(&mut self, keyword: Keyword) -> Parse<Token> {
-        self.expect(TokenKind::Keyword(keyword))
-    }
-
-    fn source(&self, token: Token) -> &'a str {
-        self.text.get(token.start as usize..token.end as usize).unwrap_or_default()
-    }
-
-    /// The start of the current token.
-    fn start(&self) -> u32 {
-        self.peek().start
-    }
-
-    /// From `start` to the end of the token taken last.
-    fn span_from(&self, start: u32) -> Span {
-        let previous = self.position.checked_sub(1).and_then(|p| self.tokens.get(p));
-        Span { start, end: previous.map_or(start, |token| token.end) }
-    }
-
-    fn reached_lex_error(&self) -> Option<LexError> {
-        if self.at(TokenKind::Error) { self.lex_error } else { None }
-    }
-
-    // What several families share.
-
-    /// Runs `parse` one level deeper.
-    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
-        self.check_depth(self.depth + 1)?;
-        self.depth += 1;
-        let parsed = parse(self);
-        self.depth -= 1;
-        parsed
-    }
-
-    fn check_depth(&self, depth: u32) -> Parse<()> {
-        if depth > MAX_DEPTH {
-            let token = self.peek();
-            let message = format!(
-                "the statement nests or chains more than {MAX_DEPTH} expressions or types here; split it up"
-            );
-            return self.refuse(message, Span { start: token.start, end: token.end });
-        }
-        Ok(())
-    }
-
-    /// One `parse` or more, with commas between.
-    fn comma_separated<T>(&mut self, mut parse: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
-        let mut items = vec![parse(self)?];
-        while self.accept(TokenKind::Comma) {
-            items.push(parse(self)?);
-        }
-        Ok(items)
-    }
-
-    /// Comma-separated, in parentheses.
-    fn parenthesised<T>(&mut self, parse: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
-        self.expect(TokenKind::Open)?;
-        let items = self.comma_separated(parse)?;
-        self.expect(TokenKind::Close)?;
-        Ok(items)
-    }
-
-    fn if_exists(&mut self) -> Parse<bool> {
-        let present = self.accept_keyword(Keyword::If);
-        if present {
-            self.expect_keyword(Keyword::Exists)?;
-        }
-        Ok(present)
-    }
-
-    fn if_not_exists(&mut self) -> Parse<bool> {
-        let present = self.accept_keyword(Keyword::If);
-        if present {
-            self.expect_keyword(Keyword::Not)?;
-            self.expect_keyword(Keyword::Exists)?;
-        }
-        Ok(present)
-    }
-
-    fn at_marker(&self) -> bool {
-        matches!(self.kind(), TokenKind::Question | TokenKind::Colon)
-    }
-
-    /// `?` or `:name`, numbered in the order of the text, which is the order Cassandra numbers them in. A name that
-    /// occurs twice is two markers.
-    fn marker(&mut self) -> Parse<Expr> {
-        let start = self.start();
-        let name: Option<Name> = match self.kind() {
-            TokenKind::Question => {
-                self.advance();
-                None
-            }
-            TokenKind::Colon => {
-                self.advance();
-                Some(self.identifier()?)
-            }
-            _ => return self.no_viable("a bind marker"),
-        };
-        // Past the last index the statement is refused as a whole, with the number of markers it has.
-        let index = u16::try_from(self.markers).unwrap_or(u16::MAX);
-        self.markers += 1;
-        Ok(Expr { kind: ExprKind::Bind { name, index }, span: self.span_from(start) })
-    }
-}
-
-/// What Cassandra's grammar calls a token, for "expecting ...".
-fn grammar_name(kind: TokenKind) -> String {
-    let name = match kind {
-        TokenKind::Keyword(Keyword::Table) => "K_COLUMNFAMILY",
-        TokenKind::Keyword(Keyword::Nan) => "K_POSITIVE_NAN",
-        TokenKind::Keyword(Keyword::Infinity) => "K_POSITIVE_INFINITY",
-        TokenKind::Keyword(keyword) => return format!("K_{}", keyword.name().to_ascii_uppercase()),
-        TokenKind::Identifier => "IDENT",
-        TokenKind::QuotedName => "QUOTED_NAME",
-        TokenKind::EmptyQuotedName => "EMPTY_QUOTED_NAME",
-        TokenKind::String => "STRING_LITERAL",
-        TokenKind::Integer => "INTEGER",
-        TokenKind::Float => "FLOAT",
-        TokenKind::Boolean => "BOOLEAN",
-        TokenKind::Duration => "DURATION",
-        TokenKind::Uuid => "UUID",
-        TokenKind::Hex => "HEXNUMBER",
-        TokenKind::NegativeNan => "K_NEGATIVE_NAN",
-        TokenKind::NegativeInfinity => "K_NEGATIVE_INFINITY",
-        TokenKind::Question => "QMARK",
-        TokenKind::ExprOpen => "'expr('",
-        TokenKind::NotEqual => "'!='",
-        TokenKind::Percent => "'%'",
-        TokenKind::Open => "'('",
-        TokenKind::Close => "')'",
-        TokenKind::Plus => "'+'",
-        TokenKind::PlusEqual => "'+='",
-        TokenKind::Comma => "','",
-        TokenKind::Minus => "'-'",
-        TokenKind::MinusEqual => "'-='",
-        TokenKind::Dot => "'.'",
-        TokenKind::Range => "RANGE",
-        TokenKind::Slash => "'/'",
-        TokenKind::Colon => "':'",
-        TokenKind::Semicolon => "';'",
-        TokenKind::Less => "'<'",
-        TokenKind::LessOrEqual => "'<='",
-        TokenKind::Equal => "'='",
-        TokenKind::Greater => "'>'",
-        TokenKind::GreaterOrEqual => "'>='",
-        TokenKind::OpenBracket => "'['",
-        TokenKind::CloseBracket => "']'",
-        TokenKind::Star => "'\\*'",
-        TokenKind::OpenBrace => "'{'",
-        TokenKind::CloseBrace => "'}'",
-        TokenKind::End => "EOF",
-        TokenKind::Error => "a token",
-    };
-    name.to_owned()
 }

@@ -164,7 +164,7 @@ impl Parser<'_> {
     /// What follows `column =`.
     fn change_of(&mut self, column: &Name) -> Parse<Change> {
         if !self.at_column() || self.at_function_call() || self.at_form(Keyword::Cast) {
-            let value = self.term()?;
+            let value = self.term_before_column()?;
             if !self.accept(TokenKind::Plus) {
                 return Ok(Change::Set(value));
             }

@@ -34,7 +34,7 @@ impl Parser<'_> {
     }
 
     fn simple_value(&mut self) -> Parse<String> {
-        if let Some(literal) = self.constant() {
+        if let Some(literal) = self.constant()? {
             return Ok(literal.text);
         }
         match self.kind() {
@@ -58,7 +58,7 @@ impl Parser<'_> {
             self.expect(TokenKind::Colon)?;
             let value = self.term()?;
             let key_text = self.property_constant(&key, "Invalid property name: ", "")?;
-            let for_property = format!(" for property: '{key_text}'");
+            let for_property = format!(" for property: {}", self.written(&key));
             let value_text = self.property_constant(&value, "Invalid property value: ", &for_property)?;
             entries.push((key_text, value_text));
             if !self.accept(TokenKind::Comma) {
@@ -73,7 +73,7 @@ impl Parser<'_> {
     fn check_unique(&self, entries: &[(String, String)]) -> Parse<()> {
         let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
         keys.sort_unstable();
-        match keys.windows(2).find_map(|pair| matches!(pair, [a, b] if a == b).then_some(pair)) {
+        match keys.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
             Some([key, _]) => {
                 let token = self.peek();
                 let message = format!("Multiple definition for property {key}");
@@ -89,7 +89,10 @@ impl Parser<'_> {
             ExprKind::Bind { .. } => " (bind variables are not supported in DDL queries)",
             _ => "",
         };
-        let written = self.text.get(expr.span.start as usize..expr.span.end as usize).unwrap_or_default();
-        self.refuse(format!("{problem}{written}{of}{reason}"), expr.span)
+        self.refuse(format!("{problem}{}{of}{reason}", self.written(expr)), expr.span)
+    }
+
+    fn written(&self, expr: &Expr) -> &str {
+        self.text.get(expr.span.start as usize..expr.span.end as usize).unwrap_or_default()
     }
 }

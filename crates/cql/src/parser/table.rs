@@ -3,8 +3,7 @@
 use super::Parser;
 use super::error::Parse;
 use crate::ast::{
-    ColumnDefinition, CreateKeyspace, CreateTable, Direction, Mask, Name, PrimaryKey, QualifiedName,
-    Statement, TableOptions,
+    CreateKeyspace, CreateTable, Direction, Mask, Name, PrimaryKey, QualifiedName, Statement, TableOptions,
 };
 use crate::lexer::{Keyword, TokenKind};
 
@@ -58,15 +57,6 @@ impl Parser<'_> {
         }
         table.columns.push(column);
         Ok(())
-    }
-
-    /// `name type [STATIC] [MASKED WITH ...]`
-    pub(super) fn column_definition(&mut self) -> Parse<ColumnDefinition> {
-        let name = self.identifier()?;
-        let column_type = self.type_name()?;
-        let is_static = self.accept_keyword(Keyword::Static);
-        let mask = if self.at_keyword(Keyword::Masked) { Some(self.mask()?) } else { None };
-        Ok(ColumnDefinition { name, column_type, is_static, mask })
     }
 
     /// `MASKED WITH function(...)` or `MASKED WITH DEFAULT`.

@@ -1,7 +1,8 @@
 //! Terms: constants, collections, markers and calls, with arithmetic between.
 
+use super::Parser;
 use super::error::Parse;
-use super::{Parser, SyntaxErrorKind};
+use super::names::is_identifier;
 use crate::ast::{Arithmetic, Expr, ExprKind, Literal, LiteralKind, Span};
 use crate::lexer::{Keyword, Token, TokenKind, unquote};
 
@@ -36,13 +37,21 @@ impl Parser<'_> {
         Ok(self.term_tree()?.expr)
     }
 
+    /// A term that may be the value in `value + column`, which prepends to a list; stops before that `+`.
+    pub(super) fn term_before_column(&mut self) -> Parse<Expr> {
+        Ok(self.sum(true)?.expr)
+    }
+
     fn term_tree(&mut self) -> Parse<Tree> {
+        self.sum(false)
+    }
+
+    fn sum(&mut self, stop_before_column: bool) -> Parse<Tree> {
         let start = self.start();
         let mut left = self.term_product()?;
         loop {
             let operator = match self.kind() {
-                // `value + column` prepends to a list: the caller takes it from here.
-                TokenKind::Plus if self.column_ends_sum() => return Ok(left),
+                TokenKind::Plus if stop_before_column && self.column_ends_sum() => return Ok(left),
                 TokenKind::Plus => Arithmetic::Add,
                 TokenKind::Minus => Arithmetic::Subtract,
                 _ => return Ok(left),
@@ -56,7 +65,7 @@ impl Parser<'_> {
     /// Whether the `+` here is followed by a name that is no function's.
     fn column_ends_sum(&self) -> bool {
         let next = self.kind_at(1);
-        let is_name = super::names::is_identifier(next) || next == TokenKind::EmptyQuotedName;
+        let is_name = is_identifier(next) || next == TokenKind::EmptyQuotedName;
         is_name && !matches!(self.kind_at(2), TokenKind::Open | TokenKind::Dot)
     }
 
@@ -129,7 +138,7 @@ impl Parser<'_> {
             }),
             _ => {
                 // A name is no term: it is what follows it that does not fit.
-                if super::names::is_identifier(self.kind()) {
+                if is_identifier(self.kind()) {
                     self.advance();
                 }
                 self.no_viable("a value")
@@ -185,7 +194,7 @@ impl Parser<'_> {
             kind if is_constant(kind) || is_marker(kind) => true,
             TokenKind::Keyword(Keyword::Null) => true,
             kind => {
-                let named = super::names::is_identifier(kind) || kind == TokenKind::Keyword(Keyword::Token);
+                let named = is_identifier(kind) || kind == TokenKind::Keyword(Keyword::Token);
                 named && matches!(self.kind_at(ahead + 1), TokenKind::Open | TokenKind::Dot)
             }
         }
@@ -221,7 +230,7 @@ impl Parser<'_> {
     fn braces(&mut self) -> Parse<Tree> {
         let start = self.start();
         self.advance();
-        if super::names::is_identifier(self.kind()) && self.kind_at(1) == TokenKind::Colon {
+        if is_identifier(self.kind()) && self.kind_at(1) == TokenKind::Colon {
             let mut height = 0;
             let fields = self.comma_separated(|p| {
                 let field = p.identifier()?;
@@ -262,7 +271,7 @@ impl Parser<'_> {
 
     /// A constant, `NULL` or a marker, when one is here.
     pub(super) fn constant_or_marker(&mut self) -> Parse<Option<Tree>> {
-        if let Some(literal) = self.constant() {
+        if let Some(literal) = self.constant()? {
             let span = self.last_span();
             return Ok(Some(Tree::leaf(ExprKind::Literal(literal), span)));
         }
@@ -276,11 +285,24 @@ impl Parser<'_> {
     }
 
     /// A constant, when one is here.
-    pub(super) fn constant(&mut self) -> Option<Literal> {
+    pub(super) fn constant(&mut self) -> Parse<Option<Literal>> {
         let token = self.peek();
-        let kind = literal_kind(token.kind)?;
+        let Some(kind) = literal_kind(token.kind) else { return Ok(None) };
+        if kind == LiteralKind::Float && !self.source(token).parse::<f64>().is_ok_and(f64::is_finite) {
+            return self.float_out_of_range(token);
+        }
         self.advance();
-        Some(Literal { kind, text: self.literal_text(token) })
+        Ok(Some(Literal { kind, text: self.literal_text(token) }))
+    }
+
+    /// Cassandra compares each float it reads with its value as a double, which fails past a double's range.
+    fn float_out_of_range<T>(&self, token: Token) -> Parse<T> {
+        let message = format!(
+            "Failed parsing statement: [{}] reason: NumberFormatException Character I is neither a decimal digit \
+             number, decimal point, nor \"e\" notation exponential mark.",
+            self.text
+        );
+        self.refuse(message, Span { start: token.start, end: token.end })
     }
 
     fn literal_text(&self, token: Token) -> String {
@@ -316,7 +338,7 @@ impl Parser<'_> {
             self.text,
             self.source(token)
         );
-        self.refuse_as(SyntaxErrorKind::Syntax, message, Span { start: token.start, end: token.end })
+        self.refuse(message, Span { start: token.start, end: token.end })
     }
 }
 
