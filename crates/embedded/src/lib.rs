@@ -5,3 +5,4 @@ pub mod clock;
 pub mod fault;
 pub mod layout;
 pub mod storage;
+pub mod term;
