@@ -265,33 +265,11 @@ impl EnvelopeDecoder {
     }
 }
 
-/// Appends an ERROR envelope for a client whose version is not spoken, in the layout of the version it claimed
-/// where that is 1 or 2 (an eight-byte header), so that it can read the answer and fall back. Any other unknown
-/// version is answered in `answer_in`, as Cassandra does.
-pub fn encode_version_refusal(
-    claimed: u8,
-    stream: i16,
-    answer_in: ProtocolVersion,
-    out: &mut BytesMut,
-) -> Result<(), ProtocolError> {
-    let message = ProtocolError::UnsupportedVersion(claimed).to_string();
-    let mut body = BytesMut::with_capacity(6 + message.len());
-    body.put_i32(crate::ErrorCode::Protocol.value());
-    wire::put_string(&mut body, &message)?;
-    let length = wire::count32(body.len(), "a body")?;
-    if claimed == 1 || claimed == 2 {
-        let [_, stream] = stream.to_be_bytes();
-        out.put_slice(&[
-            claimed | Direction::Response.version_bit(),
-            Flags::NONE.bits(),
-            stream,
-            Opcode::Error.byte(),
-        ]);
-        out.put_i32(length);
-    } else {
-        Header { version: answer_in, flags: Flags::NONE, stream, opcode: Opcode::Error }
-            .encode(length.unsigned_abs(), out);
-    }
-    out.put_slice(&body);
-    Ok(())
+/// Appends an ERROR envelope in the layout of versions 1 and 2, whose header has eight bytes: the stream has one.
+pub(crate) fn encode_old_error(claimed: u8, stream: i16, body: &[u8], out: &mut BytesMut) {
+    let [_, stream] = stream.to_be_bytes();
+    let version = claimed | Direction::Response.version_bit();
+    out.put_slice(&[version, Flags::NONE.bits(), stream, Opcode::Error.byte()]);
+    out.put_u32(body.len() as u32);
+    out.put_slice(body);
 }

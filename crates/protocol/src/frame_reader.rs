@@ -41,8 +41,18 @@ impl FrameReader {
         FrameReader { expected, limits, framing: Framing::Envelopes { decoder, compression: None } }
     }
 
+    /// A client calls it when it sends STARTUP: in versions 3 and 4 Cassandra compresses even its answer to that.
+    pub fn startup_sent(
+        &mut self,
+        version: ProtocolVersion,
+        compression: Option<Compression>,
+    ) -> Result<(), ProtocolError> {
+        if version < ProtocolVersion::V5 { self.negotiated(version, compression) } else { Ok(()) }
+    }
+
     /// Changes to what STARTUP negotiated, for all that arrives from now on: segments in version 5, and the
-    /// compression. A server calls it when it has decoded STARTUP, a client when it has decoded the answer.
+    /// compression. A server calls it when it has decoded STARTUP, a client when it has decoded the answer, be
+    /// that READY or AUTHENTICATE.
     pub fn negotiated(
         &mut self,
         version: ProtocolVersion,

@@ -7,10 +7,10 @@
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::{
-    Compression, Envelope, Flags, Header, Opcode, ProtocolError, ProtocolVersion, Request, RequestExtras,
-    Response, ResponseExtras,
+    Compression, Envelope, ErrorResponse, Flags, Header, Opcode, ProtocolError, ProtocolVersion, Request,
+    RequestExtras, Response, ResponseExtras,
     compression::Compressor,
-    envelope::{HEADER_LENGTH, LENGTH_OFFSET},
+    envelope::{HEADER_LENGTH, LENGTH_OFFSET, encode_old_error},
     segment::{self, MAX_PAYLOAD},
     wire,
 };
@@ -112,6 +112,21 @@ impl FrameWriter {
             extras.encode(version, out)?;
             request.encode_message(version, out)
         })
+    }
+
+    /// Answers an envelope of a version that is not spoken (`ProtocolError::UnsupportedVersion`) so that the client
+    /// can read the answer and fall back: versions 1 and 2 get it in their own layout, any other in the version of
+    /// this writer, which at the start of a connection is the newest (as in Cassandra).
+    pub fn refuse_version(&mut self, claimed: u8, stream: i16) -> Result<(), ProtocolError> {
+        let refusal = ErrorResponse::from_protocol_error(&ProtocolError::UnsupportedVersion(claimed));
+        if !matches!(claimed, 1 | 2) {
+            return self.response(stream, &ResponseExtras::default(), &Response::Error(refusal));
+        }
+        self.close()?;
+        let mut body = BytesMut::new();
+        refusal.encode(self.version, &mut body)?;
+        encode_old_error(claimed, stream, &body, &mut self.out);
+        Ok(())
     }
 
     /// Writes a message that is already encoded, its body not compressed: what a forwarder does, with the stream

@@ -17,8 +17,12 @@
 //!             Ok(None) => return Ok(true), // receive more into `input`
 //!             Err(failure) => {
 //!                 let error = Response::Error(ErrorResponse::from_protocol_error(&failure.error));
-//!                 if let Some(stream) = failure.stream {
-//!                     writer.response(stream, &ResponseExtras::default(), &error)?;
+//!                 match (failure.stream, failure.error) {
+//!                     (None, _) => {}
+//!                     (Some(stream), ProtocolError::UnsupportedVersion(claimed)) => {
+//!                         writer.refuse_version(claimed, stream)?;
+//!                     }
+//!                     (Some(stream), _) => writer.response(stream, &ResponseExtras::default(), &error)?,
 //!                 }
 //!                 if failure.fatal {
 //!                     return Ok(false); // send what is written, then close
@@ -55,7 +59,8 @@
 //! # Ok::<(), ProtocolError>(())
 //! ```
 //! A client does the same with the directions exchanged: `FrameReader::new(Direction::Response, Limits::CLIENT)`,
-//! `FrameWriter::request`, `Response::decode`.
+//! `FrameWriter::request`, `Response::decode`; it calls `FrameReader::startup_sent` when it sends STARTUP, and
+//! `negotiated` on both when the answer is there.
 //!
 //! # The parts
 //! - `FrameReader` and `FrameWriter` hide version and compression; `EnvelopeDecoder`, `SegmentDecoder`,
@@ -66,7 +71,7 @@
 //! - `Rows::cells` is a buffer of cells in wire form: `put_bytes` appends one. `EncodedColumns` keeps the wire form
 //!   of the metadata for responses that repeat it.
 //! - `class_name` and `parse_class_name` turn types into Java class names and back.
-//! - `ProtocolError::code` says which ERROR answers it; `encode_version_refusal` answers a version not spoken.
+//! - `ProtocolError::code` says which ERROR answers it; `FrameWriter::refuse_version` answers a version not spoken.
 //!
 //! # What holds
 //! Whatever bytes arrive, decoding ends in a message or an error: no panic, no allocation larger than what was
@@ -100,9 +105,7 @@ pub use batch::{BatchRequest, BatchStatement, BatchType, BatchedStatement};
 pub use class_name::{class_name, parse_class_name};
 pub use compression::{Compression, decompress};
 pub use consistency::Consistency;
-pub use envelope::{
-    EVENT_STREAM, Envelope, EnvelopeDecoder, Flags, HEADER_LENGTH, Header, Limits, encode_version_refusal,
-};
+pub use envelope::{EVENT_STREAM, Envelope, EnvelopeDecoder, Flags, HEADER_LENGTH, Header, Limits};
 pub use error::{FrameError, ProtocolError};
 pub use error_code::{ErrorCode, FailureReason, WriteType};
 pub use error_response::{ErrorDetail, ErrorResponse, Failures};

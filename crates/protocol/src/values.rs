@@ -80,6 +80,16 @@ impl Values {
         self.slots.get(index).map(|slot| self.value(*slot))
     }
 
+    /// The buffer that [`places`](Values::places) points into, for a caller that keeps both without copying.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// Each value's offset in [`wire`](Values::wire) and its length: -1 for null, -2 for unset.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = (u32, i32)> {
+        self.slots.iter().map(|slot| (slot.start, slot.length))
+    }
+
     /// The value at `index` sharing this list's memory; `None` for null, unset and past the last.
     pub fn shared(&self, index: usize) -> Option<Bytes> {
         match self.get(index)? {
