@@ -10,8 +10,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::batch::{Op, Ops};
+use super::layers::Rest;
 use super::tree::Tree;
-use super::view::Rest;
 use super::{Batch, Commit, Io, Merge, Purged, Shadow, StorageError, Store, View};
 
 /// How often garbage is looked for. A pass costs a fraction of a second a million rows.

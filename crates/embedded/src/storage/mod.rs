@@ -10,12 +10,24 @@
 //! engine's partitions).
 
 mod batch;
+mod cache;
 mod commit;
+mod committer;
+mod disk;
 mod encode;
 mod error;
+mod flush;
+mod keeper;
+mod layers;
+mod log;
+mod manifest;
 mod memory;
+mod options;
 mod page;
 mod range;
+mod shared;
+mod store;
+mod table;
 mod tree;
 mod view;
 
@@ -23,9 +35,12 @@ use std::path::Path;
 
 pub use batch::Batch;
 pub use commit::Commit;
+pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::StorageError;
 pub use memory::MemoryStore;
+pub use options::{Durability, Options};
 pub use range::Range;
+pub use store::DiskStore;
 pub use view::View;
 
 /// All the store knows of the values it keeps.
@@ -38,7 +53,8 @@ pub trait Merge: Send + Sync + 'static {
     fn oldest(&self, key: &[u8], value: &[u8]) -> i64;
 
     /// How many leading bytes of `key` name its group: a value can hide values of its own group only. Files can tell
-    /// quickly that they hold nothing of a group. A group's name must not be the beginning of another's.
+    /// quickly that they hold nothing of a group. A group's name must not be the beginning of another's; a key may be
+    /// a group of its own.
     fn group_len(&self, key: &[u8]) -> usize;
 
     /// The second (as [`now`](Merge::now) counts) from which a [`Purge`] may find something in this value to drop,

@@ -1,6 +1,8 @@
 //! A page: a few kilobytes of sorted entries packed into one buffer. Leaves of the memory table, blocks of table files
 //! once decoded, and index blocks are all pages, so one search and one cursor serve them all.
 
+use std::ops::Bound;
+
 /// Sorted keys with their values, bytes in one buffer in order of arrival, slots in order of keys.
 ///
 /// Positions given to the methods are below [`len`](Page::len) (for `insert`: not above it); every caller has them
@@ -95,6 +97,26 @@ impl Page {
             Ok(i) => i + usize::from(after),
             Err(i) => i,
         }
+    }
+
+    /// The first position from `bound` on.
+    pub fn first_from(&self, bound: Bound<&[u8]>) -> Option<usize> {
+        let at = match bound {
+            Bound::Included(key) => self.lower_bound(key, false),
+            Bound::Excluded(key) => self.lower_bound(key, true),
+            Bound::Unbounded => 0,
+        };
+        (at < self.len()).then_some(at)
+    }
+
+    /// The last position up to `bound`.
+    pub fn last_to(&self, bound: Bound<&[u8]>) -> Option<usize> {
+        let end = match bound {
+            Bound::Included(key) => self.lower_bound(key, true),
+            Bound::Excluded(key) => self.lower_bound(key, false),
+            Bound::Unbounded => self.len(),
+        };
+        end.checked_sub(1)
     }
 
     /// Memory the page holds, spare room included.

@@ -4,9 +4,14 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::layers::{Hidden, Layer, after_prefix, hiding};
 use super::page::Page;
-use super::view::{Hidden, Layer, after_prefix, hiding};
+use super::table::Reading;
 use super::{Io, Merge, StorageError};
+
+/// Data blocks that one cursor puts into the cache. A page of rows stays for the next reader; the rest of a long scan
+/// is not worth what it would drive out.
+const KEPT_BLOCKS: u32 = 32;
 
 /// Entries of a [`View`](super::View) in order. Lends one entry at a time; holds no lock, only what the view holds.
 ///
@@ -15,21 +20,34 @@ use super::{Io, Merge, StorageError};
 pub struct Range {
     merge: Arc<dyn Merge>,
     cursors: Vec<Cursor>,
-    /// Where to stop, in the direction of travel.
-    end: Bound<Vec<u8>>,
-    reversed: bool,
-    io: Io,
+    travel: Travel,
     key: Vec<u8>,
     value: Vec<u8>,
     scratch: Vec<u8>,
 }
 
+/// Where all cursors go.
+struct Travel {
+    start: Bound<Vec<u8>>,
+    /// Where to stop, in the direction of travel.
+    end: Bound<Vec<u8>>,
+    /// The one group that all keys are in, if so.
+    group: Option<Vec<u8>>,
+    reversed: bool,
+    io: Io,
+    /// Whether blocks go to the cache at all.
+    keep: bool,
+}
+
 struct Cursor {
     layer: Layer,
-    state: Position,
+    position: Position,
+    blocks: u32,
 }
 
 enum Position {
+    /// Nothing was looked at yet.
+    Fresh,
     /// Still to be looked up, from here on.
     Seek(Bound<Vec<u8>>),
     /// At an entry, which may have been returned already.
@@ -44,32 +62,43 @@ enum Position {
 
 impl Range {
     pub(crate) fn new(
-        merge: Arc<dyn Merge>,
-        layers: Vec<Layer>,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
+        merge: &Arc<dyn Merge>,
+        layers: impl Iterator<Item = Layer>,
+        (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+        group: Option<&[u8]>,
         reversed: bool,
         io: Io,
     ) -> Self {
         let (start, end) = if reversed { (to, from) } else { (from, to) };
-        let start = start.map(<[u8]>::to_vec);
-        let cursors =
-            layers.into_iter().map(|layer| Cursor { layer, state: Position::Seek(start.clone()) }).collect();
-        Self {
-            merge,
-            cursors,
+        let travel = Travel {
+            start: start.map(<[u8]>::to_vec),
             end: end.map(<[u8]>::to_vec),
+            group: group.map(<[u8]>::to_vec),
             reversed,
             io,
+            keep: true,
+        };
+        Self {
+            merge: Arc::clone(merge),
+            cursors: layers.map(|layer| Cursor { layer, position: Position::Fresh, blocks: 0 }).collect(),
+            travel,
             key: Vec::new(),
             value: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
+    /// All entries of these layers, leaving the cache as it is: for those who read everything once.
+    pub(crate) fn of_all(merge: &Arc<dyn Merge>, layers: impl Iterator<Item = Layer>) -> Self {
+        let mut range =
+            Self::new(merge, layers, (Bound::Unbounded, Bound::Unbounded), None, false, Io::Allowed);
+        range.travel.keep = false;
+        range
+    }
+
     /// From now on, reads files where needed.
     pub fn allow_io(&mut self) {
-        self.io = Io::Allowed;
+        self.travel.io = Io::Allowed;
     }
 
     /// The next key and its value, merged over all layers.
@@ -79,9 +108,9 @@ impl Range {
     )]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, StorageError> {
         for cursor in &mut self.cursors {
-            cursor.settle(self.reversed, self.io)?;
+            cursor.settle(&self.travel)?;
         }
-        self.cursors.retain(|cursor| !matches!(cursor.state, Position::Done));
+        self.cursors.retain(|cursor| !matches!(cursor.position, Position::Done));
         let Some((first, several)) = self.nearest() else { return Ok(None) };
         if several {
             return Ok(self.merged(first));
@@ -93,12 +122,13 @@ impl Range {
 
     /// The cursor with the next key, and whether others are at the same one; `None` past the end.
     fn nearest(&self) -> Option<(usize, bool)> {
+        let reversed = self.travel.reversed;
         let mut nearest: Option<(usize, &[u8])> = None;
         let mut several = false;
         for (i, cursor) in self.cursors.iter().enumerate() {
             let Some((key, _)) = cursor.entry() else { continue };
             let order = nearest.map_or(Ordering::Less, |(_, best)| key.cmp(best));
-            match if self.reversed && nearest.is_some() { order.reverse() } else { order } {
+            match if reversed && nearest.is_some() { order.reverse() } else { order } {
                 Ordering::Less => {
                     nearest = Some((i, key));
                     several = false;
@@ -108,7 +138,7 @@ impl Range {
             }
         }
         let (first, key) = nearest?;
-        let inside = match (&self.end, self.reversed) {
+        let inside = match (&self.travel.end, reversed) {
             (Bound::Unbounded, _) => true,
             (Bound::Included(end), false) => key <= end.as_slice(),
             (Bound::Excluded(end), false) => key < end.as_slice(),
@@ -142,41 +172,56 @@ impl Range {
 
 impl Cursor {
     fn entry(&self) -> Option<(&[u8], &[u8])> {
-        match &self.state {
+        match &self.position {
             Position::At { page, at, .. } => Some(page.entry(*at)),
             _ => None,
         }
     }
 
     fn take(&mut self) {
-        if let Position::At { taken, .. } = &mut self.state {
+        if let Position::At { taken, .. } = &mut self.position {
             *taken = true;
         }
     }
 
     /// Moves on from an entry that was taken and past all that is hidden. On an error the position is kept.
-    fn settle(&mut self, reversed: bool, io: Io) -> Result<(), StorageError> {
+    fn settle(&mut self, travel: &Travel) -> Result<(), StorageError> {
+        let reversed = travel.reversed;
         loop {
-            match &mut self.state {
+            match &mut self.position {
                 Position::Done => return Ok(()),
+                Position::Fresh => {
+                    let absent = match &travel.group {
+                        Some(group) => !self.layer.may_hold_group(group, travel.io)?,
+                        None => false,
+                    };
+                    self.position =
+                        if absent { Position::Done } else { Position::Seek(travel.start.clone()) };
+                }
                 Position::At { page, at, taken: taken @ true, .. } => {
                     let next = if reversed { at.checked_sub(1) } else { Some(*at + 1) };
                     match next.filter(|&next| next < page.len()) {
                         Some(next) => (*at, *taken) = (next, false),
-                        None => self.state = Position::Seek(Bound::Excluded(page.key(*at).to_vec())),
+                        None => self.position = Position::Seek(Bound::Excluded(page.key(*at).to_vec())),
                     }
                 }
                 Position::At { page, at, hidden, .. } => match hiding(hidden, page.key(*at)) {
                     None => return Ok(()),
-                    Some(prefix) if reversed => self.state = Position::Seek(Bound::Excluded(prefix.to_vec())),
+                    Some(prefix) if reversed => {
+                        self.position = Position::Seek(Bound::Excluded(prefix.to_vec()))
+                    }
                     Some(prefix) => {
-                        self.state = after_prefix(prefix)
+                        self.position = after_prefix(prefix)
                             .map_or(Position::Done, |end| Position::Seek(Bound::Included(end)));
                     }
                 },
                 Position::Seek(bound) => {
                     let bound = bound.as_ref().map(Vec::as_slice);
-                    self.state = match self.layer.seek(bound, reversed, io)? {
+                    let keep = travel.keep && self.blocks < KEPT_BLOCKS;
+                    let reading = Reading { io: travel.io, keep };
+                    let found = self.layer.seek(bound, reversed, reading)?;
+                    self.blocks += 1;
+                    self.position = match found {
                         Some(((page, at), hidden)) => {
                             Position::At { page, at, hidden: Arc::clone(hidden), taken: false }
                         }

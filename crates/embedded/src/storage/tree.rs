@@ -259,14 +259,7 @@ impl Node {
 
     fn first_from(&self, from: Bound<&[u8]>) -> Option<(Arc<Page>, usize)> {
         match self {
-            Self::Leaf(page) => {
-                let at = match from {
-                    Bound::Included(key) => page.lower_bound(key, false),
-                    Bound::Excluded(key) => page.lower_bound(key, true),
-                    Bound::Unbounded => 0,
-                };
-                (at < page.len()).then(|| (Arc::clone(page), at))
-            }
+            Self::Leaf(page) => page.first_from(from).map(|at| (Arc::clone(page), at)),
             Self::Inner(inner) => {
                 let start = match from {
                     Bound::Included(key) | Bound::Excluded(key) => inner.child_for(key),
@@ -279,14 +272,7 @@ impl Node {
 
     fn last_to(&self, to: Bound<&[u8]>) -> Option<(Arc<Page>, usize)> {
         match self {
-            Self::Leaf(page) => {
-                let end = match to {
-                    Bound::Included(key) => page.lower_bound(key, true),
-                    Bound::Excluded(key) => page.lower_bound(key, false),
-                    Bound::Unbounded => page.len(),
-                };
-                end.checked_sub(1).map(|at| (Arc::clone(page), at))
-            }
+            Self::Leaf(page) => page.last_to(to).map(|at| (Arc::clone(page), at)),
             Self::Inner(inner) => {
                 let end = match to {
                     Bound::Included(key) | Bound::Excluded(key) => inner.child_for(key) + 1,

@@ -2,3 +2,4 @@
 
 mod storage_suite;
 mod storage_toy;
+mod storage_folder;

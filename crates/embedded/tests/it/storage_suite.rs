@@ -1,24 +1,67 @@
 //! What every implementation of the store does alike.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use ilium_embedded::storage::{Batch, Io, MemoryStore, Store};
+use ilium_embedded::storage::{Batch, DiskStore, Durability, Io, MemoryStore, Options, Store};
 
+use crate::storage_folder::Folder;
 use crate::storage_toy::{GRACE, Toy, deleted, live, rows, stored};
 
-type Open = fn(Arc<Toy>) -> Box<dyn Store>;
-
-fn memory(toy: Arc<Toy>) -> Box<dyn Store> {
-    Box::new(MemoryStore::new(toy))
+/// A store of some implementation, and where it lives.
+struct Opened {
+    store: Box<dyn Store>,
+    _folder: Option<Folder>,
 }
 
-/// Runs one test on each implementation.
+impl Deref for Opened {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+type Open = fn(Arc<Toy>) -> Opened;
+
+fn memory(toy: Arc<Toy>) -> Opened {
+    Opened { store: Box::new(MemoryStore::new(toy)), _folder: None }
+}
+
+fn disk(toy: Arc<Toy>, durability: Durability) -> Opened {
+    let folder = Folder::new();
+    let options = Options {
+        durability,
+        memory_bytes: 64 << 10,
+        segment_bytes: 32 << 10,
+        table_bytes: 64 << 10,
+        ..Options::default()
+    };
+    let store = Box::new(DiskStore::open(folder.path(), toy, options).unwrap());
+    Opened { store, _folder: Some(folder) }
+}
+
+fn group(toy: Arc<Toy>) -> Opened {
+    disk(toy, Durability::Group)
+}
+
+fn periodic(toy: Arc<Toy>) -> Opened {
+    disk(toy, Durability::Periodic { every: Duration::from_millis(5) })
+}
+
+/// Runs each test on each implementation.
 macro_rules! on_each {
     ($($name:ident),* $(,)?) => {
         mod in_memory {
             $(#[test] fn $name() { super::$name(super::memory) })*
+        }
+        mod on_disk_group {
+            $(#[test] fn $name() { super::$name(super::group) })*
+        }
+        mod on_disk_periodic {
+            $(#[test] fn $name() { super::$name(super::periodic) })*
         }
     };
 }

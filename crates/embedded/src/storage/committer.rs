@@ -1,0 +1,257 @@
+//! The committer: the one thread that writes the log and the tree.
+//!
+//! It takes all batches that wait, writes them as one record, syncs once (in group mode), makes them visible, and
+//! answers them all. What a reader sees is therefore as durable as the acknowledgement of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::RwLockWriteGuard;
+
+use super::batch::{Op, Ops};
+use super::commit::Acknowledge;
+use super::keeper;
+use super::layers::{Frozen, Hidden, Layer, Rest};
+use super::log::LogWriter;
+use super::shared::{Shared, State};
+use super::tree::Tree;
+use super::{Batch, Durability, Merge, StorageError};
+
+/// A record is closed past this many bytes: what is written in one go, and held up by one sync.
+const RECORD_BYTES: usize = 1 << 20;
+
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    log: LogWriter,
+    /// Bytes logged since the tree was empty.
+    logged: u64,
+    scratch: Vec<u8>,
+}
+
+/// What waited for the committer.
+struct Orders {
+    batches: Vec<(Batch, Acknowledge)>,
+    mark: bool,
+    close: bool,
+}
+
+impl Committer {
+    pub fn new(shared: Arc<Shared>, log: LogWriter, logged: u64) -> Self {
+        Self { shared, log, logged, scratch: Vec::new() }
+    }
+
+    /// Works until the store is closed and nothing waits any more.
+    pub fn run(mut self) {
+        let mut record = Vec::new();
+        loop {
+            let orders = self.next();
+            let mut bytes = 0;
+            for waiting in orders.batches {
+                bytes += waiting.0.bytes();
+                record.push(waiting);
+                if bytes >= RECORD_BYTES {
+                    self.commit(&mut record);
+                    bytes = 0;
+                }
+            }
+            if !record.is_empty() {
+                self.commit(&mut record);
+            }
+            self.freeze_if_due();
+            if orders.mark {
+                self.mark();
+            }
+            if orders.close {
+                break;
+            }
+        }
+        self.close();
+    }
+
+    /// Sleeps until something waits and takes all of it.
+    fn next(&self) -> Orders {
+        let mut queue = self.shared.queue.lock();
+        while queue.waiting.is_empty() && !queue.look && !queue.mark && !queue.closing {
+            queue.sleeping = true;
+            self.shared.work.wait(&mut queue);
+            queue.sleeping = false;
+        }
+        queue.bytes = 0;
+        queue.look = false;
+        let room = Vec::with_capacity(queue.waiting.len());
+        Orders {
+            batches: std::mem::replace(&mut queue.waiting, room),
+            mark: std::mem::take(&mut queue.mark),
+            close: queue.closing,
+        }
+    }
+
+    fn commit(&mut self, record: &mut Vec<(Batch, Acknowledge)>) {
+        let outcome = self.write(record);
+        if outcome.is_ok() {
+            self.apply(record);
+        }
+        for (_, acknowledge) in record.drain(..) {
+            acknowledge.answer(outcome.clone());
+        }
+        self.freeze_if_due();
+    }
+
+    /// Makes the batches as durable as the store is set to.
+    fn write(&mut self, record: &[(Batch, Acknowledge)]) -> Result<(), StorageError> {
+        let shared = Arc::clone(&self.shared);
+        shared.check_broken()?;
+        shared.check_space()?;
+        self.wait_for_memory()?;
+        let bytes: usize = record.iter().map(|(batch, _)| batch.bytes()).sum();
+        if !self.log.has_room(bytes) {
+            self.rotate(bytes)?;
+        }
+        self.log.append(record.iter().map(|(batch, _)| batch.encoded()), shared.log_synced())?;
+        self.logged += bytes as u64;
+        shared.log_end.store(self.log.end().to_u64(), Ordering::Release);
+        if shared.options.durability == Durability::Group {
+            self.sync()?;
+            self.mark();
+        }
+        Ok(())
+    }
+
+    /// Puts the log on disk up to its end. A failure is final: the system may have dropped the pages and would report
+    /// the next sync as done.
+    fn sync(&mut self) -> Result<(), StorageError> {
+        let segment = self.log.segment();
+        segment.file.sync().map_err(|error| {
+            let error = StorageError::io("sync", &segment.path, error);
+            self.shared.break_off(&error);
+            error
+        })?;
+        self.shared.log_synced.store(self.log.end().to_u64(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Leaves word in the log of how far it is on disk, so that what is before can never pass for a torn end.
+    fn mark(&mut self) {
+        if self.log.has_room(0)
+            && self.shared.check_broken().is_ok()
+            && let Err(error) = self.log.append(std::iter::empty(), self.shared.log_synced())
+        {
+            tracing::warn!(%error, "the log does not say how far it is on disk");
+        }
+    }
+
+    /// Goes on in the next segment, one that takes a record of `payload` bytes.
+    fn rotate(&mut self, payload: usize) -> Result<(), StorageError> {
+        let size = u32::try_from(LogWriter::segment_for(payload)).unwrap_or(u32::MAX);
+        self.log.rotate(keeper::next_segment(&self.shared, size)?);
+        Ok(())
+    }
+
+    /// Makes the batches visible, each as a whole.
+    fn apply(&mut self, record: &[(Batch, Acknowledge)]) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state.write();
+        let mut dropped = false;
+        for (batch, _) in record {
+            dropped |= state.apply(batch.encoded(), &*shared.merge, &mut self.scratch);
+            // Lets a reader in that waits; none waits longer than one batch takes.
+            RwLockWriteGuard::bump(&mut state);
+        }
+        drop(state);
+        if dropped {
+            shared.flow.lock().reclaim = true;
+            shared.changed.notify_all();
+        }
+    }
+
+    /// Waits while the tree is full and the one before it is not flushed yet.
+    fn wait_for_memory(&mut self) -> Result<(), StorageError> {
+        if self.shared.state.read().tree.bytes() < self.shared.options.memory_bytes {
+            return Ok(());
+        }
+        let mut flow = self.shared.flow.lock();
+        while flow.frozen > flow.flushed && !flow.closing {
+            if let Some(error) = &flow.flush_error {
+                return Err(error.clone());
+            }
+            self.shared.changed.wait(&mut flow);
+        }
+        drop(flow);
+        self.freeze_if_due();
+        Ok(())
+    }
+
+    /// Freezes the tree if it is full or somebody asked, and no other frozen tree waits.
+    fn freeze_if_due(&mut self) {
+        let options = &self.shared.options;
+        let bytes = self.shared.state.read().tree.bytes();
+        let full = bytes >= options.memory_bytes || self.logged >= options.log_bytes;
+        let wanted = {
+            let flow = self.shared.flow.lock();
+            if flow.frozen > flow.flushed || !full && flow.freezes_wanted == flow.freezes_done {
+                return;
+            }
+            flow.freezes_wanted
+        };
+        let frozen = if self.logged > 0 { self.freeze() } else { Ok(()) };
+        let mut flow = self.shared.flow.lock();
+        match frozen {
+            Ok(()) => {
+                flow.frozen += u64::from(self.logged > 0);
+                flow.freezes_done = wanted;
+                self.logged = 0;
+            }
+            // What is in memory stays there until the next try; who waits for a flush is told.
+            Err(error) => flow.flush_error = Some(error),
+        }
+        self.shared.changed.notify_all();
+    }
+
+    fn freeze(&mut self) -> Result<(), StorageError> {
+        self.rotate(0)?;
+        let mut guard = self.shared.state.write();
+        let state = &mut *guard;
+        let frozen = Layer::Frozen(Frozen {
+            tree: std::mem::take(&mut state.tree),
+            oldest: std::mem::replace(&mut state.oldest, i64::MAX),
+            first_segment: std::mem::replace(&mut state.first_segment, self.log.segment().header.number),
+            hidden: Hidden::default(),
+        });
+        let layers = std::iter::once(frozen).chain(state.rest.layers.iter().cloned()).collect();
+        state.rest = Arc::new(Rest { merge: Arc::clone(&self.shared.merge), layers });
+        Ok(())
+    }
+
+    /// At a clean end even a periodic store has everything on disk.
+    fn close(&mut self) {
+        if self.shared.log_synced() < self.shared.log_end() {
+            keeper::sync_rest(&self.shared);
+            self.mark();
+        }
+    }
+}
+
+impl State {
+    /// Applies the changes of one batch or several; returns whether a prefix was dropped.
+    pub fn apply(&mut self, ops: &[u8], merge: &dyn Merge, scratch: &mut Vec<u8>) -> bool {
+        let mut dropped = false;
+        for op in Ops::new(ops).flatten() {
+            match op {
+                Op::Put { key, value } => {
+                    self.oldest = self.oldest.min(merge.oldest(key, value));
+                    self.tree.put(key, value, merge, scratch);
+                }
+                Op::Drop { prefix } => {
+                    self.tree.drop_prefix(prefix);
+                    self.rest = Arc::new(self.rest.without_prefix(prefix));
+                    dropped = true;
+                }
+            }
+        }
+        dropped
+    }
+
+    pub fn empty(rest: Arc<Rest>, first_segment: u32) -> Self {
+        Self { tree: Tree::default(), oldest: i64::MAX, first_segment, rest }
+    }
+}

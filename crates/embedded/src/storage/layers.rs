@@ -1,0 +1,207 @@
+//! The layers of a store that no longer change: a frozen tree, and runs of tables.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::manifest::Listed;
+use super::page::Page;
+use super::table::{Reading, Table, hash};
+use super::tree::Tree;
+use super::{Io, Merge, StorageError};
+
+/// What all views share until a flush, a compaction or a dropped prefix replaces it.
+pub(crate) struct Rest {
+    pub merge: Arc<dyn Merge>,
+    pub layers: Vec<Layer>,
+}
+
+/// One sorted source of entries. Their order among each other means nothing: values merge.
+#[derive(Clone)]
+pub(crate) enum Layer {
+    Frozen(Frozen),
+    Run(Arc<[Placed]>),
+}
+
+/// A tree that takes no more writes and waits to be a table.
+#[derive(Clone)]
+pub(crate) struct Frozen {
+    pub tree: Tree,
+    /// No write time in it is less.
+    pub oldest: i64,
+    /// The segment of the log where it begins.
+    pub first_segment: u32,
+    pub hidden: Hidden,
+}
+
+/// A table in its place in a run; the tables of a run are in key order and do not overlap.
+#[derive(Clone)]
+pub(crate) struct Placed {
+    pub table: Arc<Table>,
+    pub hidden: Hidden,
+}
+
+/// Prefixes whose keys were dropped after the layer was written.
+pub(crate) type Hidden = Arc<[Box<[u8]>]>;
+
+/// An entry: a page and a position in it.
+pub(crate) type Place = (Arc<Page>, usize);
+
+impl Rest {
+    /// The same with every key of `prefix` gone.
+    pub fn without_prefix(&self, prefix: &[u8]) -> Self {
+        let layers = self.layers.iter().filter_map(|layer| match layer {
+            Layer::Frozen(frozen) => {
+                let hidden = hide(&frozen.hidden, prefix);
+                Some(Layer::Frozen(Frozen { hidden, ..frozen.clone() }))
+            }
+            Layer::Run(tables) => {
+                let tables: Arc<[Placed]> =
+                    tables.iter().filter_map(|table| table.without_prefix(prefix)).collect();
+                (!tables.is_empty()).then_some(Layer::Run(tables))
+            }
+        });
+        Self { merge: Arc::clone(&self.merge), layers: layers.collect() }
+    }
+
+    pub fn frozen(&self) -> Option<&Frozen> {
+        self.layers.iter().find_map(|layer| match layer {
+            Layer::Frozen(frozen) => Some(frozen),
+            Layer::Run(_) => None,
+        })
+    }
+
+    pub fn runs(&self) -> impl Iterator<Item = &Arc<[Placed]>> {
+        self.layers.iter().filter_map(|layer| match layer {
+            Layer::Frozen(_) => None,
+            Layer::Run(tables) => Some(tables),
+        })
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Placed> {
+        self.runs().flat_map(|run| run.iter())
+    }
+}
+
+impl Placed {
+    /// `None` if nothing of the table is left.
+    pub fn without_prefix(&self, prefix: &[u8]) -> Option<Self> {
+        let summary = &self.table.summary;
+        if summary.first_key.starts_with(prefix) && summary.last_key.starts_with(prefix) {
+            return None;
+        }
+        // The last key that could be under the prefix need not be known: a prefix after the first key and not after
+        // the last, or one the first key is under, touches the table.
+        let apart = summary.last_key.as_slice() < prefix
+            || (summary.first_key.as_slice() > prefix && !summary.first_key.starts_with(prefix));
+        let hidden = if apart { Arc::clone(&self.hidden) } else { hide(&self.hidden, prefix) };
+        Some(Self { table: Arc::clone(&self.table), hidden })
+    }
+
+    pub fn listed(&self) -> Listed {
+        Listed { finished: self.table.finished, hidden: self.hidden.to_vec() }
+    }
+}
+
+impl Layer {
+    /// Hands the layer's value for `key` to `add`, if there is one.
+    pub fn get(
+        &self,
+        key: &[u8],
+        key_hash: &mut Option<u64>,
+        io: Io,
+        add: &mut impl FnMut(&[u8]),
+    ) -> Result<(), StorageError> {
+        match self {
+            Self::Frozen(frozen) => {
+                if hiding(&frozen.hidden, key).is_none()
+                    && let Some(value) = frozen.tree.get(key)
+                {
+                    add(value);
+                }
+            }
+            Self::Run(tables) => {
+                let at = tables.partition_point(|placed| placed.table.summary.last_key.as_slice() < key);
+                if let Some(Placed { table, hidden }) = tables.get(at)
+                    && table.summary.first_key.as_slice() <= key
+                    && hiding(hidden, key).is_none()
+                {
+                    let hash = *key_hash.get_or_insert_with(|| hash(key));
+                    if let Some((page, at)) = table.get(key, hash, Reading { io, keep: true })? {
+                        add(page.value(at));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next entry from `bound` on in the given direction, with the prefixes to skip there.
+    pub fn seek(
+        &self,
+        bound: Bound<&[u8]>,
+        reversed: bool,
+        reading: Reading,
+    ) -> Result<Option<(Place, &Hidden)>, StorageError> {
+        let tables = match self {
+            Self::Frozen(Frozen { tree, hidden, .. }) => {
+                let place = if reversed { tree.last_to(bound) } else { tree.first_from(bound) };
+                return Ok(place.map(|place| (place, hidden)));
+            }
+            Self::Run(tables) => tables,
+        };
+        let nearest = match bound {
+            Bound::Included(key) | Bound::Excluded(key) => {
+                tables.partition_point(|placed| placed.table.summary.last_key.as_slice() < key)
+            }
+            Bound::Unbounded if reversed => tables.len(),
+            Bound::Unbounded => 0,
+        };
+        let mut forward = tables.iter().skip(nearest);
+        let mut backward = tables.iter().take(nearest + 1).rev();
+        while let Some(Placed { table, hidden }) = if reversed { backward.next() } else { forward.next() } {
+            if let Some(place) = table.seek(bound, reversed, reading)? {
+                return Ok(Some((place, hidden)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the layer may hold keys of a group; `false` is certain. A tree is as quick to search as to ask.
+    pub fn may_hold_group(&self, group: &[u8], io: Io) -> Result<bool, StorageError> {
+        match self {
+            Self::Frozen(_) => Ok(true),
+            Self::Run(tables) => {
+                for placed in tables.iter() {
+                    if placed.table.may_hold_group(group, io)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// The dropped prefix that `key` is under, if any.
+pub(crate) fn hiding<'a>(hidden: &'a Hidden, key: &[u8]) -> Option<&'a [u8]> {
+    hidden.iter().map(|prefix| &**prefix).find(|prefix| key.starts_with(prefix))
+}
+
+/// The list with one more prefix, and without those it makes superfluous.
+pub(crate) fn hide(hidden: &Hidden, prefix: &[u8]) -> Hidden {
+    if hiding(hidden, prefix).is_some() {
+        return Arc::clone(hidden);
+    }
+    let wider = hidden.iter().filter(|other| !other.starts_with(prefix)).cloned();
+    wider.chain([prefix.into()]).collect()
+}
+
+/// The smallest key greater than all that start with `prefix`; `None` if there is none.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != 0xff)?;
+    let mut end: Vec<u8> = prefix.iter().copied().take(last + 1).collect();
+    if let Some(byte) = end.last_mut() {
+        *byte += 1;
+    }
+    Some(end)
+}

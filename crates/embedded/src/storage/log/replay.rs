@@ -1,0 +1,239 @@
+//! Reading the log: after a start, and to check it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::StorageError;
+use super::super::disk::Disk;
+use super::record::{ALIGN, Position, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, record_len};
+use super::segment::{self, Segment};
+
+/// Bytes read from a segment at once.
+const WINDOW: usize = 1 << 20;
+
+/// What reading the log came to.
+pub(crate) struct Replayed {
+    /// The segment to go on in.
+    pub segment: Arc<Segment>,
+    /// Where its last record ended.
+    pub end: Position,
+}
+
+/// Hands every record from the segment `first` on to `apply`, in order. Bytes after the last one that were never known
+/// to be on disk are what a crash left of a write nobody was told about: they are wiped, so the log can go on there.
+/// A bad record that was known to be on disk is an error.
+pub(crate) fn replay(
+    disk: &dyn Disk,
+    folder: &Path,
+    first: u32,
+    apply: impl FnMut(&[u8]) -> Result<(), StorageError>,
+) -> Result<Replayed, StorageError> {
+    let segments = open_all(disk, folder, first)?;
+    let (at, end) = read(&segments, None, apply)?;
+    let mut later = segments.into_iter().skip(at);
+    let Some(segment) = later.next() else {
+        return Err(StorageError::damaged(&segment::path(folder, first), 0, "the segment is missing"));
+    };
+    let rest: Vec<Segment> = later.collect();
+    let mut reader = Reader::new(&segment);
+    reader.offset = end.offset as usize;
+    let mut dropped = reader.nonzero_from(end.offset as usize)?.map_or(0, |last| last - end.offset as usize);
+    if dropped > 0 {
+        wipe(&segment, end.offset, dropped)?;
+    }
+    for segment in rest.iter().rev() {
+        dropped += Reader::new(segment).nonzero_from(SEGMENT_HEADER)?.map_or(0, |last| last - SEGMENT_HEADER);
+        disk.remove(&segment.path).map_err(|error| StorageError::io("remove", &segment.path, error))?;
+    }
+    if dropped > 0 {
+        tracing::warn!(
+            file = %segment.path.display(),
+            offset = end.offset,
+            bytes = dropped,
+            "the log ends in a write that was cut short before it was acknowledged as synced; dropped it"
+        );
+    }
+    Ok(Replayed { segment: Arc::new(segment), end })
+}
+
+/// Checks the records from the segment `first` to `end`; returns the bytes read.
+pub(crate) fn scrub(disk: &dyn Disk, folder: &Path, first: u32, end: Position) -> Result<u64, StorageError> {
+    let mut segments = open_all(disk, folder, first)?;
+    segments.retain(|segment| segment.header.number <= end.segment);
+    let mut bytes = 0;
+    read(&segments, Some(end), |payload| {
+        bytes += payload.len() as u64;
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// The segments in a folder from `first` on, without a gap.
+fn open_all(disk: &dyn Disk, folder: &Path, first: u32) -> Result<Vec<Segment>, StorageError> {
+    let names = disk.list(folder).map_err(|error| StorageError::io("list", folder, error))?;
+    let last = names.iter().filter_map(|name| segment::number_in(name)).max().unwrap_or(first).max(first);
+    let open = |number| {
+        Segment::open(disk, folder, number).map_err(|error| match error {
+            StorageError::Io { file, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                StorageError::damaged(&file, 0, "the file is missing")
+            }
+            other => other,
+        })
+    };
+    (first..=last).map(open).collect()
+}
+
+/// Reads records up to the first that is not there or (with `until`) to that place. Returns the index of the segment
+/// and the place where they end.
+fn read(
+    segments: &[Segment],
+    until: Option<Position>,
+    mut apply: impl FnMut(&[u8]) -> Result<(), StorageError>,
+) -> Result<(usize, Position), StorageError> {
+    let first = segments.first().map_or(0, |segment| segment.header.number);
+    let mut after = After::AtMost(Position { segment: first, offset: SEGMENT_HEADER as u32 });
+    for (at, segment) in segments.iter().enumerate() {
+        let mut reader = Reader::new(segment);
+        while let Some(payload) = reader.next(after)? {
+            apply(payload)?;
+            after = After::Exactly(reader.place());
+            if until == Some(reader.place()) {
+                return Ok((at, reader.place()));
+            }
+        }
+        let continued = match segments.get(at + 1) {
+            Some(next) => Reader::new(next).header(after)?.is_some(),
+            None => false,
+        };
+        if !continued {
+            let place = reader.place();
+            let rest = segments.get(at..).unwrap_or_default();
+            if until.is_some_and(|until| until > place) || known_synced_past(rest, place)? {
+                return Err(damage(rest, place)?);
+            }
+            return Ok((at, place));
+        }
+    }
+    Ok((0, Position::default()))
+}
+
+/// What the next record must say it comes after.
+#[derive(Clone, Copy)]
+enum After {
+    /// The first record: what was before it in the log is in tables by now.
+    AtMost(Position),
+    Exactly(Position),
+}
+
+/// Whether a header after `place` says that the log was on disk beyond it.
+fn known_synced_past(segments: &[Segment], place: Position) -> Result<bool, StorageError> {
+    for segment in segments {
+        let here = segment.header.number == place.segment;
+        let mut reader = Reader::new(segment);
+        reader.offset = if here { place.offset as usize } else { SEGMENT_HEADER };
+        let Some(last) = reader.nonzero_from(reader.offset)? else { continue };
+        while reader.offset < last {
+            if let Some(header) = RecordHeader::read(reader.bytes(RECORD_HEADER)?, segment.header.salt)
+                && header.synced > place
+            {
+                return Ok(true);
+            }
+            reader.offset += ALIGN;
+        }
+    }
+    Ok(false)
+}
+
+/// The error for a record missing at `place`; where nothing at all follows there, the next segment's first record is
+/// the bad one.
+fn damage(segments: &[Segment], place: Position) -> Result<StorageError, StorageError> {
+    let what = "a record that was on disk does not read back";
+    let Some((segment, rest)) = segments.split_first() else { return Ok(StorageError::Closed) };
+    let ends_here = Reader::new(segment).nonzero_from(place.offset as usize)?.is_none();
+    Ok(match rest.first() {
+        Some(next) if ends_here => StorageError::damaged(&next.path, SEGMENT_HEADER as u64, what),
+        _ => StorageError::damaged(&segment.path, u64::from(place.offset), what),
+    })
+}
+
+fn wipe(segment: &Segment, offset: u32, len: usize) -> Result<(), StorageError> {
+    let written = segment.file.write_at(u64::from(offset), &vec![0; len]).and_then(|()| segment.file.sync());
+    written.map_err(|error| StorageError::io("clear the end of", &segment.path, error))
+}
+
+/// Reads one segment through a window.
+struct Reader<'a> {
+    segment: &'a Segment,
+    offset: usize,
+    window: Vec<u8>,
+    window_at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(segment: &'a Segment) -> Self {
+        Self { segment, offset: SEGMENT_HEADER, window: Vec::new(), window_at: 0 }
+    }
+
+    fn place(&self) -> Position {
+        Position { segment: self.segment.header.number, offset: self.offset as u32 }
+    }
+
+    fn size(&self) -> usize {
+        self.segment.header.size as usize
+    }
+
+    /// Up to `len` bytes from the current offset on; fewer only at the end of the file.
+    fn bytes(&mut self, len: usize) -> Result<&[u8], StorageError> {
+        let len = len.min(self.size().saturating_sub(self.offset));
+        let inside = self.offset >= self.window_at && self.offset + len <= self.window_at + self.window.len();
+        if !inside {
+            let load = len.max(WINDOW).min(self.size().saturating_sub(self.offset));
+            self.window.resize(load, 0);
+            self.window_at = self.offset;
+            self.segment
+                .file
+                .read_at(self.offset as u64, &mut self.window)
+                .map_err(|error| StorageError::io("read", &self.segment.path, error))?;
+        }
+        let start = self.offset - self.window_at;
+        Ok(self.window.get(start..start + len).unwrap_or_default())
+    }
+
+    /// The header of the record here, if it is the one to come next.
+    fn header(&mut self, after: After) -> Result<Option<RecordHeader>, StorageError> {
+        let salt = self.segment.header.salt;
+        let header = RecordHeader::read(self.bytes(RECORD_HEADER)?, salt);
+        Ok(header.filter(|header| match after {
+            After::AtMost(place) => header.after <= place,
+            After::Exactly(place) => header.after == place,
+        }))
+    }
+
+    /// The payload of the record here, if it is whole; moves on past it.
+    fn next(&mut self, after: After) -> Result<Option<&[u8]>, StorageError> {
+        let Some(header) = self.header(after)? else { return Ok(None) };
+        let payload_end = RECORD_HEADER + header.len as usize;
+        let whole = self.bytes(payload_end)?.get(RECORD_HEADER..payload_end);
+        if whole.is_none_or(|payload| crc32fast::hash(payload) != header.payload_crc) {
+            return Ok(None);
+        }
+        let start = self.offset - self.window_at;
+        self.offset += record_len(header.len as usize);
+        Ok(self.window.get(start + RECORD_HEADER..start + payload_end))
+    }
+
+    /// The end of the last byte from `offset` on that is not zero.
+    fn nonzero_from(&mut self, offset: usize) -> Result<Option<usize>, StorageError> {
+        let restore = std::mem::replace(&mut self.offset, offset);
+        let mut last = None;
+        while self.offset < self.size() {
+            let at = self.offset;
+            let bytes = self.bytes(WINDOW)?;
+            let len = bytes.len();
+            last = bytes.iter().rposition(|&byte| byte != 0).map(|i| at + i + 1).or(last);
+            self.offset += len;
+        }
+        self.offset = restore;
+        Ok(last)
+    }
+}

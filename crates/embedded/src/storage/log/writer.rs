@@ -1,0 +1,84 @@
+//! Appending to the log.
+
+use std::sync::Arc;
+
+use super::super::StorageError;
+use super::record::{ALIGN, Position, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, record_len};
+use super::segment::Segment;
+
+/// The end of the log.
+pub(crate) struct LogWriter {
+    segment: Arc<Segment>,
+    offset: u32,
+    /// Where the last record ended, perhaps in the segment before.
+    end: Position,
+    buffer: Vec<u8>,
+}
+
+impl LogWriter {
+    /// Goes on after `end`: in its segment if `segment` is that one, else from the beginning of `segment`.
+    pub fn new(segment: Arc<Segment>, end: Position) -> Self {
+        let same = segment.header.number == end.segment && end.offset as usize >= SEGMENT_HEADER;
+        let offset = if same { end.offset } else { SEGMENT_HEADER as u32 };
+        Self { segment, offset, end, buffer: vec![0; RECORD_HEADER] }
+    }
+
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Where the log ends.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// The size a segment needs for one record of this payload, and the mark after it.
+    pub fn segment_for(payload: usize) -> usize {
+        SEGMENT_HEADER + record_len(payload) + record_len(0)
+    }
+
+    /// Whether a record of this payload, and the mark after it, still fits the segment.
+    pub fn has_room(&self, payload: usize) -> bool {
+        self.offset as usize + record_len(payload) + record_len(0) <= self.segment.header.size as usize
+    }
+
+    /// Goes on in another segment.
+    pub fn rotate(&mut self, segment: Arc<Segment>) {
+        self.segment = segment;
+        self.offset = SEGMENT_HEADER as u32;
+    }
+
+    /// Writes one record holding `parts`. After an error the end is where it was: the next record is written over
+    /// whatever part of this one reached the file, so nothing follows a partial record.
+    pub fn append<'a>(
+        &mut self,
+        parts: impl Iterator<Item = &'a [u8]>,
+        synced: Position,
+    ) -> Result<(), StorageError> {
+        self.buffer.truncate(RECORD_HEADER);
+        parts.for_each(|part| self.buffer.extend_from_slice(part));
+        let payload = self.buffer.get(RECORD_HEADER..).unwrap_or_default();
+        let header = RecordHeader {
+            len: payload.len() as u32,
+            payload_crc: crc32fast::hash(payload),
+            synced,
+            after: self.end,
+        };
+        let header = header.to_bytes(self.segment.header.salt);
+        self.buffer.iter_mut().zip(header).for_each(|(to, from)| *to = from);
+        self.buffer.resize(self.buffer.len().next_multiple_of(ALIGN), 0);
+        self.segment
+            .file
+            .write_at(u64::from(self.offset), &self.buffer)
+            .map_err(|error| StorageError::io("write", &self.segment.path, error))?;
+        self.offset += self.buffer.len() as u32;
+        self.end = Position { segment: self.segment.header.number, offset: self.offset };
+        if self.buffer.capacity() > KEPT_BUFFER {
+            self.buffer = vec![0; RECORD_HEADER];
+        }
+        Ok(())
+    }
+}
+
+/// A buffer beyond this, made for one large batch, is given back.
+const KEPT_BUFFER: usize = 4 << 20;
