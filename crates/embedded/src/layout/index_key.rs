@@ -53,6 +53,15 @@ pub fn push_value(number: u32, value: &[u8], out: &mut Vec<u8>) {
     out.push(ROW);
 }
 
+/// The end, exclusive, of the entries of a value, given their prefix.
+pub fn end_of_value(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    if let Some(kind) = end.last_mut() {
+        *kind = ROW + 1;
+    }
+    end
+}
+
 /// Appends, behind [`push_value`], the prefix of all entries in partitions of this token and the later ones' lower
 /// bound.
 pub fn push_token(token: i64, out: &mut Vec<u8>) {

@@ -10,7 +10,7 @@ use super::merge::Shadow;
 use super::record::{BadRecord, Cell, CellState, Deletion, Record};
 use crate::catalog::entry::TableEntry;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LiveRow {
     token: i64,
     partition_key: Vec<u8>,
@@ -126,6 +126,28 @@ impl LiveRow {
 
     pub(super) fn set_starts_partition(&mut self, starts: bool) {
         self.starts_partition = starts;
+    }
+
+    /// Takes a row that is not stored, a value or null for each column of its table.
+    pub fn load_values(&mut self, token: i64, key: &[u8], clustering: &[u8], values: &[Option<Vec<u8>>]) {
+        self.starts_partition = self.partition_key != key;
+        self.token = token;
+        self.partition_key.clear();
+        self.partition_key.extend_from_slice(key);
+        self.clustering_key.clear();
+        self.clustering_key.extend_from_slice(clustering);
+        self.data.clear();
+        self.elements.clear();
+        self.slots.clear();
+        self.slots.resize_with(values.len(), Slot::default);
+        for (column, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                self.put_key_value(column, value);
+            }
+        }
+        self.has_row = true;
+        self.has_static = false;
+        self.row_start = (self.data.len(), 0);
     }
 
     /// Begins another partition: its key's values are set, all else is null.
