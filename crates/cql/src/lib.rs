@@ -7,6 +7,7 @@ pub mod lexer;
 pub mod murmur3;
 pub mod parser;
 pub mod partition_key;
+pub mod printer;
 pub mod schema;
 pub mod sort_key;
 pub mod types;

@@ -9,6 +9,7 @@ mod ddl;
 mod dml;
 mod expr;
 mod security;
+mod walk;
 
 pub use ddl::*;
 pub use dml::*;

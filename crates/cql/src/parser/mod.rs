@@ -33,6 +33,7 @@ mod user_type;
 mod view;
 
 pub use error::{SyntaxError, SyntaxErrorKind};
+pub(crate) use types::RESERVED_TYPE_NAMES;
 
 use crate::ast::{Span, Statement};
 use crate::lexer::{Keyword, LexError, Lexed, Token, TokenKind, TrailingComment, lex};

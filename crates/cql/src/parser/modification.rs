@@ -1,7 +1,7 @@
 //! INSERT, UPDATE and DELETE.
 
-use super::Parser;
 use super::error::Parse;
+use super::{Parser, SyntaxErrorKind};
 use crate::ast::{
     Assignment, Change, ColumnCondition, Condition, ConditionTarget, ConditionTest, Delete, DeleteTarget,
     Expr, ExprKind, Insert, InsertValues, Literal, LiteralKind, Name, Update, Using,
@@ -68,16 +68,16 @@ impl Parser<'_> {
         self.expect_keyword(Keyword::Using)?;
         let mut using = Using::default();
         loop {
-            match self.keyword() {
-                Some(Keyword::Timestamp) => {
-                    self.advance();
-                    using.timestamp = Some(self.integer_or_marker()?);
-                }
-                Some(Keyword::Ttl) => {
-                    self.advance();
-                    using.ttl = Some(self.integer_or_marker()?);
-                }
+            let option = match self.keyword() {
+                Some(Keyword::Timestamp) => &mut using.timestamp,
+                Some(Keyword::Ttl) => &mut using.ttl,
                 _ => return self.no_viable("TIMESTAMP or TTL"),
+            };
+            self.advance();
+            let value = self.integer_or_marker()?;
+            if let Some(Expr { kind: ExprKind::Bind { .. }, span }) = option.replace(value) {
+                let message = "a bind marker in USING has no effect, since the same option follows; drop one";
+                return self.refuse_as(SyntaxErrorKind::Invalid, message, span);
             }
             if !self.accept_keyword(Keyword::And) {
                 return Ok(using);

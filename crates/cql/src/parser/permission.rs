@@ -1,9 +1,9 @@
 //! GRANT, REVOKE and LIST.
 
-use super::Parser;
 use super::error::Parse;
 use super::names::is_identifier;
 use super::object_name::{ObjectName, object_name};
+use super::{Parser, SyntaxErrorKind};
 use crate::ast::{ListPermissions, Permission, Permissions, Resource, Span, Statement};
 use crate::lexer::{Keyword, TokenKind};
 
@@ -17,7 +17,9 @@ impl Parser<'_> {
         }
         let (permissions, resource) = self.permissions_on()?;
         self.expect_keyword(Keyword::To)?;
-        Ok(Statement::Grant { permissions, resource, to: self.role_name()? })
+        let to = self.role_name()?;
+        self.check_applicable(&permissions, &resource)?;
+        Ok(Statement::Grant { permissions, resource, to })
     }
 
     pub(super) fn revoke(&mut self) -> Parse<Statement> {
@@ -29,7 +31,9 @@ impl Parser<'_> {
         }
         let (permissions, resource) = self.permissions_on()?;
         self.expect_keyword(Keyword::From)?;
-        Ok(Statement::Revoke { permissions, resource, from: self.role_name()? })
+        let from = self.role_name()?;
+        self.check_applicable(&permissions, &resource)?;
+        Ok(Statement::Revoke { permissions, resource, from })
     }
 
     /// Whether a role stands here and not a permission. ALL and some permissions may be a role's name; what follows
@@ -67,19 +71,21 @@ impl Parser<'_> {
         }
     }
 
-    /// `permissions ON resource`, some of the former being of use on the latter.
     fn permissions_on(&mut self) -> Parse<(Permissions, Resource)> {
         let permissions = self.permissions()?;
         self.expect_keyword(Keyword::On)?;
-        let start = self.start();
-        let resource = self.resource()?;
-        if let (Permissions::Some(some), Some((kind, applicable))) = (&permissions, applicable(&resource))
+        Ok((permissions, self.resource()?))
+    }
+
+    /// At least one of the permissions must be of use on the resource.
+    fn check_applicable(&self, permissions: &Permissions, resource: &Resource) -> Parse<()> {
+        if let (Permissions::Some(some), Some((kind, applicable))) = (permissions, applicable(resource))
             && !some.iter().any(|permission| applicable.contains(permission))
         {
             let message = format!("Resource type {kind} does not support any of the requested permissions");
-            return self.refuse(message, self.span_from(start));
+            return self.refuse(message, Span::default());
         }
-        Ok((permissions, resource))
+        Ok(())
     }
 
     fn permissions(&mut self) -> Parse<Permissions> {
@@ -135,7 +141,12 @@ impl Parser<'_> {
             {
                 self.advance();
                 let name = self.function_name()?;
-                Ok(Resource::Function { name, arguments: self.argument_types()? })
+                let arguments = self.argument_types()?;
+                if name.keyspace.is_none() {
+                    let message = "In this context function name must be explictly qualified by a keyspace";
+                    return self.refuse_as(SyntaxErrorKind::Invalid, message, name.name.span);
+                }
+                Ok(Resource::Function { name, arguments })
             }
             Some(Keyword::MBean) if next == TokenKind::String => {
                 self.advance();

@@ -200,9 +200,13 @@ impl Parser<'_> {
     /// unless what follows shows that it has its own meaning.
     fn selector_starts(&self, ahead: usize) -> bool {
         match self.kind_at(ahead) {
-            TokenKind::Open | TokenKind::OpenBracket | TokenKind::OpenBrace => true,
+            TokenKind::Open | TokenKind::OpenBrace => true,
+            TokenKind::OpenBracket => !self.is_slice(ahead),
             TokenKind::Keyword(Keyword::Null | Keyword::Token) => true,
-            TokenKind::Keyword(Keyword::As) => !is_identifier(self.kind_at(ahead + 1)),
+            TokenKind::Keyword(Keyword::As) => {
+                let next = self.kind_at(ahead + 1);
+                !is_identifier(next) || next == TokenKind::Keyword(Keyword::As)
+            }
             TokenKind::Keyword(Keyword::Per) => !self.keyword_follows(ahead + 1, Keyword::Partition),
             kind => is_identifier(kind) || is_constant(kind) || is_marker(kind),
         }
@@ -210,7 +214,27 @@ impl Parser<'_> {
 
     /// Whether the word here, JSON or DISTINCT, is what it says and not a column of that name.
     pub(super) fn modifies_selection(&self) -> bool {
-        matches!(self.kind_at(1), TokenKind::Star | TokenKind::Minus) || self.selector_starts(1)
+        match self.kind_at(1) {
+            TokenKind::Star | TokenKind::Minus => true,
+            _ => self.selector_starts(1),
+        }
+    }
+
+    /// Whether the bracket `ahead` of here holds a slice, and so belongs to what stands before it. Looks on to the
+    /// closing bracket, which nested brackets repeat as often as they may nest.
+    fn is_slice(&self, ahead: usize) -> bool {
+        let mut open = 0;
+        let rest = self.tokens.get(self.position + ahead..).unwrap_or_default();
+        for token in rest {
+            match token.kind {
+                TokenKind::OpenBracket => open += 1,
+                TokenKind::Range if open == 1 => return true,
+                TokenKind::CloseBracket if open == 1 => return false,
+                TokenKind::CloseBracket => open -= 1,
+                _ => (),
+            }
+        }
+        false
     }
 
     /// A set, a map, or a user-defined type's value.

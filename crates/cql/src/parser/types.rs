@@ -7,7 +7,7 @@ use crate::ast::{Name, QualifiedName, Span, TypeName};
 use crate::lexer::{Keyword, TokenKind, unquote};
 
 /// Names Cassandra keeps from user-defined types, when they are unquoted and in lower case.
-const RESERVED_TYPE_NAMES: [&str; 7] =
+pub(crate) const RESERVED_TYPE_NAMES: [&str; 7] =
     ["byte", "complex", "enum", "date", "interval", "macaddr", "bitstring"];
 
 impl Parser<'_> {
