@@ -4,5 +4,8 @@ pub mod catalog;
 pub mod clock;
 pub mod fault;
 pub mod layout;
+pub mod modify;
+pub mod select;
 pub mod storage;
+pub mod system;
 pub mod term;

@@ -1,6 +1,6 @@
 //! Bound values: the wire form of a list of values with the place of each, so that decoding copies nothing.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -28,14 +28,6 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A range of the wire form. The wire form is at most a frame, which is under 4 GiB.
-#[derive(Clone, Copy)]
-struct Slot {
-    start: u32,
-    /// `NULL`, `UNSET`, or the number of bytes at `start`.
-    length: i32,
-}
-
 /// The values bound to one statement, positional or named.
 ///
 /// A clone shares the bytes. Decoded values share the memory of the buffer they were received in and keep it
@@ -44,8 +36,10 @@ struct Slot {
 pub struct Values {
     /// Each value as [value], preceded by its name as [string] where they are named.
     wire: Bytes,
-    slots: SmallVec<[Slot; INLINE]>,
-    names: Option<Arc<[Slot]>>,
+    /// Where each value, or its name, begins in `wire`, which is at most a frame and so under 4 GiB. The lengths are
+    /// left in `wire`: this struct is moved with every request that is decoded, and small is fast.
+    starts: SmallVec<[u32; INLINE]>,
+    named: bool,
     any_unset: bool,
 }
 
@@ -67,27 +61,17 @@ impl Values {
     }
 
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.starts.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.starts.is_empty()
     }
 
     /// `None` past the last value.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Value<'_>> {
-        self.slots.get(index).map(|slot| self.value(*slot))
-    }
-
-    /// The buffer that [`places`](Values::places) points into, for a caller that keeps both without copying.
-    pub fn wire(&self) -> &Bytes {
-        &self.wire
-    }
-
-    /// Each value's offset in [`wire`](Values::wire) and its length: -1 for null, -2 for unset.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = (u32, i32)> {
-        self.slots.iter().map(|slot| (slot.start, slot.length))
+        self.starts.get(index).map(|start| self.value(*start))
     }
 
     /// The value at `index` sharing this list's memory; `None` for null, unset and past the last.
@@ -99,33 +83,40 @@ impl Values {
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Value<'_>> {
-        self.slots.iter().map(|slot| self.value(*slot))
+        self.starts.iter().map(|start| self.value(*start))
     }
 
+    /// The value that begins at `start`. Decoding or building made sure that it is there.
     #[inline]
-    fn value(&self, slot: Slot) -> Value<'_> {
-        match usize::try_from(slot.length) {
-            Ok(length) => {
-                let start = slot.start as usize;
-                Value::Bytes(self.wire.get(start..start + length).unwrap_or_default())
-            }
-            Err(_) if slot.length == UNSET => Value::Unset,
-            Err(_) => Value::Null,
+    fn value(&self, start: u32) -> Value<'_> {
+        let mut rest = self.wire.get(start as usize..).unwrap_or_default();
+        if self.named {
+            rest = split_name(rest).map_or(&[], |(_, rest)| rest);
+        }
+        let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Value::Null };
+        match i32::from_be_bytes(*length) {
+            UNSET => Value::Unset,
+            length => match usize::try_from(length) {
+                Ok(length) => Value::Bytes(rest.get(..length).unwrap_or_default()),
+                Err(_) => Value::Null,
+            },
         }
     }
 
     /// Whether each value has a name.
     pub fn is_named(&self) -> bool {
-        self.names.is_some()
+        self.named
     }
 
     /// The name of the value at `index`; `None` where values are positional.
     pub fn name(&self, index: usize) -> Option<&str> {
-        let slot = self.names.as_ref()?.get(index)?;
-        let start = slot.start as usize;
-        let length = usize::try_from(slot.length).ok()?;
+        if !self.named {
+            return None;
+        }
+        let start = *self.starts.get(index)?;
+        let (name, _) = split_name(self.wire.get(start as usize..)?)?;
         // Names were validated when they were read or pushed.
-        str::from_utf8(self.wire.get(start..start + length)?).ok()
+        str::from_utf8(name).ok()
     }
 
     /// The value with this name, exactly as written.
@@ -143,47 +134,37 @@ impl Values {
         let count = usize::from(reader.u16("the number of values")?);
         reader.check_count(count, if named { 6 } else { 4 }, "values")?;
         let earlier = reader.rest();
-        let mut slots = SmallVec::with_capacity(count);
-        let mut names = Vec::with_capacity(if named { count } else { 0 });
+        let mut starts = SmallVec::with_capacity(count);
         let mut any_unset = false;
         let mut odd_null = false;
-        let at = |reader: &Reader<'_>| (earlier.len() - reader.remaining()) as u32;
         for _ in 0..count {
+            starts.push((earlier.len() - reader.remaining()) as u32);
             if named {
-                let start = at(reader) + 2;
-                let name = reader.string()?;
-                // A [string] has at most 65,535 bytes.
-                names.push(Slot { start, length: name.len() as i32 });
+                reader.string()?;
             }
             let length = reader.i32("the length of a value")?;
-            let start = at(reader);
             match usize::try_from(length) {
                 Ok(size) => {
                     reader.value(length, size)?;
-                    slots.push(Slot { start, length });
                 }
+                Err(_) if length == NULL => {}
                 // Before version 4 every negative length is null (`CBUtil.readBoundValue`).
-                Err(_) if length == NULL || version < ProtocolVersion::V4 => {
-                    odd_null |= length != NULL;
-                    slots.push(Slot { start, length: NULL });
-                }
-                Err(_) if length == UNSET => {
-                    any_unset = true;
-                    slots.push(Slot { start, length });
-                }
+                Err(_) if version < ProtocolVersion::V4 => odd_null = true,
+                Err(_) if length == UNSET => any_unset = true,
                 Err(_) => return Err(ProtocolError::InvalidValueLength(length)),
             }
         }
-        let names = if names.is_empty() { None } else { Some(Arc::from(names)) };
-        let values = Values { wire: reader.shared_since(earlier), slots, names, any_unset };
-        // Encoded again in version 4, an odd null could mean something else.
-        if odd_null { values.rewritten() } else { Ok(values) }
+        let named = named && count > 0;
+        let values = Values { wire: reader.shared_since(earlier), starts, named, any_unset };
+        if odd_null { values.without_unset() } else { Ok(values) }
     }
 
+    /// The same with a plain null for each negative length, which would mean something else in version 4.
     #[cold]
-    fn rewritten(&self) -> Result<Values, ProtocolError> {
+    fn without_unset(&self) -> Result<Values, ProtocolError> {
         let mut builder = ValuesBuilder::new();
         for (index, value) in self.iter().enumerate() {
+            let value = if value == Value::Unset { Value::Null } else { value };
             match self.name(index) {
                 Some(name) => builder.push_named(name, value)?,
                 None => builder.push(value)?,
@@ -192,7 +173,11 @@ impl Values {
         Ok(builder.finish())
     }
 
-    pub(crate) fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), ProtocolError> {
+    pub(crate) fn encode(
+        &self,
+        version: ProtocolVersion,
+        out: &mut BytesMut,
+    ) -> Result<(), ProtocolError> {
         if self.any_unset && version < ProtocolVersion::V4 {
             return Err(ProtocolError::NeedsVersion {
                 what: "a value that is not set",
@@ -204,6 +189,12 @@ impl Values {
         out.put_slice(&self.wire);
         Ok(())
     }
+}
+
+/// The bytes of a [string] and what follows it.
+fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 impl fmt::Debug for Values {
@@ -228,15 +219,9 @@ impl Eq for Values {}
 #[derive(Debug, Default)]
 pub struct ValuesBuilder {
     wire: BytesMut,
-    slots: SmallVec<[Slot; INLINE]>,
-    names: Vec<Slot>,
+    starts: SmallVec<[u32; INLINE]>,
+    named: bool,
     any_unset: bool,
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}", self.start, self.length)
-    }
 }
 
 impl ValuesBuilder {
@@ -249,41 +234,50 @@ impl ValuesBuilder {
         ValuesBuilder { wire: BytesMut::with_capacity(bytes), ..ValuesBuilder::default() }
     }
 
-    /// Adds a positional value.
+    /// Adds a positional value, or a named one with an empty name if the first had a name.
     pub fn push(&mut self, value: Value<'_>) -> Result<(), ProtocolError> {
-        let start = self.wire.len() + 4;
-        let length = match value {
-            Value::Null => NULL,
-            Value::Unset => UNSET,
-            Value::Bytes(bytes) => wire::count32(bytes.len(), "a value")?,
-        };
-        let slot = Slot { start: self.offset(start)?, length };
-        self.wire.put_i32(length);
-        if let Value::Bytes(bytes) = value {
-            self.wire.put_slice(bytes);
-        }
-        self.any_unset |= value == Value::Unset;
-        self.slots.push(slot);
-        Ok(())
+        self.add(if self.named { Some("") } else { None }, value)
     }
 
-    /// Adds a named value. A list has names throughout or not at all.
+    /// Adds a named value. The first value decides whether the list has names: in a positional one the name is
+    /// refused.
     pub fn push_named(&mut self, name: &str, value: Value<'_>) -> Result<(), ProtocolError> {
+        if self.starts.is_empty() {
+            self.named = true;
+        }
+        if !self.named {
+            return Err(ProtocolError::invalid_name("a positional value", name));
+        }
+        self.add(Some(name), value)
+    }
+
+    fn add(&mut self, name: Option<&str>, value: Value<'_>) -> Result<(), ProtocolError> {
         let before = self.wire.len();
-        let start = self.offset(before + 2)?;
-        wire::put_string(&mut self.wire, name)?;
-        self.push(value).inspect_err(|_| self.wire.truncate(before))?;
-        // It fits: `put_string` took it.
-        self.names.push(Slot { start, length: name.len() as i32 });
+        self.put(name, value).inspect_err(|_| self.wire.truncate(before))?;
+        self.any_unset |= value == Value::Unset;
+        self.starts.push(wire::count32(before, "a list of values")?.unsigned_abs());
         Ok(())
     }
 
-    fn offset(&self, start: usize) -> Result<u32, ProtocolError> {
-        wire::count32(start, "a list of values").map(i32::unsigned_abs)
+    fn put(&mut self, name: Option<&str>, value: Value<'_>) -> Result<(), ProtocolError> {
+        if let Some(name) = name {
+            wire::put_string(&mut self.wire, name)?;
+        }
+        match value {
+            Value::Null => self.wire.put_i32(NULL),
+            Value::Unset => self.wire.put_i32(UNSET),
+            Value::Bytes(bytes) => wire::put_bytes(&mut self.wire, Some(bytes))?,
+        }
+        // What follows must be addressable.
+        wire::count32(self.wire.len(), "a list of values").map(|_| ())
     }
 
     pub fn finish(self) -> Values {
-        let names = if self.names.is_empty() { None } else { Some(Arc::from(self.names)) };
-        Values { wire: self.wire.freeze(), slots: self.slots, names, any_unset: self.any_unset }
+        Values {
+            wire: self.wire.freeze(),
+            starts: self.starts,
+            named: self.named,
+            any_unset: self.any_unset,
+        }
     }
 }

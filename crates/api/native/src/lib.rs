@@ -1,1 +1,50 @@
+//! The CQL API: Cassandra's native protocol, versions 3 to 5, over any [`ilium_store::DataStore`].
+//!
+//! Vocabulary: a [`Service`] is what all connections share (the store, prepared statements, limits); a *session* is
+//! what one connection remembers (keyspace, version); a *reply* is an outcome on its way back to a stream id.
+//!
+//! The path of a request: `connection` reads bytes, `ilium_protocol` makes a message of them, `dispatch` hands it to
+//! the store, `reply` encodes what comes back into the connection's output.
 
+mod connection;
+mod dispatch;
+mod errors;
+mod events;
+mod options;
+mod prepared;
+mod reply;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ilium_store::DataStore;
+
+pub use connection::serve;
+pub use options::Options;
+
+use crate::events::Events;
+use crate::prepared::PreparedStatements;
+
+/// What all connections of one listener share.
+pub struct Service {
+    store: Arc<dyn DataStore>,
+    options: Options,
+    prepared: PreparedStatements,
+    events: Events,
+    /// Requests that wait for the store, over all connections.
+    waiting: AtomicUsize,
+}
+
+impl Service {
+    pub fn new(store: Arc<dyn DataStore>, options: Options) -> Arc<Service> {
+        let events = Events::of(&*store);
+        let prepared = PreparedStatements::new(options.max_prepared_statements);
+        Arc::new(Service { store, options, prepared, events, waiting: AtomicUsize::new(0) })
+    }
+
+    /// Requests that wait for the store at this moment.
+    pub fn requests_waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}

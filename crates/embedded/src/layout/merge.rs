@@ -128,7 +128,7 @@ fn reconcile<'a>(x: Cell<'a>, y: Cell<'a>) -> Cell<'a> {
 
 /// Greater stays: the later; then a tombstone over an expiring cell over a plain one (CASSANDRA-14592); then the
 /// later local time; then the shorter time to live; then the greater value.
-fn rank<'a>(cell: &Cell<'a>) -> (i64, u8, u32, std::cmp::Reverse<u32>, &'a [u8]) {
+pub fn rank<'a>(cell: &Cell<'a>) -> (i64, u8, u32, std::cmp::Reverse<u32>, &'a [u8]) {
     let (class, local, ttl, value): (u8, u32, u32, &[u8]) = match cell.state {
         CellState::CollectionDeleted { at } | CellState::Tombstone { at } => (2, at, 0, &[]),
         CellState::Live { value, expiry: Some(Expiry { ttl, at }) } => (1, at, ttl, value),

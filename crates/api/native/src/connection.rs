@@ -1,0 +1,245 @@
+//! One connection from its first byte to its last.
+//!
+//! A single task reads, answers what is ready, waits for what is not, and writes all answers that are there in one
+//! go. It reads no further while too many requests wait, so a client that floods slows down itself alone.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use ilium_protocol::{
+    Direction, ErrorResponse, EventType, FrameReader, FrameWriter, Limits, ProtocolError, ProtocolVersion,
+    Response, ResponseExtras, encode_version_refusal,
+};
+use ilium_store::SchemaChange;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::dispatch::{Peer, Pending};
+use crate::session::Session;
+use crate::{Service, reply};
+
+/// Read at a time: holds a few hundred small requests.
+const READ: usize = 64 * 1024;
+
+/// Answers beyond this are written before more requests are looked at.
+const FLUSH: usize = 256 * 1024;
+
+/// Serves a connection until the client leaves, breaks the protocol or is too slow, or `stopping` turns true; then
+/// what was read is answered first.
+pub async fn serve<S>(service: Arc<Service>, socket: S, mut stopping: watch::Receiver<bool>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let limits = Limits { max_envelope: service.options.max_frame };
+    let mut connection = Connection {
+        peer: Peer {
+            session: Session::new(),
+            reader: FrameReader::new(Direction::Request, limits),
+            writer: FrameWriter::new(ProtocolVersion::V5),
+        },
+        pending: FuturesUnordered::new(),
+        changes: None,
+        input: BytesMut::with_capacity(READ),
+        open: true,
+        service,
+    };
+    connection.run(socket, &mut stopping).await
+}
+
+struct Connection {
+    service: Arc<Service>,
+    peer: Peer,
+    pending: FuturesUnordered<Pending>,
+    changes: Option<broadcast::Receiver<SchemaChange>>,
+    input: BytesMut,
+    /// Whether more requests are taken.
+    open: bool,
+}
+
+/// What a connection woke up for.
+enum Woken {
+    Received(usize),
+    Finished(<Pending as Future>::Output),
+    Changed(SchemaChange),
+    Missed,
+    Stop,
+    TooSlow,
+}
+
+impl Connection {
+    async fn run<S>(&mut self, mut socket: S, stopping: &mut watch::Receiver<bool>) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let patience = self.service.options.patience;
+        let mut deadline = Instant::now() + patience;
+        loop {
+            let more = self.take_requests();
+            self.flush(&mut socket).await?;
+            if more {
+                continue;
+            }
+            if !self.open && self.pending.is_empty() {
+                return socket.shutdown().await;
+            }
+            let in_time = !self.peer.session.started || !self.input.is_empty();
+            match self.wait(&mut socket, stopping, in_time.then_some(deadline)).await? {
+                Woken::Received(0) => {
+                    // The client sends no more; it may still read what it asked for.
+                    self.open = false;
+                    if !self.input.is_empty() {
+                        tracing::debug!("a connection ended in the middle of a frame");
+                    }
+                }
+                Woken::Received(_) => deadline = Instant::now() + patience,
+                Woken::Finished(answer) => {
+                    self.resume(answer)?;
+                    while let Some(Some(answer)) = self.next_finished() {
+                        self.resume(answer)?;
+                    }
+                }
+                Woken::Changed(change) => self.tell(&change)?,
+                Woken::Missed => {}
+                Woken::Stop => self.open = false,
+                Woken::TooSlow => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the client did not finish what it began to send",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Answers the requests that were received, as many as may wait; true if it stopped only to let answers out.
+    fn take_requests(&mut self) -> bool {
+        while self.open && self.pending.len() < self.service.options.max_waiting_per_connection {
+            if self.peer.writer.pending() >= FLUSH {
+                return true;
+            }
+            match self.peer.reader.next(&mut self.input) {
+                Ok(None) => return false,
+                Ok(Some(envelope)) => {
+                    let was_started = self.peer.session.started;
+                    match self.service.handle(&mut self.peer, &envelope) {
+                        Ok(Some(pending)) => self.pending.push(pending),
+                        Ok(None) => {}
+                        Err(failure) => self.refuse(Some(envelope.header.stream), &failure),
+                    }
+                    if was_started && self.changes.is_none() && self.wants_changes() {
+                        self.changes = Some(self.service.events.subscribe());
+                    }
+                }
+                Err(failure) => {
+                    self.refuse(failure.stream, &failure.error);
+                    self.open &= !failure.fatal;
+                }
+            }
+        }
+        false
+    }
+
+    fn wants_changes(&self) -> bool {
+        self.peer.session.events.contains(&EventType::SchemaChange)
+    }
+
+    fn refuse(&mut self, stream: Option<i16>, failure: &ProtocolError) {
+        tracing::debug!(%failure, "a message could not be understood");
+        if let ProtocolError::UnsupportedVersion(claimed) = failure
+            && !self.peer.session.started
+            && let Ok(out) = self.peer.writer.ready()
+            && encode_version_refusal(*claimed, stream.unwrap_or(0), ProtocolVersion::V5, out).is_ok()
+        {
+            return;
+        }
+        let error = Response::Error(ErrorResponse::from_protocol_error(failure));
+        if self.peer.writer.response(stream.unwrap_or(0), &ResponseExtras::default(), &error).is_err() {
+            self.open = false;
+        }
+    }
+
+    async fn flush<S: AsyncWrite + Unpin>(&mut self, socket: &mut S) -> io::Result<()> {
+        let out = self.peer.writer.ready().map_err(io::Error::other)?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let patience = self.service.options.patience;
+        let written = timeout(patience, socket.write_all_buf(out)).await;
+        written
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers"))?
+    }
+
+    async fn wait<S: AsyncRead + Unpin>(
+        &mut self,
+        socket: &mut S,
+        stopping: &mut watch::Receiver<bool>,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woken> {
+        let full = self.pending.len() >= self.service.options.max_waiting_per_connection;
+        let reading = self.open && !full;
+        if self.input.capacity() - self.input.len() < READ / 4 {
+            self.input.reserve(READ);
+        }
+        let input = &mut self.input;
+        let changes = &mut self.changes;
+        tokio::select! {
+            biased;
+            Some(answer) = self.pending.next(), if !self.pending.is_empty() => Ok(Woken::Finished(answer)),
+            received = read(socket, input, deadline), if reading => received,
+            change = next_change(changes), if self.open => Ok(change),
+            () = stop(stopping), if self.open => Ok(Woken::Stop),
+        }
+    }
+
+    fn next_finished(&mut self) -> Option<Option<<Pending as Future>::Output>> {
+        use futures_util::FutureExt;
+        self.pending.next().now_or_never()
+    }
+
+    fn resume(&mut self, answer: <Pending as Future>::Output) -> io::Result<()> {
+        self.service.resume(&mut self.peer, answer).map_err(io::Error::other)
+    }
+
+    fn tell(&mut self, change: &SchemaChange) -> io::Result<()> {
+        reply::write_event(&mut self.peer.writer, change).map_err(io::Error::other)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.service.abandon(self.pending.len());
+    }
+}
+
+async fn read<S: AsyncRead + Unpin>(
+    socket: &mut S,
+    input: &mut BytesMut,
+    deadline: Option<Instant>,
+) -> io::Result<Woken> {
+    let Some(deadline) = deadline else { return Ok(Woken::Received(socket.read_buf(input).await?)) };
+    match timeout_at(deadline, socket.read_buf(input)).await {
+        Ok(received) => Ok(Woken::Received(received?)),
+        Err(_) => Ok(Woken::TooSlow),
+    }
+}
+
+async fn next_change(changes: &mut Option<broadcast::Receiver<SchemaChange>>) -> Woken {
+    let Some(changes) = changes else { return std::future::pending().await };
+    match changes.recv().await {
+        Ok(change) => Woken::Changed(change),
+        Err(broadcast::error::RecvError::Lagged(_)) => Woken::Missed,
+        // The service holds the sender as long as this connection lives.
+        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    }
+}
+
+async fn stop(stopping: &mut watch::Receiver<bool>) {
+    if stopping.wait_for(|stop| *stop).await.is_err() {
+        // Whoever could stop us is gone without saying so: serve on.
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,383 @@
+//! One request at a time from message to store: what each opcode does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll};
+
+use ilium_protocol::{
+    BatchRequest, BatchStatement, BatchType, BatchedStatement, BindMetadata, ColumnList, ColumnSpec,
+    ErrorResponse, ExecuteRequest, FrameReader, FrameWriter, PrepareRequest, ProtocolError, ProtocolVersion,
+    QueryRequest, QueryResult, Request, Response, ResponseExtras, RowsMetadata, Startup, Supported,
+};
+use ilium_store::{Answer, BatchEntry, BatchKind, Error, ErrorKind, Outcome, Prepared, Result, ResultKind};
+
+use crate::prepared::{PreparedStatement, PreparedStatements, is_preparable, wire_columns};
+use crate::reply::{self, KnownColumns, ReplyTo};
+use crate::session::{self, Session};
+use crate::{Service, errors};
+
+/// An answer that is not there yet.
+pub struct Pending {
+    to: Option<ReplyTo>,
+    outcome: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
+}
+
+impl Future for Pending {
+    type Output = (ReplyTo, Result<Outcome>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Poll::Ready(outcome) = self.outcome.as_mut().poll(cx) else { return Poll::Pending };
+        match self.to.take() {
+            Some(to) => Poll::Ready((to, outcome)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A connection's two directions and its memory.
+pub struct Peer {
+    pub session: Session,
+    pub reader: FrameReader,
+    pub writer: FrameWriter,
+}
+
+impl Service {
+    /// Answers one message into the peer's output, or gives the answer to wait for.
+    pub(crate) fn handle(
+        &self,
+        peer: &mut Peer,
+        envelope: &ilium_protocol::Envelope,
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
+        let stream = envelope.header.stream;
+        let plain = ResponseExtras::default();
+        let request = match Request::decode(envelope) {
+            Ok((_extras, request)) => request,
+            Err(failure) => {
+                let error = Response::Error(ErrorResponse::from_protocol_error(&failure));
+                peer.writer.response(stream, &plain, &error)?;
+                return Ok(None);
+            }
+        };
+        let outcome = match request {
+            Request::Options => {
+                peer.writer.response(stream, &plain, &Response::Supported(supported()))?;
+                return Ok(None);
+            }
+            Request::Startup(startup) => {
+                self.start(peer, envelope.header.version, stream, &startup)?;
+                return Ok(None);
+            }
+            _ if !peer.session.started => {
+                let failure = Error::new(
+                    ErrorKind::Protocol,
+                    format!("Unexpected message {}, expecting STARTUP or OPTIONS", request.opcode()),
+                );
+                Err(failure)
+            }
+            Request::Register(types) => {
+                for event in types {
+                    if !peer.session.events.contains(&event) {
+                        peer.session.events.push(event);
+                    }
+                }
+                peer.writer.response(stream, &plain, &Response::Ready)?;
+                return Ok(None);
+            }
+            Request::AuthResponse(_) => Err(Error::new(
+                ErrorKind::Protocol,
+                "Unexpected message AUTH_RESPONSE: this server asked for no authentication",
+            )),
+            Request::Prepare(request) => match self.prepare(&peer.session, &request) {
+                Ok(statement) => {
+                    write_prepared(&mut peer.writer, stream, &statement)?;
+                    return Ok(None);
+                }
+                Err(error) => Err(error),
+            },
+            Request::Query(request) => {
+                let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+                let answer = self.query(&peer.session, &request);
+                return self.settle(peer, to, answer);
+            }
+            Request::Execute(request) => {
+                let mut to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+                let answer = self.execute(&peer.session, &request, &mut to);
+                return self.settle(peer, to, answer);
+            }
+            Request::Batch(request) => {
+                let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+                let answer = self.batch(&peer.session, &request);
+                return self.settle(peer, to, answer);
+            }
+        };
+        let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+        self.complete(peer, &to, outcome)?;
+        Ok(None)
+    }
+
+    fn settle(
+        &self,
+        peer: &mut Peer,
+        to: ReplyTo,
+        answer: Result<Answer<Outcome>>,
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
+        let outcome = match answer {
+            Err(error) => Err(error),
+            Ok(Answer::Ready(outcome)) => outcome,
+            Ok(Answer::Later(_)) if self.waiting.load(Ordering::Relaxed) >= self.options.max_waiting => {
+                Err(Error::overloaded(format!(
+                    "{} requests wait already, the limit of this server; send fewer at once",
+                    self.options.max_waiting
+                )))
+            }
+            Ok(Answer::Later(outcome)) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(Pending { to: Some(to), outcome }));
+            }
+        };
+        self.complete(peer, &to, outcome)?;
+        Ok(None)
+    }
+
+    /// Ends a request that [`handle`](Self::handle) left pending.
+    pub(crate) fn resume(
+        &self,
+        peer: &mut Peer,
+        (to, outcome): (ReplyTo, Result<Outcome>),
+    ) -> std::result::Result<(), ProtocolError> {
+        self.abandon(1);
+        self.complete(peer, &to, outcome)
+    }
+
+    /// Forgets requests nobody waits for any more.
+    pub(crate) fn abandon(&self, requests: usize) {
+        self.waiting.fetch_sub(requests, Ordering::Relaxed);
+    }
+
+    fn complete(
+        &self,
+        peer: &mut Peer,
+        to: &ReplyTo,
+        outcome: Result<Outcome>,
+    ) -> std::result::Result<(), ProtocolError> {
+        if let Ok(Outcome { result: ResultKind::SetKeyspace(keyspace), .. }) = &outcome {
+            peer.session.keyspace = Some(Arc::clone(keyspace));
+        }
+        reply::write(&mut peer.writer, to, &outcome)
+    }
+
+    fn start(
+        &self,
+        peer: &mut Peer,
+        version: ProtocolVersion,
+        stream: i16,
+        startup: &Startup<'_>,
+    ) -> std::result::Result<(), ProtocolError> {
+        let plain = ResponseExtras::default();
+        let compression = match startup.check_cql_version().and_then(|()| startup.compression(version)) {
+            Ok(compression) => compression,
+            Err(failure) => {
+                let error = Response::Error(ErrorResponse::from_protocol_error(&failure));
+                return peer.writer.response(stream, &plain, &error);
+            }
+        };
+        peer.writer.set_version(version);
+        peer.writer.response(stream, &plain, &Response::Ready)?;
+        peer.reader.negotiated(version, compression)?;
+        peer.writer.negotiated(version, compression)?;
+        peer.session.version = version;
+        peer.session.started = true;
+        Ok(())
+    }
+
+    fn parse(&self, text: &str) -> Result<Arc<ilium_cql::ast::Statement>> {
+        if text.len() > self.options.max_statement {
+            return Err(Error::invalid(format!(
+                "the statement has {} bytes, the limit is {}; bind large values instead of writing them out",
+                text.len(),
+                self.options.max_statement
+            )));
+        }
+        match ilium_cql::parser::parse(text) {
+            Ok(statement) => Ok(Arc::new(statement)),
+            Err(error) => Err(match error.kind {
+                ilium_cql::parser::SyntaxErrorKind::Syntax => Error::syntax(error.to_string()),
+                ilium_cql::parser::SyntaxErrorKind::Invalid => Error::invalid(error.to_string()),
+            }),
+        }
+    }
+
+    fn query(&self, session: &Session, request: &QueryRequest<'_>) -> Result<Answer<Outcome>> {
+        let context = session.context(&request.parameters, &self.options)?;
+        let statement = self.parse(request.query)?;
+        let prepared = self.store.prepare(statement, context.keyspace.as_deref())?;
+        let binds = session::binds(&request.parameters.values, &prepared.binds, || {
+            Error::invalid("Invalid amount of bind variables")
+        })?;
+        Ok(self.store.execute(&prepared, binds, &context))
+    }
+
+    fn prepare(&self, session: &Session, request: &PrepareRequest<'_>) -> Result<Arc<PreparedStatement>> {
+        let keyspace = session.keyspace_for(request.keyspace);
+        let statement = self.parse(request.query)?;
+        if !is_preparable(&statement) {
+            return Err(Error::invalid("USE cannot be prepared: send it as a query"));
+        }
+        let prepared = self.store.prepare(statement, keyspace.as_deref())?;
+        let id = PreparedStatements::id(keyspace.as_deref(), request.query);
+        let statement = Arc::new(PreparedStatement::new(id, prepared));
+        self.prepared.keep(Arc::clone(&statement));
+        Ok(statement)
+    }
+
+    /// The statement with this id, planned anew if the schema changed since.
+    fn lookup(&self, id: &[u8]) -> Result<Arc<PreparedStatement>> {
+        let Some(statement) = self.prepared.get(id) else {
+            let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = <[u8; 16]>::try_from(id).unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::Unprepared { id },
+                format!(
+                    "Prepared query with ID {hex} not found (either the query was not prepared on this host (maybe \
+                     the host has been restarted?) or you have prepared too many queries and it has been evicted \
+                     from the internal cache)"
+                ),
+            ));
+        };
+        let old = &statement.prepared;
+        if old.schema_version == self.store.schema().version {
+            return Ok(statement);
+        }
+        let prepared = self.store.prepare(Arc::clone(&old.statement), old.keyspace.as_deref())?;
+        let renewed = Arc::new(statement.renewed(prepared));
+        self.prepared.keep(Arc::clone(&renewed));
+        Ok(renewed)
+    }
+
+    fn execute(
+        &self,
+        session: &Session,
+        request: &ExecuteRequest<'_>,
+        to: &mut ReplyTo,
+    ) -> Result<Answer<Outcome>> {
+        let statement = self.lookup(request.id)?;
+        let context = session.context(&request.parameters, &self.options)?;
+        let markers = &statement.prepared.binds;
+        let binds = session::binds(&request.parameters.values, markers, || {
+            mismatch(markers.len(), request.parameters.values.len())
+        })?;
+        to.columns = match (&statement.prepared.rows, request.result_metadata_id) {
+            (Some(rows), Some(known)) if known != rows.id => KnownColumns::Changed,
+            (Some(_), Some(_)) if request.parameters.skip_metadata => KnownColumns::Known,
+            // Before version 5 nothing tells which columns the client knows: after a change it is told them.
+            (Some(_), None) if request.parameters.skip_metadata && !statement.columns_changed => {
+                KnownColumns::Known
+            }
+            _ => KnownColumns::Unknown,
+        };
+        let answer = self.store.execute(&statement.prepared, binds, &context);
+        to.statement = Some(statement);
+        Ok(answer)
+    }
+
+    fn batch(&self, session: &Session, request: &BatchRequest<'_>) -> Result<Answer<Outcome>> {
+        let limit = self.options.max_batch_statements;
+        if request.statements.len() > limit {
+            let count = request.statements.len();
+            return Err(Error::invalid(format!(
+                "the batch has {count} statements, the limit is {limit}; split it"
+            )));
+        }
+        let bytes: usize = request.statements.iter().map(|entry| entry.values.wire().len()).sum();
+        if bytes > self.options.max_batch_bytes {
+            return Err(Error::invalid(format!(
+                "the batch has {bytes} bytes of values, the limit is {}; split it",
+                self.options.max_batch_bytes
+            )));
+        }
+        let context = session.context(&request.parameters, &self.options)?;
+        let keyspace = context.keyspace.clone();
+        let entries = request
+            .statements
+            .iter()
+            .map(|entry| self.batch_entry(keyspace.as_deref(), entry))
+            .collect::<Result<Vec<_>>>()?;
+        let kind = match request.kind {
+            BatchType::Logged => BatchKind::Logged,
+            BatchType::Unlogged => BatchKind::Unlogged,
+            BatchType::Counter => BatchKind::Counter,
+        };
+        Ok(self.store.execute_batch(kind, entries, &context))
+    }
+
+    fn batch_entry(&self, keyspace: Option<&str>, entry: &BatchStatement<'_>) -> Result<BatchEntry> {
+        let prepared: Arc<Prepared> = match entry.statement {
+            BatchedStatement::Query(text) => self.store.prepare(self.parse(text)?, keyspace)?,
+            BatchedStatement::Prepared(id) => Arc::clone(&self.lookup(id)?.prepared),
+        };
+        let binds = session::binds(&entry.values, &prepared.binds, || {
+            mismatch(prepared.binds.len(), entry.values.len())
+        })?;
+        Ok(BatchEntry { prepared, binds })
+    }
+}
+
+fn mismatch(markers: usize, values: usize) -> Error {
+    Error::invalid(format!("there were {markers} markers(?) in CQL but {values} bound variables"))
+}
+
+fn supported() -> Supported<'static> {
+    Supported {
+        options: vec![
+            ("PROTOCOL_VERSIONS", vec!["3/v3", "4/v4", "5/v5"]),
+            ("COMPRESSION", vec!["snappy", "lz4"]),
+            // The language of Cassandra 5.0 (`QueryProcessor.CQL_VERSION`).
+            ("CQL_VERSION", vec!["3.4.7"]),
+        ],
+    }
+}
+
+fn write_prepared(
+    writer: &mut FrameWriter,
+    stream: i16,
+    statement: &PreparedStatement,
+) -> std::result::Result<(), ProtocolError> {
+    let prepared = &statement.prepared;
+    let binds: Vec<ColumnSpec> = prepared
+        .binds
+        .iter()
+        .map(|marker| ColumnSpec {
+            keyspace: Arc::clone(&marker.keyspace),
+            table: Arc::clone(&marker.table),
+            name: Arc::clone(&marker.name),
+            ty: marker.column_type.clone(),
+        })
+        .collect();
+    let columns = prepared.rows.as_ref().map(|rows| wire_columns(rows));
+    let none = [0; 16];
+    let answer = ilium_protocol::Prepared {
+        id: &statement.id,
+        result_metadata_id: Some(prepared.rows.as_ref().map_or(&none[..], |rows| &rows.id[..])),
+        bind: BindMetadata {
+            columns: ColumnList::specs(&binds),
+            partition_key: prepared.partition_key_binds.as_slice().into(),
+        },
+        result: match &columns {
+            Some(columns) => RowsMetadata::new(ColumnList::specs(columns)),
+            None => RowsMetadata::none(),
+        },
+    };
+    let extras = ResponseExtras {
+        warnings: prepared.warnings.iter().map(String::as_str).collect(),
+        ..ResponseExtras::default()
+    };
+    match writer.response(stream, &extras, &Response::Result(QueryResult::Prepared(answer))) {
+        Ok(()) => Ok(()),
+        Err(failure) => {
+            let error = Error::internal(format!("the prepared statement cannot be described: {failure}"));
+            writer.response(stream, &ResponseExtras::default(), &Response::Error(errors::response(&error)))
+        }
+    }
+}

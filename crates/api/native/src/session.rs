@@ -1,0 +1,111 @@
+//! What one connection remembers between requests, and the context it gives each.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use ilium_protocol::{EventType, ProtocolVersion, QueryParameters, Values};
+use ilium_store::{
+    BindMarker, Binds, Cancellation, Consistency, Context, Error, PageState, Principal, Result,
+    SerialConsistency, Slot,
+};
+
+use crate::Options;
+
+pub struct Session {
+    pub version: ProtocolVersion,
+    pub principal: Principal,
+    /// What `USE` chose.
+    pub keyspace: Option<Arc<str>>,
+    pub events: Vec<EventType>,
+    pub started: bool,
+}
+
+impl Session {
+    pub fn new() -> Session {
+        Session {
+            version: ProtocolVersion::V5,
+            principal: Principal::Anonymous,
+            keyspace: None,
+            events: Vec::new(),
+            started: false,
+        }
+    }
+
+    /// The keyspace unqualified names of this request are in.
+    pub fn keyspace_for(&self, request: Option<&str>) -> Option<Arc<str>> {
+        match request {
+            Some(name) => Some(Arc::from(name)),
+            None => self.keyspace.clone(),
+        }
+    }
+
+    pub fn context(&self, parameters: &QueryParameters<'_>, options: &Options) -> Result<Context> {
+        let serial_consistency = match parameters.serial_consistency.map(ilium_protocol::Consistency::code) {
+            None => SerialConsistency::Serial,
+            Some(code) if code == Consistency::Serial as u16 => SerialConsistency::Serial,
+            Some(code) if code == Consistency::LocalSerial as u16 => SerialConsistency::LocalSerial,
+            Some(_) => {
+                return Err(Error::invalid(
+                    "Invalid consistency level for conditional update. Must be one of SERIAL or LOCAL_SERIAL",
+                ));
+            }
+        };
+        let page_size =
+            parameters.page_size.and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0);
+        Ok(Context {
+            principal: self.principal.clone(),
+            keyspace: self.keyspace_for(parameters.keyspace),
+            consistency: consistency(parameters.consistency),
+            serial_consistency,
+            timestamp: parameters.timestamp,
+            // Seconds past 2038 wrap in the protocol's signed field, as they do in Cassandra's.
+            now_in_seconds: parameters.now_in_seconds.map(u32::cast_signed),
+            page_size,
+            page_bytes: Some(options.max_page_bytes),
+            page_state: parameters.paging_state.map(|state| PageState(Bytes::copy_from_slice(state))),
+            deadline: Instant::now().checked_add(options.request_timeout),
+            memory_budget: options.memory_budget,
+            cancellation: Cancellation::default(),
+        })
+    }
+}
+
+pub fn consistency(level: ilium_protocol::Consistency) -> Consistency {
+    use ilium_protocol::Consistency as Wire;
+    match level {
+        Wire::Any => Consistency::Any,
+        Wire::One => Consistency::One,
+        Wire::Two => Consistency::Two,
+        Wire::Three => Consistency::Three,
+        Wire::Quorum => Consistency::Quorum,
+        Wire::All => Consistency::All,
+        Wire::LocalQuorum => Consistency::LocalQuorum,
+        Wire::EachQuorum => Consistency::EachQuorum,
+        Wire::Serial => Consistency::Serial,
+        Wire::LocalSerial => Consistency::LocalSerial,
+        Wire::LocalOne => Consistency::LocalOne,
+        Wire::NodeLocal => Consistency::NodeLocal,
+    }
+}
+
+/// The request's values in the order of the statement's markers, sharing the request's memory.
+pub fn binds(values: &Values, markers: &[BindMarker], mismatch: impl Fn() -> Error) -> Result<Binds> {
+    let slot = |(offset, length): (u32, i32)| match length {
+        -2 => Slot::Unset,
+        length => u32::try_from(length).map_or(Slot::Null, |length| Slot::Value { offset, length }),
+    };
+    if values.is_named() {
+        let places: Vec<(u32, i32)> = values.places().collect();
+        let named = markers.iter().map(|marker| {
+            let index = (0..values.len()).find(|index| values.name(*index) == Some(&marker.name));
+            index.and_then(|index| places.get(index).copied()).map(slot)
+        });
+        let slots: Option<_> = named.collect();
+        return Ok(Binds::new(values.wire().clone(), slots.ok_or_else(mismatch)?));
+    }
+    if values.len() != markers.len() {
+        return Err(mismatch());
+    }
+    Ok(Binds::new(values.wire().clone(), values.places().map(slot).collect()))
+}

@@ -1,0 +1,142 @@
+//! The CQL listener: takes connections, as many as allowed, and drains them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ilium_native::Service;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+#[derive(Debug, Clone)]
+pub struct ListenOptions {
+    pub address: SocketAddr,
+    /// Connections at a time; past it new ones are closed at once. Each costs about 70 KiB when idle, so the default
+    /// of 4,096 stays below 300 MiB.
+    pub max_connections: usize,
+    /// How long a drain waits for requests that were taken.
+    pub drain: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+}
+
+impl ListenOptions {
+    pub fn new(address: SocketAddr) -> ListenOptions {
+        ListenOptions {
+            address,
+            max_connections: 4096,
+            drain: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error(
+        "will not listen on {0}: without authentication anyone who can reach it could read and change everything; \
+         choose a loopback address such as 127.0.0.1:9042"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("cannot listen on {address}: {source}; another server may use it, port 0 takes a free one")]
+    Bind { address: SocketAddr, source: io::Error },
+}
+
+/// A bound address, not yet serving.
+pub struct CqlListener {
+    socket: TcpListener,
+    options: ListenOptions,
+    tls: Option<TlsAcceptor>,
+}
+
+impl CqlListener {
+    pub async fn bind(
+        options: ListenOptions,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<CqlListener, ListenError> {
+        let address = options.address;
+        if !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback(address));
+        }
+        let socket =
+            TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;
+        Ok(CqlListener { socket, options, tls: tls.map(TlsAcceptor::from) })
+    }
+
+    /// Where it listens, the port chosen if 0 was asked for.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stopping` turns true, then drains.
+    pub async fn serve(self, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.options.max_connections));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                stop = stopping.wait_for(|stop| *stop) => {
+                    let _ = stop;
+                    break;
+                }
+            };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: taking no more for a moment lets some come back.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(%peer, limit = self.options.max_connections, "a connection past the limit was closed");
+                continue;
+            };
+            let (service, tls, stopping) = (Arc::clone(&service), self.tls.clone(), stopping.clone());
+            let handshake = self.options.handshake;
+            connections.spawn(async move {
+                if let Err(error) = serve_one(service, socket, tls, handshake, stopping).await {
+                    tracing::debug!(%peer, %error, "a connection ended early");
+                }
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        let drained =
+            timeout(self.options.drain, async { while connections.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!(
+                connections = connections.len(),
+                "connections were cut: their requests took too long"
+            );
+            connections.shutdown().await;
+        }
+    }
+}
+
+async fn serve_one(
+    service: Arc<Service>,
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    handshake: Duration,
+    stopping: watch::Receiver<bool>,
+) -> io::Result<()> {
+    // Answers are gathered before they are written, so waiting for more would only delay them.
+    socket.set_nodelay(true)?;
+    match tls {
+        None => ilium_native::serve(service, socket, stopping).await,
+        Some(acceptor) => {
+            let accepted = timeout(handshake, acceptor.accept(socket)).await;
+            let socket = accepted
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))??;
+            ilium_native::serve(service, socket, stopping).await
+        }
+    }
+}
