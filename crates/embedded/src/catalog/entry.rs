@@ -83,6 +83,11 @@ impl TableEntry {
         self.indexes.iter().find(|index| &*index.name == name)
     }
 
+    /// Cell ids of columns that are gone, for those who reclaim their cells.
+    pub fn dropped_cells(&self) -> Vec<u16> {
+        (1..self.next_cell_id).filter(|id| !self.cell_ids.contains(id)).collect()
+    }
+
     /// The index in [`Table::columns`] of the column that a stored cell belongs to; `None`: it was dropped since.
     pub fn column_of_cell(&self, cell_id: u16) -> Option<usize> {
         self.cell_ids.iter().position(|id| *id == cell_id && cell_id != 0)
