@@ -87,18 +87,21 @@ pub fn loses_bytes(ty: &CqlType, bytes: &[u8]) -> bool {
         }
         CqlType::Tuple(_) | CqlType::Udt { .. } => {
             let mut rest = bytes;
+            let mut count = 0;
             let mut ends_in_null = false;
             for field in ty.parts() {
                 if rest.is_empty() {
                     break;
                 }
                 let value = take_bytes(&mut rest).flatten();
+                count += 1;
                 ends_in_null = value.is_none();
                 if value.is_some_and(|value| loses_bytes(field, value)) {
                     return true;
                 }
             }
-            ends_in_null
+            // One null alone is what stands for nothing but nulls.
+            ends_in_null && count > 1
         }
         _ => false,
     }

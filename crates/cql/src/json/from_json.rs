@@ -4,7 +4,7 @@ use super::java::{Whole, class_name, to_text};
 use super::{JsonError, Step};
 use crate::types::{CqlType, UserType};
 use crate::value::text::number::parse_varint;
-use crate::value::text::{from_string, parse_decimal, parse_hex};
+use crate::value::text::{from_string, is_exact_double, parse_decimal, parse_hex};
 use crate::value::wire::push_written;
 use crate::value::{CollectionBuilder, compare, push_bytes, push_vector_element};
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ fn scalar(ty: &CqlType, json: &Value) -> Result<Vec<u8>, JsonError> {
     // What a JSON string or number stands for where its text decides.
     let by_text = |what: &str| match json {
         Value::String(text) => Ok(from_string(ty, text)?),
-        Value::Number(number) => Ok(from_string(ty, number.as_str())?),
+        Value::Number(_) => Ok(from_string(ty, &to_text(json))?),
         _ => Err(expected(what)),
     };
     let by_string = |what: &str| match json {
@@ -103,12 +103,7 @@ fn scalar(ty: &CqlType, json: &Value) -> Result<Vec<u8>, JsonError> {
                 to_text(json)
             ))
         }),
-        CqlType::Decimal => match to_text(json).as_str() {
-            "" => Ok(Vec::new()),
-            text => parse_decimal(text).map_err(|_| {
-                JsonError::new(format!("Value '{text}' is not a valid representation of a decimal value"))
-            }),
-        },
+        CqlType::Decimal => decimal(json),
         CqlType::Boolean => match json {
             Value::Bool(value) => Ok(vec![u8::from(*value)]),
             _ => by_string("a boolean value"),
@@ -136,6 +131,24 @@ fn scalar(ty: &CqlType, json: &Value) -> Result<Vec<u8>, JsonError> {
         },
         _ => Err(JsonError::new(format!("a {ty} cannot be written as JSON"))),
     }
+}
+
+/// A number whose digits a double holds is written as the double is, so that its scale is Cassandra's; any other keeps
+/// the digits that Cassandra would lose.
+fn decimal(json: &Value) -> Result<Vec<u8>, JsonError> {
+    let shown = to_text(json);
+    let text = match json {
+        Value::Number(number) if Whole::of(number).is_none() && !is_exact_double(number.as_str()) => {
+            number.as_str()
+        }
+        _ => shown.as_str(),
+    };
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    parse_decimal(text).map_err(|_| {
+        JsonError::new(format!("Value '{shown}' is not a valid representation of a decimal value"))
+    })
 }
 
 fn blob(json: &Value) -> Result<Vec<u8>, JsonError> {
@@ -205,9 +218,9 @@ fn write_map(key: &CqlType, value: &CqlType, json: &Value, out: &mut Vec<u8>) ->
     let mut entries = Vec::new();
     for (json_key, json_value) in object(&json)? {
         let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
-        write_value(key, &Value::String(json_key.clone()), &mut key_bytes)
-            .and_then(|()| not_null(json_value, "Invalid null value in map"))
-            .and_then(|json_value| write_value(value, json_value, &mut value_bytes))
+        not_null(json_value, "Invalid null value in map")
+            .and_then(|_| write_value(key, &Value::String(json_key.clone()), &mut key_bytes))
+            .and_then(|()| write_value(value, json_value, &mut value_bytes))
             .map_err(|e| e.under(&Step::Key(json_key)))?;
         entries.push((key_bytes, value_bytes));
     }

@@ -1,5 +1,6 @@
 //! JSON values as Cassandra's messages show them: the Java class Jackson makes of each, and its `toString`.
 
+use crate::value::text::double_to_text;
 use serde_json::{Number, Value};
 use std::fmt::Write;
 
@@ -55,7 +56,13 @@ fn push_text(value: &Value, out: &mut String) {
     let _ = match value {
         Value::Null => write!(out, "null"),
         Value::Bool(value) => write!(out, "{value}"),
-        Value::Number(number) => write!(out, "{number}"),
+        Value::Number(number) => match (Whole::of(number), number.as_f64()) {
+            (None, Some(double)) => write!(out, "{}", double_to_text(double)),
+            (None, None) => {
+                write!(out, "{}Infinity", if number.as_str().starts_with('-') { "-" } else { "" })
+            }
+            (Some(_), _) => write!(out, "{number}"),
+        },
         Value::String(text) => write!(out, "{text}"),
         Value::Array(items) => {
             out.push('[');

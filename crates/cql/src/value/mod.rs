@@ -6,12 +6,14 @@
 
 pub mod compare;
 pub mod decimal;
+mod normalize;
 pub mod text;
 mod validate;
 pub mod vint;
 pub(crate) mod wire;
 
 pub use compare::compare;
+pub use normalize::normalize;
 pub use validate::validate;
 pub use wire::{
     CollectionBuilder, ListElements, MapEntries, TupleFields, VectorElements, list_elements, map_entries,

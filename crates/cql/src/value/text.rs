@@ -15,6 +15,7 @@ mod string_form;
 mod timestamp;
 
 pub use calendar::{civil_from_days, days_from_civil};
+pub(crate) use constant::is_exact_double;
 pub use constant::{from_constant, preferred_type, test_assignment};
 pub use date::{date_to_text, parse_date, parse_time, time_to_text};
 pub use duration::Duration;

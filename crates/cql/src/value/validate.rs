@@ -71,18 +71,29 @@ pub fn validate(ty: &CqlType, bytes: &[u8]) -> Result<(), ValueError> {
         }
         CqlType::Tuple(fields) => validate_tuple(fields, bytes),
         CqlType::Udt { definition, .. } => validate_udt(definition, bytes),
-        CqlType::Vector { element, .. } => {
-            for part in vector_elements(ty, bytes)? {
-                validate(element, part?)?;
-            }
-            Ok(())
-        }
+        CqlType::Vector { element, .. } => validate_vector(ty, element, bytes),
     }
 }
 
 fn validate_elements(elements: ListElements<'_>, ty: &CqlType) -> Result<(), ValueError> {
     for element in elements {
         validate(ty, element?)?;
+    }
+    Ok(())
+}
+
+fn validate_vector(ty: &CqlType, element: &CqlType, bytes: &[u8]) -> Result<(), ValueError> {
+    if let Some(expected) = ty.fixed_len().filter(|_| !bytes.is_empty()) {
+        if bytes.len() < expected {
+            return error(format!("Not enough bytes to read a {ty}"));
+        }
+        // Any bytes of the right length are a number or a UUID: a vector of floats needs no look at each.
+        if bytes.len() == expected && !matches!(element, CqlType::Timeuuid | CqlType::Vector { .. }) {
+            return Ok(());
+        }
+    }
+    for part in vector_elements(ty, bytes)? {
+        validate(element, part?)?;
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ pub fn preferred_type(literal: &Literal) -> CqlType {
 }
 
 /// Whether the shortest text of the nearest double is the same number (`BigDecimal.valueOf(double)`).
-fn is_exact_double(text: &str) -> bool {
+pub(crate) fn is_exact_double(text: &str) -> bool {
     let double = parse_double(text).filter(|double| double.is_finite());
     match (parse_decimal(text), double.map(|double| parse_decimal(&super::double_to_text(double)))) {
         (Ok(exact), Some(Ok(nearest))) => compare_decimal(&exact, &nearest).is_eq(),

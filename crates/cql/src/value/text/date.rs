@@ -16,21 +16,18 @@ pub fn parse_date(source: &str) -> Result<u32, ValueError> {
         });
     }
     let malformed = || ValueError::new(format!("Unable to coerce '{source}' to a formatted date (long)"));
-    let days = iso_date(source).ok_or_else(malformed)?;
+    // Java counts milliseconds, whose range ends before its calendar's.
+    let days =
+        iso_date(source).filter(|days| days.checked_mul(86_400_000).is_some()).ok_or_else(malformed)?;
     if days < i64::from(i32::MIN) {
         return Err(ValueError::new(format!(
             "Input date {source} is less than min supported date -5877641-06-23T00:00Z"
         )));
     }
     u32::try_from(days + EPOCH_DAY).map_err(|_| {
-        // Java's milliseconds overflow a long before its calendar ends.
-        if days > i64::MAX / 86_400_000 {
-            malformed()
-        } else {
-            ValueError::new(format!(
-                "Input date {source} is greater than max supported date +5881580-07-11T00:00Z"
-            ))
-        }
+        ValueError::new(format!(
+            "Input date {source} is greater than max supported date +5881580-07-11T00:00Z"
+        ))
     })
 }
 

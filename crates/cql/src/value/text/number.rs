@@ -34,11 +34,19 @@ pub(crate) fn push_floating<F: LowerExp>(out: &mut String, value: F, wide: f64) 
     if wide == 0.0 {
         return out.push_str("0.0");
     }
-    let mut text = format!("{value:e}");
-    if !text.contains('.') {
-        // Of two digits Java takes the pair nearest to the number, which need not end in 0.
-        text = format!("{value:.1e}");
-    }
+    let mantissa_bits =
+        if size_of::<F>() == size_of::<f32>() { f32::MANTISSA_DIGITS } else { f64::MANTISSA_DIGITS };
+    let text = match whole_number(wide.abs(), mantissa_bits) {
+        Some(whole) => format!("{whole:e}"),
+        None => {
+            let shortest = format!("{value:e}");
+            let mantissa = shortest.split('e').next().unwrap_or_default();
+            let digits = mantissa.bytes().filter(u8::is_ascii_digit).count().saturating_sub(1).max(1);
+            // Of that many digits, but two at least, Java takes those nearest to the number, and the even ones where
+            // two are equally near.
+            format!("{value:.digits$e}")
+        }
+    };
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let digits = match digits.trim_end_matches('0') {
@@ -53,6 +61,19 @@ pub(crate) fn push_floating<F: LowerExp>(out: &mut String, value: F, wide: f64) 
         let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
         write!(out, "{first}.{}E{exponent}", if rest.is_empty() { "0" } else { rest })
     };
+}
+
+/// The digits of a whole number below 2^63 as Java 11 and 17 give them, which Cassandra 5.0 runs on: all of them, but
+/// for those at the end that a mantissa of `mantissa_bits` cannot hold, which are rounded away. (Java 19 and later
+/// print the fewest digits here too.)
+fn whole_number(value: f64, mantissa_bits: u32) -> Option<u64> {
+    if value.fract() != 0.0 || value >= (1u64 << 63) as f64 {
+        return None;
+    }
+    let whole = value as u64;
+    let excess_bits = whole.checked_ilog2()?.saturating_sub(mantissa_bits + 1);
+    let unit = 10u64.pow((1u64 << excess_bits).ilog10());
+    Some((whole + unit / 2) / unit * unit)
 }
 
 /// Digits d1d2d3... as d1.d2d3... times ten to `exponent`, written out.
@@ -116,11 +137,10 @@ fn decimal_parts(source: &str) -> Option<(i32, BigInt)> {
     let (mantissa, exponent) = match source.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {
             let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-            // Java reads at most ten digits there.
-            if digits.is_empty() || digits.len() > 10 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
-            (mantissa, exponent.parse::<i64>().ok()?)
+            (mantissa, i64::from(exponent.parse::<i32>().ok()?))
         }
         None => (source, 0),
     };

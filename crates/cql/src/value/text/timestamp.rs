@@ -69,7 +69,7 @@ fn date_and_time(source: &str) -> Option<i64> {
         return None;
     }
     let seconds_of_day = (hour * 3600 + minute * 60 + second.unwrap_or(0)) as i64;
-    let offset = if input.0.is_empty() { 0 } else { input.zone()? };
+    let offset = if input.0.is_empty() { 0 } else { input.zone(false)? };
     let days = clamped_days(year, month, day)?;
     to_millis(days, seconds_of_day - offset, millis as i64)
 }
@@ -82,7 +82,7 @@ fn date_alone(source: &str) -> Option<i64> {
     let month = u32::try_from(input.number(2, 2)?).ok()?;
     input.symbol('-')?;
     let day = u32::try_from(input.number(2, 2)?).ok()?;
-    let offset = if input.0.is_empty() { 0 } else { input.zone()? };
+    let offset = if input.0.is_empty() { 0 } else { input.zone(true)? };
     to_millis(clamped_days(year, month, day)?, -offset, 0)
 }
 
@@ -143,45 +143,43 @@ impl Input<'_> {
         })
     }
 
-    /// The rest as a zone, in seconds east of UTC.
-    fn zone(&mut self) -> Option<i64> {
-        let named = self.symbol(' ').is_some();
+    /// The rest as a zone, in seconds east of UTC: `Z`, or an offset `+HH`, `+HHmm` or `+HH:mm`; after a blank also
+    /// `+HH:mm:ss` and a name, which `+HH:mm[:ss]` may follow. A date alone takes `seconds` without the blank too.
+    fn zone(&mut self, seconds: bool) -> Option<i64> {
+        let blank = self.symbol(' ').is_some();
         if self.0 == "Z" {
             return Some(0);
         }
-        if named {
-            for name in ["UTC", "UT", "GMT"] {
-                if let Some(offset) = self.0.strip_prefix(name) {
-                    return match offset {
-                        "" => Some(0),
-                        "0" if name == "GMT" => Some(0),
-                        _ => Input(offset).offset(),
-                    };
-                }
-            }
+        if !blank {
+            return self.offset(true, seconds);
         }
-        self.offset()
+        match ["UTC", "UT", "GMT"].iter().find_map(|name| Some((name, self.0.strip_prefix(name)?))) {
+            Some((_, "")) | Some((&"GMT", "0")) => Some(0),
+            Some((_, offset)) => Input(offset).offset(false, true),
+            None => self.offset(true, true),
+        }
     }
 
-    /// The rest as an offset: `+HH`, `+HHmm`, `+HH:mm` or `+HH:mm:ss`.
-    fn offset(&mut self) -> Option<i64> {
+    /// The rest as an offset: `+HH:mm`; if `compact` also `+HH` and `+HHmm`, if `seconds` also `+HH:mm:ss`.
+    fn offset(&mut self, compact: bool, seconds: bool) -> Option<i64> {
         let sign = if self.symbol('+').is_some() {
             1
         } else {
             self.symbol('-')?;
             -1
         };
-        let hours = self.number(2, 2)?;
-        let mut minutes = 0;
-        let mut seconds = 0;
+        let mut parts = [self.number(2, 2)?, 0, 0];
         if self.symbol(':').is_some() {
-            minutes = self.number(2, 2)?;
-            if self.symbol(':').is_some() {
-                seconds = self.number(2, 2)?;
+            parts[1] = self.number(2, 2)?;
+            if seconds && self.symbol(':').is_some() {
+                parts[2] = self.number(2, 2)?;
             }
+        } else if !compact {
+            return None;
         } else if !self.0.is_empty() {
-            minutes = self.number(2, 2)?;
+            parts[1] = self.number(2, 2)?;
         }
+        let [hours, minutes, seconds] = parts;
         let total = i64::try_from(hours * 3600 + minutes * 60 + seconds).ok()?;
         let valid = self.0.is_empty() && minutes < 60 && seconds < 60 && total <= MAX_OFFSET_SECONDS;
         valid.then_some(sign * total)

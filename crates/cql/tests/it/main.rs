@@ -1,0 +1,11 @@
+//! Tests of the language crate as its users see it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, also in the functions it shares with others"
+)]
+
+mod cassandra_tables;
+mod values;
