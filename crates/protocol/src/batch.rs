@@ -66,9 +66,12 @@ impl<'a> BatchRequest<'a> {
                 1 => BatchedStatement::Prepared(reader.short_bytes()?),
                 other => return Err(ProtocolError::InvalidQueryKind(other)),
             };
-            statements.push(BatchStatement { statement, values: Values::decode(reader, version, false)? });
+            let mut values = Values::none();
+            values.decode_into(reader, version, false)?;
+            statements.push(BatchStatement { statement, values });
         }
-        let parameters = QueryParameters::decode(reader, version)?;
+        let mut parameters = QueryParameters::default();
+        parameters.decode_into(reader, version)?;
         // Cassandra looks at the type last, so a body that is wrong twice gets the other error.
         Ok(BatchRequest { kind: BatchType::from_byte(kind)?, statements, parameters })
     }
@@ -88,10 +91,7 @@ impl<'a> BatchRequest<'a> {
                 }
             }
             if values.is_named() {
-                return Err(ProtocolError::InvalidName {
-                    kind: "the values of a batched statement, which have no names",
-                    value: values.name(0).unwrap_or_default().into(),
-                });
+                return Err(ProtocolError::NamesInBatch);
             }
             values.encode(version, out)?;
         }

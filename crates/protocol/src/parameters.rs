@@ -39,6 +39,13 @@ pub struct QueryParameters<'a> {
     pub now_in_seconds: Option<u32>,
 }
 
+impl Default for QueryParameters<'_> {
+    /// ONE, as `new` makes it: what decoding starts from.
+    fn default() -> Self {
+        QueryParameters::new(Consistency::One)
+    }
+}
+
 impl<'a> QueryParameters<'a> {
     /// Parameters without values or options.
     pub fn new(consistency: Consistency) -> QueryParameters<'a> {
@@ -61,46 +68,48 @@ impl<'a> QueryParameters<'a> {
         self
     }
 
+    /// Decodes into new parameters, in place for the reason `Values::decode_into` gives.
     #[inline]
-    pub(crate) fn decode(
+    pub(crate) fn decode_into(
+        &mut self,
         reader: &mut Reader<'a>,
         version: ProtocolVersion,
-    ) -> Result<QueryParameters<'a>, ProtocolError> {
-        let mut parameters = QueryParameters::new(reader.consistency()?);
+    ) -> Result<(), ProtocolError> {
+        self.consistency = reader.consistency()?;
         let flags = if version >= ProtocolVersion::V5 {
             reader.i32("the flags of a query")?.cast_unsigned()
         } else {
             u32::from(reader.u8("the flags of a query")?)
         };
         if flags & VALUES != 0 {
-            parameters.values = Values::decode(reader, version, flags & NAMES_FOR_VALUES != 0)?;
+            self.values.decode_into(reader, version, flags & NAMES_FOR_VALUES != 0)?;
         }
-        parameters.skip_metadata = flags & SKIP_METADATA != 0;
+        self.skip_metadata = flags & SKIP_METADATA != 0;
         if flags & PAGE_SIZE != 0 {
-            parameters.page_size = Some(reader.i32("a page size")?);
+            self.page_size = Some(reader.i32("a page size")?);
         }
         if flags & PAGING_STATE != 0 {
-            parameters.paging_state = reader.bytes()?;
+            self.paging_state = reader.bytes()?;
         }
         if flags & SERIAL_CONSISTENCY != 0 {
-            parameters.serial_consistency = Some(reader.consistency()?);
+            self.serial_consistency = Some(reader.consistency()?);
         }
         if flags & DEFAULT_TIMESTAMP != 0 {
             let timestamp = reader.i64("a default timestamp")?;
             if timestamp == i64::MIN {
                 return Err(ProtocolError::TimestampOutOfBounds);
             }
-            parameters.timestamp = Some(timestamp);
+            self.timestamp = Some(timestamp);
         }
         // The specification has this from version 5 on; Cassandra reads the bit in version 4 too, and a keyspace
         // that is sent must not be overlooked.
         if flags & KEYSPACE != 0 {
-            parameters.keyspace = Some(reader.string()?);
+            self.keyspace = Some(reader.string()?);
         }
         if flags & NOW_IN_SECONDS != 0 {
-            parameters.now_in_seconds = Some(reader.i32("the current time")?.cast_unsigned());
+            self.now_in_seconds = Some(reader.i32("the current time")?.cast_unsigned());
         }
-        Ok(parameters)
+        Ok(())
     }
 
     pub(crate) fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), ProtocolError> {

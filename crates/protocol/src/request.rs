@@ -119,9 +119,10 @@ impl<'a> Request<'a> {
             Opcode::Execute => Request::Execute(ExecuteRequest::decode(version, reader)?),
             Opcode::Query => {
                 let query = reader.long_string()?;
-                let parameters = QueryParameters::decode(reader, version)?;
-                check_page_size(&parameters)?;
-                Request::Query(QueryRequest { query, parameters })
+                let mut request = QueryRequest { query, parameters: QueryParameters::default() };
+                request.parameters.decode_into(reader, version)?;
+                check_page_size(&request.parameters)?;
+                Request::Query(request)
             }
             Opcode::Batch => Request::Batch(BatchRequest::decode(version, reader)?),
             Opcode::Prepare => Request::Prepare(PrepareRequest::decode(version, reader)?),
@@ -264,9 +265,10 @@ impl<'a> ExecuteRequest<'a> {
         let id = reader.short_bytes()?;
         let result_metadata_id =
             if version >= ProtocolVersion::V5 { Some(reader.short_bytes()?) } else { None };
-        let parameters = QueryParameters::decode(reader, version)?;
-        check_page_size(&parameters)?;
-        Ok(ExecuteRequest { id, result_metadata_id, parameters })
+        let mut request = ExecuteRequest { id, result_metadata_id, parameters: QueryParameters::default() };
+        request.parameters.decode_into(reader, version)?;
+        check_page_size(&request.parameters)?;
+        Ok(request)
     }
 
     fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), ProtocolError> {

@@ -103,6 +103,23 @@ impl Values {
         }
     }
 
+    /// The buffer that [`places`](Values::places) points into, for a caller that keeps both and copies nothing.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// Each value's offset in [`wire`](Values::wire) and its length: -1 for null, -2 for unset.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = (u32, i32)> {
+        self.iter().map(|value| match value {
+            Value::Null => (0, NULL),
+            Value::Unset => (0, UNSET),
+            // Every value is a part of `wire`, which is under 4 GiB; its length came from an i32.
+            Value::Bytes(bytes) => {
+                ((bytes.as_ptr() as usize - self.wire.as_ptr() as usize) as u32, bytes.len() as i32)
+            }
+        })
+    }
+
     /// Whether each value has a name.
     pub fn is_named(&self) -> bool {
         self.named
@@ -125,20 +142,22 @@ impl Values {
         self.get(index)
     }
 
+    /// Decodes into empty values: in place, since a struct that is moved just after it was written in parts stalls
+    /// the processor, and this runs for every request.
     #[inline]
-    pub(crate) fn decode(
+    pub(crate) fn decode_into(
+        &mut self,
         reader: &mut Reader<'_>,
         version: ProtocolVersion,
         named: bool,
-    ) -> Result<Values, ProtocolError> {
+    ) -> Result<(), ProtocolError> {
         let count = usize::from(reader.u16("the number of values")?);
         reader.check_count(count, if named { 6 } else { 4 }, "values")?;
         let earlier = reader.rest();
-        let mut starts = SmallVec::with_capacity(count);
-        let mut any_unset = false;
+        self.starts.reserve(count);
         let mut odd_null = false;
         for _ in 0..count {
-            starts.push((earlier.len() - reader.remaining()) as u32);
+            self.starts.push((earlier.len() - reader.remaining()) as u32);
             if named {
                 reader.string()?;
             }
@@ -150,13 +169,16 @@ impl Values {
                 Err(_) if length == NULL => {}
                 // Before version 4 every negative length is null (`CBUtil.readBoundValue`).
                 Err(_) if version < ProtocolVersion::V4 => odd_null = true,
-                Err(_) if length == UNSET => any_unset = true,
+                Err(_) if length == UNSET => self.any_unset = true,
                 Err(_) => return Err(ProtocolError::InvalidValueLength(length)),
             }
         }
-        let named = named && count > 0;
-        let values = Values { wire: reader.shared_since(earlier), starts, named, any_unset };
-        if odd_null { values.without_unset() } else { Ok(values) }
+        self.named = named && count > 0;
+        self.wire = reader.shared_since(earlier);
+        if odd_null {
+            *self = self.without_unset()?;
+        }
+        Ok(())
     }
 
     /// The same with a plain null for each negative length, which would mean something else in version 4.
@@ -173,11 +195,7 @@ impl Values {
         Ok(builder.finish())
     }
 
-    pub(crate) fn encode(
-        &self,
-        version: ProtocolVersion,
-        out: &mut BytesMut,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), ProtocolError> {
         if self.any_unset && version < ProtocolVersion::V4 {
             return Err(ProtocolError::NeedsVersion {
                 what: "a value that is not set",
@@ -234,21 +252,22 @@ impl ValuesBuilder {
         ValuesBuilder { wire: BytesMut::with_capacity(bytes), ..ValuesBuilder::default() }
     }
 
-    /// Adds a positional value, or a named one with an empty name if the first had a name.
+    /// Adds a positional value.
     pub fn push(&mut self, value: Value<'_>) -> Result<(), ProtocolError> {
-        self.add(if self.named { Some("") } else { None }, value)
+        if self.named {
+            return Err(ProtocolError::MixedNames);
+        }
+        self.add(None, value)
     }
 
-    /// Adds a named value. The first value decides whether the list has names: in a positional one the name is
-    /// refused.
+    /// Adds a named value. The first value decides whether the list has names.
     pub fn push_named(&mut self, name: &str, value: Value<'_>) -> Result<(), ProtocolError> {
-        if self.starts.is_empty() {
-            self.named = true;
+        if !self.named && !self.starts.is_empty() {
+            return Err(ProtocolError::MixedNames);
         }
-        if !self.named {
-            return Err(ProtocolError::invalid_name("a positional value", name));
-        }
-        self.add(Some(name), value)
+        self.add(Some(name), value)?;
+        self.named = true;
+        Ok(())
     }
 
     fn add(&mut self, name: Option<&str>, value: Value<'_>) -> Result<(), ProtocolError> {
@@ -273,11 +292,6 @@ impl ValuesBuilder {
     }
 
     pub fn finish(self) -> Values {
-        Values {
-            wire: self.wire.freeze(),
-            starts: self.starts,
-            named: self.named,
-            any_unset: self.any_unset,
-        }
+        Values { wire: self.wire.freeze(), starts: self.starts, named: self.named, any_unset: self.any_unset }
     }
 }

@@ -126,6 +126,14 @@ fn what_a_version_cannot_say_is_an_error_when_it_is_encoded() {
     let parameters = QueryParameters { page_size: Some(0), ..plain };
     assert_eq!(refused(ProtocolVersion::V5, query(parameters), none()), "The page size cannot be 0");
 
+    let mut named = ValuesBuilder::new();
+    named.push_named("a", Value::Null).unwrap();
+    assert_eq!(named.push(Value::Null), Err(ProtocolError::MixedNames));
+    let statement = BatchStatement { statement: BatchedStatement::Query("q"), values: named.finish() };
+    let parameters = QueryParameters::new(Consistency::One);
+    let batch = BatchRequest { kind: BatchType::Logged, statements: vec![statement], parameters };
+    assert!(refused(ProtocolVersion::V5, Request::Batch(batch), none()).contains("CASSANDRA-10246"));
+
     let mut writer = FrameWriter::new(ProtocolVersion::V5);
     assert_eq!(
         writer.negotiated(ProtocolVersion::V5, Some(Compression::Snappy)).unwrap_err().to_string(),
