@@ -101,6 +101,10 @@ pub enum ProtocolError {
     #[error("a result claims {0} columns or rows")]
     InvalidCount(i32),
 
+    #[error("a list of values has names throughout or not at all")]
+    MixedNames,
+    #[error("the values of a statement in a BATCH have no names (CASSANDRA-10246): bind them by position")]
+    NamesInBatch,
     #[error(
         "{what} of {length} bytes or elements does not fit its length field, which holds at most {limit}"
     )]
