@@ -45,20 +45,8 @@ fn valid(kind: &Type, bytes: &[u8]) -> Option<String> {
         Type::Bigint | Type::Counter => i64::from_be_bytes(bytes.try_into().ok()?).to_string(),
         Type::Varint => varint(bytes)?,
         Type::Decimal => decimal(bytes)?,
-        Type::Float => {
-            let value = f32::from_be_bytes(bytes.try_into().ok()?);
-            match value.is_nan() && value.to_bits() != 0x7fc0_0000 {
-                true => format!("NaN({})", hex(bytes)),
-                false => format!("{value:?}"),
-            }
-        }
-        Type::Double => {
-            let value = f64::from_be_bytes(bytes.try_into().ok()?);
-            match value.is_nan() && value.to_bits() != 0x7ff8_0000_0000_0000 {
-                true => format!("NaN({})", hex(bytes)),
-                false => format!("{value:?}"),
-            }
-        }
+        Type::Float => number(f32::from_be_bytes(bytes.try_into().ok()?).into(), bytes.len()),
+        Type::Double => number(f64::from_be_bytes(bytes.try_into().ok()?), bytes.len()),
         Type::Date => date(i64::from(u32::from_be_bytes(bytes.try_into().ok()?)) - (1 << 31)),
         Type::Time => time(i64::from_be_bytes(bytes.try_into().ok()?))?,
         Type::Timestamp => timestamp(i64::from_be_bytes(bytes.try_into().ok()?)),
@@ -97,6 +85,17 @@ fn quoted(text: &str) -> String {
         }
     }
     out + "'"
+}
+
+/// The shortest text that reads back as the same number. Which of the many NaN a division gives is the processor's
+/// affair, so they are all one here.
+fn number(value: f64, width: usize) -> String {
+    match (value.is_finite(), value.is_nan()) {
+        (true, _) if width == 4 => format!("{:?}", value as f32),
+        (true, _) => format!("{value:?}"),
+        (false, true) => "NaN".to_owned(),
+        (false, false) => if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+    }
 }
 
 /// A varint longer than it need be is shown with its bytes.
