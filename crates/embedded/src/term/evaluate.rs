@@ -29,7 +29,7 @@ impl Term {
             }
             Node::List { parts, nullable } => list(parts, *nullable, env),
             Node::Set(parts) => self.set(parts, env),
-            Node::Map(entries) => self.map(entries, env),
+            Node::Map { entries, nullable } => self.map(entries, *nullable, env),
             Node::Vector(parts) => self.vector(parts, env),
             Node::Tuple(parts) => self.tuple(parts, env),
             Node::Call { function, arguments } => {
@@ -76,7 +76,9 @@ impl Term {
             Node::List { parts, .. } | Node::Set(parts) | Node::Vector(parts) | Node::Tuple(parts) => {
                 parts.iter().all(Term::is_constant)
             }
-            Node::Map(entries) => entries.iter().all(|(key, value)| key.is_constant() && value.is_constant()),
+            Node::Map { entries, .. } => {
+                entries.iter().all(|(key, value)| key.is_constant() && value.is_constant())
+            }
             Node::Call { function, arguments } => {
                 function.is_pure() && arguments.iter().all(Term::is_constant)
             }
@@ -116,11 +118,11 @@ impl Term {
         build(|builder| found.iter().try_for_each(|element| builder.push(element)))
     }
 
-    fn map<'a>(&'a self, entries: &'a [(Term, Term)], env: &Env<'a>) -> Result<Value<'a>> {
+    fn map<'a>(&'a self, entries: &'a [(Term, Term)], nullable: bool, env: &Env<'a>) -> Result<Value<'a>> {
         let CqlType::Map { key: key_type, .. } = &self.result_type else {
             return Err(wrong_type("map", &self.result_type));
         };
-        let mut found: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)> = Vec::with_capacity(entries.len());
+        let mut found: Vec<(Cow<'a, [u8]>, Slot<'a>)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let key = match key.evaluate(env)? {
                 Value::Null => return Err(null_inside("collections")),
@@ -128,13 +130,19 @@ impl Term {
                 Value::Bytes(bytes) => bytes,
             };
             match value.evaluate(env)? {
+                Value::Null if nullable => found.push((key, None)),
                 Value::Null => return Err(null_inside("collections")),
                 Value::Unset => return Ok(Value::Unset),
-                Value::Bytes(value) => found.push((key, value)),
+                Value::Bytes(value) => found.push((key, Some(value))),
             }
         }
         sort_entries(&mut found, key_type);
-        build(|builder| found.iter().try_for_each(|(key, value)| builder.push_entry(key, value)))
+        let mut out = (found.len() as u32).to_be_bytes().to_vec();
+        for (key, value) in found {
+            value::push_bytes(&mut out, Some(&key)).map_err(invalid)?;
+            value::push_bytes(&mut out, value.as_deref()).map_err(invalid)?;
+        }
+        Ok(Value::Bytes(Cow::Owned(out)))
     }
 
     fn vector<'a>(&'a self, parts: &'a [Term], env: &Env<'a>) -> Result<Value<'a>> {
@@ -201,7 +209,7 @@ fn build<'a>(
 }
 
 /// By key; of equal keys the value written last wins.
-fn sort_entries(entries: &mut Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)>, key_type: &CqlType) {
+fn sort_entries<V>(entries: &mut Vec<(Cow<'_, [u8]>, V)>, key_type: &CqlType) {
     entries.reverse();
     entries.sort_by(|(a, _), (b, _)| value::compare(key_type, a, b));
     entries.dedup_by(|(b, _), (a, _)| value::compare(key_type, a, b) == Ordering::Equal);

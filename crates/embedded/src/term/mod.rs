@@ -32,6 +32,7 @@ pub mod function;
 mod live_row;
 mod marker;
 mod node;
+mod number;
 mod row;
 mod time;
 mod type_name;

@@ -28,7 +28,11 @@ pub(super) enum Node {
     },
     /// Parts in the order written; they are sorted when evaluated.
     Set(Vec<Term>),
-    Map(Vec<(Term, Term)>),
+    /// `nullable`: in a selection a value may be null.
+    Map {
+        entries: Vec<(Term, Term)>,
+        nullable: bool,
+    },
     Vector(Vec<Term>),
     /// Tuples and user-defined types; the fields of the latter are all there, in declared order.
     Tuple(Vec<Term>),
@@ -172,7 +176,7 @@ impl Term {
             | Node::Vector(parts)
             | Node::Tuple(parts)
             | Node::Call { arguments: parts, .. } => parts.iter().any(|part| part.any(test)),
-            Node::Map(entries) => entries.iter().any(|(key, value)| key.any(test) || value.any(test)),
+            Node::Map { entries, .. } => entries.iter().any(|(key, value)| key.any(test) || value.any(test)),
             Node::Field { of, .. } | Node::CellMeta { of, .. } => of.any(test),
             Node::Element { of, key, .. } => of.any(test) || key.any(test),
             Node::Slice { of, from, to, .. } => {

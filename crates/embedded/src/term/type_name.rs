@@ -24,26 +24,26 @@ fn resolve(name: &TypeName, keyspace: &str, schema: &Schema, depth: usize) -> Re
         TypeName::Native(native) => CqlType::native(native)
             .ok_or_else(|| Error::syntax(format!("Unknown type {native}: it is no native type"))),
         TypeName::List(element) => {
-            check_part(name, element)?;
+            check_part(name, element, keyspace)?;
             Ok(CqlType::List { element: Arc::new(inner(element)?), frozen: false })
         }
         TypeName::Set(element) => {
-            check_part(name, element)?;
+            check_part(name, element, keyspace)?;
             if is_native(element, "duration") {
                 return Err(Error::invalid(format!(
                     "Durations are not allowed inside sets: {}",
-                    type_text(name)
+                    type_text(name, keyspace)
                 )));
             }
             Ok(CqlType::Set { element: Arc::new(inner(element)?), frozen: false })
         }
         TypeName::Map(key, value) => {
-            check_part(name, value)?;
-            check_part(name, key)?;
+            check_part(name, value, keyspace)?;
+            check_part(name, key, keyspace)?;
             if is_native(key, "duration") {
                 return Err(Error::invalid(format!(
                     "Durations are not allowed as map keys: {}",
-                    type_text(name)
+                    type_text(name, keyspace)
                 )));
             }
             Ok(CqlType::Map { key: Arc::new(inner(key)?), value: Arc::new(inner(value)?), frozen: false })
@@ -61,7 +61,7 @@ fn resolve(name: &TypeName, keyspace: &str, schema: &Schema, depth: usize) -> Re
             if !ty.is_freezable() {
                 return Err(Error::invalid(format!(
                     "frozen<> is only allowed on collections, tuples, and user-defined types (got {})",
-                    type_text(frozen)
+                    type_text(frozen, keyspace)
                 )));
             }
             Ok(ty.freeze())
@@ -76,14 +76,7 @@ fn resolve(name: &TypeName, keyspace: &str, schema: &Schema, depth: usize) -> Re
             let definition = schema
                 .keyspace(keyspace)
                 .and_then(|keyspace| keyspace.types.get(user.name.text.as_str()))
-                .ok_or_else(|| {
-                    let shown = if named.is_some() {
-                        type_text(name)
-                    } else {
-                        format!("{keyspace}.{}", user.name.text)
-                    };
-                    Error::invalid(format!("Unknown type {shown}"))
-                })?;
+                .ok_or_else(|| Error::invalid(format!("Unknown type {}", type_text(name, keyspace))))?;
             Ok(CqlType::Udt { definition: Arc::clone(definition), frozen: false })
         }
         TypeName::Custom(class) => Ok(CqlType::Custom(class.as_str().into())),
@@ -117,12 +110,12 @@ fn is_native(name: &TypeName, native: &str) -> bool {
     matches!(name, TypeName::Native(name) if name.eq_ignore_ascii_case(native))
 }
 
-fn check_part(whole: &TypeName, part: &TypeName) -> Result<()> {
+fn check_part(whole: &TypeName, part: &TypeName, keyspace: &str) -> Result<()> {
     let what = match part {
         TypeName::List(_) | TypeName::Set(_) | TypeName::Map(..) => "Non-frozen collections",
         TypeName::User(_) => "Non-frozen UDTs",
         _ if is_native(part, "counter") => "Counters",
         _ => return Ok(()),
     };
-    Err(Error::invalid(format!("{what} are not allowed inside collections: {}", type_text(whole))))
+    Err(Error::invalid(format!("{what} are not allowed inside collections: {}", type_text(whole, keyspace))))
 }

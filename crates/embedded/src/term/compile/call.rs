@@ -20,13 +20,9 @@ pub(super) struct CallParts<'e> {
     pub arguments: Vec<&'e Expr>,
 }
 
-/// `cast_as_int` and its like.
-pub(super) fn cast_name(to: &TypeName) -> String {
-    // `varchar` is another name of `text`, and it is `text` that functions are named after.
-    match text::type_text(to).to_ascii_lowercase().as_str() {
-        "varchar" => "cast_as_text".to_owned(),
-        name => format!("cast_as_{name}"),
-    }
+/// `cast_as_int` and its like. (There is none of `varchar`, only of `text`.)
+pub(super) fn cast_name(to: &TypeName, keyspace: &str) -> String {
+    format!("cast_as_{}", text::type_text(to, keyspace).to_ascii_lowercase())
 }
 
 impl Compiler<'_> {
@@ -48,7 +44,9 @@ impl Compiler<'_> {
                 native(Cow::Borrowed(function::operation_name(*operator)), vec![&**left, &**right])
             }
             ExprKind::Negate(value) => native(Cow::Borrowed(function::NEGATION), vec![&**value]),
-            ExprKind::Cast { value, to } => native(Cow::Owned(cast_name(to)), vec![&**value]),
+            ExprKind::Cast { value, to } => {
+                native(Cow::Owned(cast_name(to, &self.table.keyspace)), vec![&**value])
+            }
             _ => native(Cow::Borrowed(""), Vec::new()),
         }
     }

@@ -149,12 +149,12 @@ impl Compiler<'_> {
             ExprKind::Cast { value, to } => Selectable::Cast {
                 of: boxed(value)?,
                 to: self.resolve_type(to)?,
-                function: super::call::cast_name(to),
+                function: super::call::cast_name(to, &self.table.keyspace),
             },
             ExprKind::TypeHint { to, value } => {
                 let of = boxed(value)?;
                 let hinted = self.resolve_type(to)?;
-                Selectable::Hint { text: type_text(to), to: hinted.freeze(), of }
+                Selectable::Hint { text: type_text(to, &self.table.keyspace), to: hinted.freeze(), of }
             }
             ExprKind::Field { of, field } => Selectable::Field { of: boxed(of)?, field },
             ExprKind::Element { of, key } => Selectable::Element { of: boxed(of)?, key },

@@ -256,7 +256,7 @@ impl Compiler<'_> {
         let element = match &ty {
             // `{}` is how the empty map is written too.
             CqlType::Map { .. } if elements.is_empty() => {
-                let term = value::folded(Node::Map(Vec::new()), &ty)?;
+                let term = value::folded(Node::Map { entries: Vec::new(), nullable: false }, &ty)?;
                 return Ok(Selector { term, name: "{}".to_owned() });
             }
             CqlType::Set { element, .. } if **element == CqlType::Duration => {
@@ -295,7 +295,7 @@ impl Compiler<'_> {
             names.push(format!("{}: {}", key.name, value.name));
             terms.push((key.term, value.term));
         }
-        let term = value::folded(Node::Map(terms), &ty)?;
+        let term = value::folded(Node::Map { entries: terms, nullable: true }, &ty)?;
         Ok(Selector { term, name: format!("{{{}}}", names.join(", ")) })
     }
 

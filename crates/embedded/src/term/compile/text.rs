@@ -14,19 +14,23 @@ pub(super) fn literal_text(literal: &Literal) -> String {
     }
 }
 
-/// A type as it was written.
-pub(in crate::term) fn type_text(name: &TypeName) -> String {
+/// A type as it was written; user-defined ones with the keyspace they are looked up in.
+pub(in crate::term) fn type_text(name: &TypeName, keyspace: &str) -> String {
+    let text = |name: &TypeName| type_text(name, keyspace);
     match name {
         TypeName::Native(name) => name.clone(),
-        TypeName::List(element) => format!("list<{}>", type_text(element)),
-        TypeName::Set(element) => format!("set<{}>", type_text(element)),
-        TypeName::Map(key, value) => format!("map<{}, {}>", type_text(key), type_text(value)),
+        TypeName::List(element) => format!("list<{}>", text(element)),
+        TypeName::Set(element) => format!("set<{}>", text(element)),
+        TypeName::Map(key, value) => format!("map<{}, {}>", text(key), text(value)),
         TypeName::Tuple(fields) => {
-            format!("tuple<{}>", fields.iter().map(type_text).collect::<Vec<_>>().join(", "))
+            format!("tuple<{}>", fields.iter().map(text).collect::<Vec<_>>().join(", "))
         }
-        TypeName::Vector(element, dimension) => format!("vector<{}, {dimension}>", type_text(element)),
-        TypeName::Frozen(inner) => format!("frozen<{}>", type_text(inner)),
-        TypeName::User(name) => qualified(name),
+        TypeName::Vector(element, dimension) => format!("vector<{}, {dimension}>", text(element)),
+        TypeName::Frozen(inner) => format!("frozen<{}>", text(inner)),
+        TypeName::User(name) => {
+            let keyspace = name.keyspace.as_ref().map_or(keyspace, |keyspace| keyspace.text.as_str());
+            format!("{keyspace}.{}", name.name.text)
+        }
         TypeName::Custom(class) => format!("'{class}'"),
     }
 }
@@ -95,9 +99,11 @@ impl Compiler<'_> {
             }
             ExprKind::CountRows => "count(*)".to_owned(),
             ExprKind::Cast { value, to } => {
-                call_text(&format!("cast_as_{}", type_text(to)), &[self.text_of(value)])
+                call_text(&super::call::cast_name(to, &self.table.keyspace), &[self.text_of(value)])
             }
-            ExprKind::TypeHint { to, value } => format!("({}){}", type_text(to), self.text_of(value)),
+            ExprKind::TypeHint { to, value } => {
+                format!("({}){}", type_text(to, &self.table.keyspace), self.text_of(value))
+            }
             ExprKind::Binary { operator, left, right } => {
                 let name = crate::term::function::operation_name(*operator);
                 call_text(name, &[self.text_of(left), self.text_of(right)])

@@ -37,7 +37,9 @@ impl Compiler<'_> {
                 other => Err(not_array(other)),
             },
             ExprKind::Set(elements) => match ty {
-                CqlType::Map { .. } if elements.is_empty() => folded(Node::Map(Vec::new()), ty),
+                CqlType::Map { .. } if elements.is_empty() => {
+                    folded(Node::Map { entries: Vec::new(), nullable: false }, ty)
+                }
                 CqlType::Set { .. } => folded(Node::Set(self.elements("set", elements, receiver)?), ty),
                 _ => Err(misfit("set", receiver)),
             },
@@ -57,7 +59,7 @@ impl Compiler<'_> {
                     return Err(Error::invalid(format!(
                         "Cannot cast value {} to type {}",
                         self.text_of(value),
-                        super::text::type_text(to)
+                        super::text::type_text(to, &receiver.keyspace)
                     )));
                 }
                 if !self.test_value(expr, ty)?.is_assignable() {
@@ -149,7 +151,7 @@ impl Compiler<'_> {
             refuse_marker("map", &entry.1, receiver)?;
             terms.push(entry);
         }
-        folded(Node::Map(terms), &receiver.column_type)
+        folded(Node::Map { entries: terms, nullable: false }, &receiver.column_type)
     }
 
     fn udt(&mut self, fields: &[(Name, Expr)], receiver: &Receiver) -> Result<Term> {

@@ -6,7 +6,7 @@ use ilium_cql::CqlType;
 use ilium_store::{Error, Result};
 
 use super::resolve::Lookup;
-use super::{Function, NATIVE_KEYSPACE};
+use super::{Execute, Function, NATIVE_KEYSPACE, vector};
 use crate::term::compile::Argument;
 
 /// Makes a function for argument types that fit the parameters.
@@ -19,6 +19,8 @@ pub(super) struct Factory {
 pub(super) enum Make {
     /// From the name, the argument types and what takes the result.
     Types(fn(&'static str, Vec<CqlType>, Option<&CqlType>) -> Result<Function>),
+    /// From two vectors of one dimension.
+    Vectors(Execute),
     /// From the whole call, its arguments unseen.
     Call(fn(&Lookup<'_>) -> Result<Function>),
 }
@@ -48,10 +50,9 @@ pub(super) enum Parameter {
 
 impl Factory {
     pub fn make(&self, lookup: &Lookup<'_>) -> Result<Function> {
-        let make = match self.make {
-            Make::Types(make) => make,
-            Make::Call(make) => return make(lookup).map(Function::made_by_factory),
-        };
+        if let Make::Call(make) = self.make {
+            return make(lookup).map(Function::made_by_factory);
+        }
         let (arguments, receiver) = (lookup.arguments, lookup.receiver);
         if arguments.len() > self.parameters.len() || arguments.len() < self.mandatory() {
             return Err(Error::invalid(format!("Invalid number of arguments for function {}", self.text())));
@@ -76,7 +77,12 @@ impl Factory {
             }
         }
         let types = types.into_iter().flatten().collect();
-        make(self.name, types, receiver).map(Function::made_by_factory)
+        match self.make {
+            Make::Types(make) => make(self.name, types, receiver),
+            Make::Vectors(execute) => vector::make(self.name, types, execute),
+            Make::Call(make) => make(lookup),
+        }
+        .map(Function::made_by_factory)
     }
 
     fn mandatory(&self) -> usize {

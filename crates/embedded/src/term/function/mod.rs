@@ -5,10 +5,22 @@
 //! the keyspace `system`, whether a call says so or not.
 
 mod aggregate;
+mod arguments;
 mod bytes;
+mod calendar;
+mod cast;
+mod collection;
 mod factory;
+mod json;
+mod mask;
+mod math;
+mod operation;
 mod registry;
 mod resolve;
+mod time;
+mod token;
+mod uuid;
+mod vector;
 
 pub use aggregate::{Accumulator, AggregateKind};
 pub(in crate::term) use resolve::{Lookup, resolve};

@@ -41,8 +41,22 @@ impl Registry {
 pub(super) fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let mut registry = Registry { overloads: HashMap::new(), factories: HashMap::new() };
-        super::bytes::add_to(&mut registry);
-        super::aggregate::add_to(&mut registry);
+        for add in [
+            super::aggregate::add_to as fn(&mut Registry),
+            super::bytes::add_to,
+            super::cast::add_to,
+            super::collection::add_to,
+            super::json::add_to,
+            super::mask::add_to,
+            super::math::add_to,
+            super::operation::add_to,
+            super::time::add_to,
+            super::token::add_to,
+            super::uuid::add_to,
+            super::vector::add_to,
+        ] {
+            add(&mut registry);
+        }
         registry
     });
     &REGISTRY

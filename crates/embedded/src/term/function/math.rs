@@ -1,0 +1,45 @@
+//! `abs`, `exp`, `log`, `log10` and `round`, each of a number in the number's own type.
+
+use ilium_cql::CqlType;
+use ilium_store::Result;
+
+use super::arguments::written;
+use super::registry::Registry;
+use super::{Function, Invocation, Slot};
+use crate::term::number::{NoResult, Number};
+
+/// The types arithmetic is defined on.
+pub(super) const NUMBERS: [CqlType; 9] = [
+    CqlType::Tinyint,
+    CqlType::Smallint,
+    CqlType::Int,
+    CqlType::Bigint,
+    CqlType::Float,
+    CqlType::Double,
+    CqlType::Decimal,
+    CqlType::Varint,
+    CqlType::Counter,
+];
+
+pub(super) fn add_to(registry: &mut Registry) {
+    for ty in NUMBERS {
+        let mut add = |name: &str, execute| {
+            registry.add(Function::scalar(name, vec![ty.clone()], ty.clone(), execute));
+        };
+        add("abs", |call| apply(call, |number| Ok(number.abs())));
+        add("exp", |call| apply(call, Number::exp));
+        add("log", |call| apply(call, Number::ln));
+        add("log10", |call| apply(call, Number::log10));
+        add("round", |call| apply(call, Number::round));
+    }
+}
+
+fn apply<'a>(
+    call: &mut Invocation<'_, 'a>,
+    function: fn(Number) -> std::result::Result<Number, NoResult>,
+) -> Result<Slot<'a>> {
+    match call.number(0) {
+        Some(number) => written(function(number), call),
+        None => Ok(None),
+    }
+}
