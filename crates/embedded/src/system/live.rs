@@ -1,0 +1,131 @@
+//! What only the running server knows, for the tables that report it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ilium_cql::schema::UuidBytes;
+
+use crate::catalog::TableEntry;
+
+/// Asked when a system table is read. What is not answered is reported as nothing.
+pub trait Live: Send + Sync {
+    fn node(&self) -> Node;
+
+    /// Connections of clients.
+    fn clients(&self) -> Vec<Client> {
+        Vec::new()
+    }
+
+    /// Settings beyond those that follow from [`Node`], by Cassandra's names where it has one.
+    fn settings(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Sizes of a stored table, estimated.
+    fn size_of(&self, _table: &TableEntry) -> TableSize {
+        TableSize::default()
+    }
+
+    fn caches(&self) -> Vec<Cache> {
+        Vec::new()
+    }
+
+    fn thread_pools(&self) -> Vec<ThreadPool> {
+        Vec::new()
+    }
+
+    /// Requests being answered.
+    fn queries(&self) -> Vec<Query> {
+        Vec::new()
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedStatement> {
+        Vec::new()
+    }
+}
+
+/// The one node of the ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub host_id: UuidBytes,
+    pub cluster_name: String,
+    pub datacenter: String,
+    /// Where clients reach the CQL port.
+    pub cql: SocketAddr,
+    /// Seconds since the epoch at which the server started.
+    pub started: i64,
+}
+
+impl Default for Node {
+    /// A node nobody has configured: Cassandra's names and port on the loopback address.
+    fn default() -> Node {
+        Node {
+            host_id: UuidBytes::default(),
+            cluster_name: "Test Cluster".into(),
+            datacenter: "datacenter1".into(),
+            cql: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9042),
+            started: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    pub address: SocketAddr,
+    /// What STARTUP said.
+    pub options: BTreeMap<String, String>,
+    /// `startup`, `authenticating`, `ready`.
+    pub stage: String,
+    pub keyspace: Option<String>,
+    pub protocol_version: i32,
+    pub requests: u64,
+    pub user: String,
+    /// Cipher suite and protocol version.
+    pub tls: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSize {
+    /// Bytes on disk and in memory.
+    pub bytes: u64,
+    pub partitions: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache {
+    pub name: String,
+    pub capacity_bytes: u64,
+    pub size_bytes: u64,
+    pub entries: u64,
+    pub requests: u64,
+    pub hits: u64,
+    pub recent_requests_per_second: u64,
+    pub recent_hits_per_second: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadPool {
+    pub name: String,
+    pub active: u32,
+    pub limit: u32,
+    pub pending: u32,
+    pub completed: u64,
+    pub blocked: u64,
+    pub blocked_ever: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Names the request among those that run.
+    pub id: String,
+    pub queued_micros: u64,
+    pub running_micros: u64,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedStatement {
+    pub id: [u8; 16],
+    pub keyspace: Option<String>,
+    pub text: String,
+}

@@ -1,0 +1,160 @@
+//! The tables of the keyspace `system_views`.
+
+use std::collections::BTreeMap;
+
+use ilium_cql::value::text::uuid_to_text;
+use ilium_store::Result;
+
+use super::live::Live;
+use super::node_tables::STORAGE_PORT;
+use super::row::Rows;
+use super::{PARTITIONER, RACK, RELEASE_VERSION, TOKEN};
+use crate::catalog::Snapshot;
+
+pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) -> Result<()> {
+    match &*rows.table.name {
+        "caches" => caches(rows, live),
+        "clients" => clients(rows, live)?,
+        "disk_usage" => disk_usage(rows, snapshot, live),
+        "gossip_info" => gossip_info(rows, snapshot, live),
+        "queries" => {
+            for query in live.queries() {
+                rows.row()
+                    .text("thread_id", &query.id)
+                    .large("queued_micros", query.queued_micros)
+                    .large("running_micros", query.running_micros)
+                    .text("task", &query.text);
+            }
+        }
+        "settings" => {
+            for (name, value) in settings(live) {
+                rows.row().text("name", &name).text("value", &value);
+            }
+        }
+        "thread_pools" => thread_pools(rows, live),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn caches(rows: &mut Rows<'_>, live: &dyn Live) {
+    for cache in live.caches() {
+        rows.row()
+            .text("name", &cache.name)
+            .large("capacity_bytes", cache.capacity_bytes)
+            .int("entry_count", i32::try_from(cache.entries).unwrap_or(i32::MAX))
+            .large("hit_count", cache.hits)
+            // Nothing asked for is no ratio, as in Cassandra.
+            .double("hit_ratio", cache.hits as f64 / cache.requests as f64)
+            .large("recent_hit_rate_per_second", cache.recent_hits_per_second)
+            .large("recent_request_rate_per_second", cache.recent_requests_per_second)
+            .large("request_count", cache.requests)
+            .large("size_bytes", cache.size_bytes);
+    }
+}
+
+fn clients(rows: &mut Rows<'_>, live: &dyn Live) -> Result<()> {
+    for client in live.clients() {
+        let option = |name: &str| client.options.get(name).map(String::as_str);
+        let row = rows
+            .row()
+            .inet("address", client.address.ip())
+            .int("port", i32::from(client.address.port()))
+            .map("client_options", &client.options)?
+            .text("connection_stage", &client.stage)
+            .text_or_null("driver_name", option("DRIVER_NAME"))
+            .text_or_null("driver_version", option("DRIVER_VERSION"))
+            .text("hostname", &client.address.ip().to_string())
+            .text_or_null("keyspace_name", client.keyspace.as_deref())
+            .int("protocol_version", client.protocol_version)
+            .large("request_count", client.requests)
+            .boolean("ssl_enabled", client.tls.is_some())
+            .text("username", &client.user);
+        if let Some((suite, protocol)) = &client.tls {
+            row.text("ssl_cipher_suite", suite).text("ssl_protocol", protocol);
+        }
+    }
+    Ok(())
+}
+
+fn disk_usage(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
+    for entry in snapshot.stored_tables() {
+        // A part of a mebibyte counts as one (`TableMetricTables`).
+        let mebibytes = live.size_of(entry).bytes.div_ceil(1 << 20);
+        rows.row()
+            .text("keyspace_name", &entry.table.keyspace)
+            .text("table_name", &entry.table.name)
+            .large("mebibytes", mebibytes);
+    }
+}
+
+fn gossip_info(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
+    let node = live.node();
+    let address = node.cql.ip();
+    rows.row()
+        .inet("address", address)
+        .int("port", STORAGE_PORT)
+        .text("dc", &node.datacenter)
+        .int("generation", i32::try_from(node.started).unwrap_or(i32::MAX))
+        .text("host_id", &uuid_to_text(node.host_id))
+        .text("hostname", &address.to_string())
+        .text("native_address_and_port", &node.cql.to_string())
+        .text("rack", RACK)
+        .text("release_version", RELEASE_VERSION)
+        .text("rpc_address", &address.to_string())
+        .text("rpc_ready", "true")
+        .text("schema", &uuid_to_text(snapshot.schema.version))
+        .text("status", &format!("NORMAL,{TOKEN}"));
+}
+
+/// Those of Cassandra's settings that mean something here, and what the server adds.
+fn settings(live: &dyn Live) -> BTreeMap<String, String> {
+    let node = live.node();
+    let address = node.cql.ip().to_string();
+    let mut settings: BTreeMap<String, String> = [
+        ("allow_filtering_enabled", "true"),
+        ("auto_bootstrap", "false"),
+        ("cdc_enabled", "false"),
+        ("cluster_name", &node.cluster_name),
+        ("compact_tables_enabled", "true"),
+        ("default_keyspace_rf", "1"),
+        ("default_secondary_index", "legacy_local_table"),
+        ("default_secondary_index_enabled", "true"),
+        ("drop_compact_storage_enabled", "false"),
+        ("dynamic_data_masking_enabled", "false"),
+        ("endpoint_snitch", "SimpleSnitch"),
+        ("hinted_handoff_enabled", "false"),
+        ("initial_token", TOKEN),
+        ("listen_address", &address),
+        ("materialized_views_enabled", "false"),
+        ("native_transport_port", &node.cql.port().to_string()),
+        ("num_tokens", "1"),
+        ("partitioner", PARTITIONER),
+        ("rpc_address", &address),
+        ("sasi_indexes_enabled", "false"),
+        ("secondary_indexes_enabled", "true"),
+        ("start_native_transport", "true"),
+        ("storage_port", &STORAGE_PORT.to_string()),
+        ("transient_replication_enabled", "false"),
+        ("user_defined_functions_enabled", "false"),
+        ("vector_type_enabled", "true"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    settings.extend(live.settings());
+    settings
+}
+
+fn thread_pools(rows: &mut Rows<'_>, live: &dyn Live) {
+    for pool in live.thread_pools() {
+        rows.row()
+            .text("name", &pool.name)
+            .count("active_tasks", pool.active)
+            .count("active_tasks_limit", pool.limit)
+            .large("blocked_tasks", pool.blocked)
+            .large("blocked_tasks_all_time", pool.blocked_ever)
+            .large("completed_tasks", pool.completed)
+            .count("pending_tasks", pool.pending);
+    }
+}
