@@ -76,6 +76,9 @@ impl SelectPlan {
         let env = Env { binds: read.binds, row: None, aggregates: &[], now_micros };
         let user_limit = self.limit.evaluate(&env)?;
         let user_per_partition = self.per_partition_limit.evaluate(&env)?;
+        if let Some(grouping) = &self.grouping {
+            grouping.check_function()?;
+        }
         if self.sorting.is_some() && context.page_size.is_some() {
             return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
         }
@@ -118,7 +121,7 @@ impl SelectPlan {
     }
 
     /// Aggregates over everything, and groups of partitions of one row each, come in one page, as in Cassandra.
-    fn reads_all_at_once(&self) -> bool {
+    pub(super) fn reads_all_at_once(&self) -> bool {
         self.aggregates_everything() || (self.distinct && self.grouping.is_some())
     }
 

@@ -1,6 +1,6 @@
 //! GROUP BY: the checks of its columns, and where one group of rows ends and the next begins.
 
-use ilium_cql::ast::Expr;
+use ilium_cql::ast::{Expr, ExprKind};
 use ilium_cql::identifier::quote_if_needed;
 use ilium_cql::schema::ColumnKind;
 use ilium_cql::value::compare;
@@ -50,7 +50,7 @@ impl Grouping {
                     column
                 }
                 None => {
-                    let column = function_column(entry, &term)?;
+                    let column = function_column(entry, &term, expr)?;
                     function = Some(term);
                     column
                 }
@@ -79,6 +79,14 @@ impl Grouping {
         Ok(Some(Grouping { prefix, function }))
     }
 
+    /// Whether groups can be told as rows go by. Cassandra asks when the statement runs, not when it is prepared.
+    pub fn check_function(&self) -> Result<()> {
+        match &self.function {
+            Some(function) => check_monotonic(function),
+            None => Ok(()),
+        }
+    }
+
     /// Calls `visit` with every column that decides about groups.
     pub fn visit_columns(&self, entry: &TableEntry, visit: &mut dyn FnMut(usize)) {
         for column in entry.partition_key_len..entry.partition_key_len + self.prefix {
@@ -90,6 +98,25 @@ impl Grouping {
     fn compared(&self) -> usize {
         if self.function.is_some() { self.prefix.saturating_sub(1) } else { self.prefix }
     }
+}
+
+fn check_monotonic(term: &Term) -> Result<()> {
+    let Some((function, arguments)) = term.as_call() else {
+        let simple = term.as_column().is_some() || term.as_constant().is_some() || term.as_bind().is_some();
+        return if simple || term.is_null() {
+            Ok(())
+        } else {
+            Err(Error::invalid(
+                "Only column names and monotonic scalar functions are supported in the GROUP BY clause.",
+            ))
+        };
+    };
+    if !function.is_monotonic() {
+        return Err(Error::invalid(format!(
+            "Only monotonic functions are supported in the GROUP BY clause. Got: {function} "
+        )));
+    }
+    arguments.iter().try_for_each(check_monotonic)
 }
 
 fn check_column(entry: &TableEntry, column: usize) -> Result<()> {
@@ -105,9 +132,15 @@ fn check_column(entry: &TableEntry, column: usize) -> Result<()> {
 }
 
 /// The one clustering column that a function of GROUP BY is of.
-fn function_column(entry: &TableEntry, term: &Term) -> Result<usize> {
+fn function_column(entry: &TableEntry, term: &Term, written: &Expr) -> Result<usize> {
     if term.has_aggregate() {
-        return Err(Error::invalid("Aggregate functions are not supported within the GROUP BY clause"));
+        let name = match &written.kind {
+            ExprKind::Call { function, .. } => function.name.as_str(),
+            _ => "count_rows",
+        };
+        return Err(Error::invalid(format!(
+            "Aggregate functions are not supported within the GROUP BY clause, got: system.{name}"
+        )));
     }
     let mut columns: Vec<usize> = Vec::new();
     term.visit_columns(&mut |column| {

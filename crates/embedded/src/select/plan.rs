@@ -98,7 +98,7 @@ impl SelectPlan {
         let aggregates = compiler.into_aggregates();
 
         let conditions = Conditions { all: restrictions.conditions() };
-        let wanted = wanted_columns(entry, &selected, &aggregates, &conditions, &order, grouping.as_ref());
+        let wanted = wanted_columns(entry, &selected, &conditions, &order, grouping.as_ref());
         let index = chosen_index(entry, &restrictions, &conditions);
         let point = if conditions.all.is_empty() { restrictions.point() } else { None };
         Ok(SelectPlan {
@@ -132,6 +132,14 @@ impl SelectPlan {
     /// The table that is read.
     pub fn entry(&self) -> &Arc<TableEntry> {
         &self.entry
+    }
+
+    /// Whether a page of it touches little: rows of partitions it names. The rest may walk the whole table.
+    pub fn is_short(&self) -> bool {
+        self.point.is_some()
+            || !(self.restrictions.is_key_range()
+                || self.restrictions.uses_index()
+                || self.reads_all_at_once())
     }
 
     /// Aggregates over all rows, with no GROUP BY.
@@ -223,7 +231,6 @@ fn check_distinct(
 fn wanted_columns(
     entry: &TableEntry,
     selected: &Selected,
-    aggregates: &[AggregateCall],
     conditions: &Conditions,
     order: &OrderColumns,
     grouping: Option<&Grouping>,
@@ -235,9 +242,6 @@ fn wanted_columns(
         }
     };
     selected.visit_columns(&mut want);
-    for argument in aggregates.iter().filter_map(|call| call.argument.as_ref()) {
-        argument.visit_columns(&mut want);
-    }
     conditions.all.iter().for_each(|condition| want(condition.column));
     order.columns().for_each(&mut want);
     if let Some(grouping) = grouping {

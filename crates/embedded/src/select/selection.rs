@@ -18,6 +18,8 @@ pub(super) struct Selected {
     output: Output,
     /// For `SELECT JSON`: each item's key with what stands around it, and its type.
     json: Option<Vec<(String, CqlType)>>,
+    /// What the aggregates take of each row.
+    arguments: Vec<Term>,
     pub metadata: Arc<RowsMetadata>,
 }
 
@@ -61,11 +63,17 @@ impl Selected {
             true => vec![("[json]".into(), CqlType::Text)],
             false => columns,
         };
-        Ok(Selected { output, json, metadata: Arc::new(metadata(table, shown)) })
+        let arguments = compiler.aggregates().iter().filter_map(|call| call.argument.clone()).collect();
+        Ok(Selected { output, json, arguments, metadata: Arc::new(metadata(table, shown)) })
     }
 
-    /// Calls `visit` with every column that is read, once for each mention.
+    /// Calls `visit` with every column that is read, in aggregates or not, once for each mention.
     pub fn visit_columns(&self, visit: &mut dyn FnMut(usize)) {
+        self.arguments.iter().for_each(|argument| argument.visit_columns(visit));
+        self.visit_row(visit);
+    }
+
+    fn visit_row(&self, visit: &mut dyn FnMut(usize)) {
         match &self.output {
             Output::Columns(columns) => columns.iter().for_each(|column| visit(*column)),
             Output::Terms(terms) => terms.iter().for_each(|term| term.visit_columns(visit)),
@@ -79,7 +87,7 @@ impl Selected {
     /// Whether the row itself is looked at, beside what aggregates take of it.
     pub fn reads_row(&self) -> bool {
         let mut reads = false;
-        self.visit_columns(&mut |_| reads = true);
+        self.visit_row(&mut |_| reads = true);
         reads
     }
 

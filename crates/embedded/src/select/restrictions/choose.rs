@@ -123,14 +123,12 @@ fn unset(restriction: &Restriction, table: &Table) -> Error {
     Error::invalid(format!("Invalid unset value for column {}", name(table, restriction.first())))
 }
 
+/// The fields that are there: a bound tuple that is short says nothing of the columns that follow.
 fn split<'e>(bytes: &[u8], columns: usize) -> Result<Tuple<'e>> {
-    let mut fields = tuple_fields(bytes);
-    let mut found = Tuple::new();
-    for _ in 0..columns {
-        let field = fields.next().transpose().map_err(invalid)?.flatten();
-        found.push(field.map(|bytes| Cow::Owned(bytes.to_vec())));
-    }
-    Ok(found)
+    tuple_fields(bytes)
+        .take(columns)
+        .map(|field| Ok(field.map_err(invalid)?.map(|bytes| Cow::Owned(bytes.to_vec()))))
+        .collect()
 }
 
 fn present<'e>(

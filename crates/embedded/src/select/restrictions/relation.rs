@@ -34,7 +34,7 @@ impl<'a> Relations<'_, 'a> {
                 self.column(relation, column, *operator, value, statement).map(Made::Columns)
             }
             RelationKind::Element { column, key, operator, value } => {
-                self.element(column, key, *operator, value).map(Made::Columns)
+                self.element(relation, column, key, *operator, value).map(Made::Columns)
             }
             RelationKind::In { column, values } => self.in_list(column, values).map(Made::Columns),
             RelationKind::Columns { columns, operator, value } => {
@@ -123,11 +123,15 @@ impl<'a> Relations<'_, 'a> {
 
     fn element(
         &mut self,
+        relation: &Relation,
         column: &Name,
         key: &Expr,
         operator: Operator,
         value: &Expr,
     ) -> Result<Restriction> {
+        if operator == Operator::NotEqual {
+            return Err(self.not_equal(relation));
+        }
         let (index, column) = self.existing(column)?;
         let (name, ty) = (&column.name, &column.column_type);
         match ty {

@@ -112,6 +112,11 @@ impl<'a> Compiler<'a> {
         self.build(selectable, expected)
     }
 
+    /// As [`Compiler::into_aggregates`], while there may be more to compile.
+    pub fn aggregates(&self) -> &[AggregateCall] {
+        &self.aggregates
+    }
+
     /// The aggregates of the selectors compiled so far, in the order of their slots.
     pub fn into_aggregates(self) -> Vec<AggregateCall> {
         self.aggregates
