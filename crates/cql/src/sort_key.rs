@@ -215,6 +215,12 @@ fn fixed<const N: usize>(
 fn put_escaped(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 3);
     out.push(VALUE);
+    // `contains` is far faster than a search that stops at each zero, and hardly any text has one.
+    if !bytes.contains(&0) {
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(&[0x00, 0x01]);
+        return;
+    }
     let mut runs = bytes.split(|byte| *byte == 0);
     if let Some(first) = runs.next() {
         out.extend_from_slice(first);

@@ -18,34 +18,20 @@ pub fn compare(ty: &CqlType, a: &[u8], b: &[u8]) -> Ordering {
         | CqlType::Inet
         | CqlType::Duration
         | CqlType::Custom(_) => a.cmp(b),
-        CqlType::Int
-        | CqlType::Bigint
-        | CqlType::Counter
-        | CqlType::Timestamp
-        | CqlType::Smallint
-        | CqlType::Tinyint => compare_signed(a, b),
+        CqlType::Int => fixed(a, b, i32::from_be_bytes),
+        CqlType::Bigint | CqlType::Counter | CqlType::Timestamp => fixed(a, b, i64::from_be_bytes),
+        CqlType::Smallint => fixed(a, b, i16::from_be_bytes),
+        CqlType::Tinyint => fixed(a, b, i8::from_be_bytes),
         CqlType::Boolean => {
             let rank = |bytes: &[u8]| bytes.first().map(|byte| *byte != 0);
             rank(a).cmp(&rank(b))
         }
-        CqlType::Float => match (a.first_chunk(), b.first_chunk()) {
-            (Some(a), Some(b)) => float_rank(*a).cmp(&float_rank(*b)),
-            _ => a.len().cmp(&b.len()),
-        },
-        CqlType::Double => match (a.first_chunk(), b.first_chunk()) {
-            (Some(a), Some(b)) => double_rank(*a).cmp(&double_rank(*b)),
-            _ => a.len().cmp(&b.len()),
-        },
+        CqlType::Float => fixed(a, b, float_rank),
+        CqlType::Double => fixed(a, b, double_rank),
         CqlType::Varint => compare_varint(a, b),
         CqlType::Decimal => compare_decimal(a, b),
-        CqlType::Uuid => match (a.first_chunk(), b.first_chunk()) {
-            (Some(a), Some(b)) => uuid_rank(*a).cmp(&uuid_rank(*b)),
-            _ => a.len().cmp(&b.len()),
-        },
-        CqlType::Timeuuid => match (a.first_chunk(), b.first_chunk()) {
-            (Some(a), Some(b)) => timeuuid_rank(*a).cmp(&timeuuid_rank(*b)),
-            _ => a.len().cmp(&b.len()),
-        },
+        CqlType::Uuid => fixed(a, b, uuid_rank),
+        CqlType::Timeuuid => fixed(a, b, timeuuid_rank),
         CqlType::Empty => Ordering::Equal,
         CqlType::List { element, .. } | CqlType::Set { element, .. } => compare_collections(&[element], a, b),
         CqlType::Map { key, value, .. } => compare_collections(&[key, value], a, b),
@@ -55,12 +41,11 @@ pub fn compare(ty: &CqlType, a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-/// Two's complement of equal lengths: the first byte by its sign, the others as they are.
-fn compare_signed(a: &[u8], b: &[u8]) -> Ordering {
-    match (a.split_first(), b.split_first()) {
-        (Some((first_a, rest_a)), Some((first_b, rest_b))) => {
-            (*first_a as i8).cmp(&(*first_b as i8)).then_with(|| rest_a.cmp(rest_b))
-        }
+/// Values of one length by what `rank` makes of their bytes.
+#[inline]
+fn fixed<const N: usize, R: Ord>(a: &[u8], b: &[u8], rank: impl Fn([u8; N]) -> R) -> Ordering {
+    match (a.first_chunk(), b.first_chunk()) {
+        (Some(a), Some(b)) => rank(*a).cmp(&rank(*b)),
         _ => a.len().cmp(&b.len()),
     }
 }

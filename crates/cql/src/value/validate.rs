@@ -29,6 +29,7 @@ pub fn validate(ty: &CqlType, bytes: &[u8]) -> Result<(), ValueError> {
                 error("String didn't validate.")
             }
         }
+        CqlType::Ascii if bytes.is_ascii() => Ok(()),
         CqlType::Ascii => match bytes.iter().find(|byte| !byte.is_ascii()) {
             None => Ok(()),
             Some(byte) => error(format!("Invalid byte for ascii: {}", *byte as i8)),

@@ -1,12 +1,14 @@
 //! Generators of types and of values in wire form, and the laws that hold of all of them.
 
 use ilium_cql::CqlType;
+use ilium_cql::json::{from_json, to_json};
 use ilium_cql::sort_key;
 use ilium_cql::types::UserType;
-use ilium_cql::value::text::{Duration, to_cql_literal};
-use ilium_cql::value::{compare, push_bytes, push_vector_element, validate};
+use ilium_cql::value::text::{Duration, from_string, to_cql_literal};
+use ilium_cql::value::{compare, list_elements, normalize, push_bytes, push_vector_element, validate};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -189,6 +191,36 @@ pub fn typed_values(count: usize) -> impl Strategy<Value = (CqlType, Vec<Vec<u8>
     })
 }
 
+/// A native value whose texts read back: not empty, finite, of a common era, of a moderate scale.
+fn readable_scalar() -> impl Strategy<Value = (CqlType, Vec<u8>)> {
+    native()
+        .prop_flat_map(|ty| {
+            let values = match ty {
+                CqlType::Timestamp => bytes_of(-62_135_596_800_000..253_402_300_800_000i64, i64::to_be_bytes),
+                _ => non_empty(&ty),
+            };
+            (Just(ty), values)
+        })
+        .prop_filter("the text of this value does not read back", |(ty, bytes)| match ty {
+            CqlType::Float => f32::from_be_bytes(bytes.as_slice().try_into().unwrap()).is_finite(),
+            CqlType::Double => f64::from_be_bytes(bytes.as_slice().try_into().unwrap()).is_finite(),
+            CqlType::Decimal => {
+                i32::from_be_bytes(bytes.as_slice()[..4].try_into().unwrap()).unsigned_abs() < 1 << 30
+            }
+            // Zero prints as nothing at all.
+            CqlType::Duration => bytes != &[0, 0, 0],
+            // An IPv6 address that maps an IPv4 one prints as that.
+            CqlType::Inet => bytes.len() == 4 || !bytes.starts_with(&[0; 10]),
+            _ => true,
+        })
+}
+
+fn json_of(ty: &CqlType, bytes: &[u8]) -> String {
+    let mut out = String::new();
+    to_json(ty, bytes, &mut out).unwrap();
+    out
+}
+
 fn component(ty: &CqlType, bytes: &[u8], reversed: bool) -> Vec<u8> {
     let mut out = Vec::new();
     sort_key::encode(ty, bytes, reversed, &mut out).unwrap();
@@ -275,11 +307,51 @@ proptest! {
     }
 
     #[test]
+    fn what_json_gives_back_renders_as_the_same_json((ty, values) in typed_values(1)) {
+        let json = json_of(&ty, &values[0]);
+        // An empty value, NaN and an exponent beyond 32 bits have a JSON form that does not read back.
+        if let Ok(Some(back)) = from_json(&ty, &serde_json::from_str(&json).unwrap()) {
+            prop_assert_eq!(validate(&ty, &back), Ok(()), "{}", json);
+            let again = from_json(&ty, &serde_json::from_str(&json_of(&ty, &back)).unwrap());
+            prop_assert_eq!(again, Ok(Some(back)), "{}", json);
+        }
+    }
+
+    #[test]
+    fn a_scalar_reads_back_from_its_json_and_its_literal((ty, value) in readable_scalar()) {
+        let json = serde_json::from_str(&json_of(&ty, &value)).unwrap();
+        let back = from_json(&ty, &json).unwrap().unwrap();
+        prop_assert_eq!(compare(&ty, &back, &value), Ordering::Equal, "{} {}", ty, json);
+
+        let literal = to_cql_literal(&ty, Some(&value)).unwrap();
+        let text = match literal.strip_prefix('\'') {
+            Some(quoted) => quoted.strip_suffix('\'').unwrap().replace("''", "'"),
+            None => literal.strip_prefix("0x").unwrap_or(&literal).to_owned(),
+        };
+        let back = from_string(&ty, &text).unwrap();
+        prop_assert_eq!(compare(&ty, &back, &value), Ordering::Equal, "{} {}", ty, literal);
+    }
+
+    #[test]
+    fn normal_collections_are_left_alone_and_others_become_normal((ty, values) in typed_values(1)) {
+        let once = normalize(&ty, &values[0]).unwrap().into_owned();
+        prop_assert_eq!(validate(&ty, &once), Ok(()), "{}", ty);
+        let twice = normalize(&ty, &once).unwrap();
+        prop_assert!(matches!(twice, Cow::Borrowed(_)), "{}", ty);
+        if let CqlType::Set { element, .. } = &ty {
+            let elements: Vec<_> = list_elements(&once).unwrap().map(Result::unwrap).collect();
+            prop_assert!(elements.is_sorted_by(|a, b| compare(element, a, b).is_lt()));
+        }
+    }
+
+    #[test]
     fn a_type_reads_back_from_its_text(ty in any_type()) {
         let definitions = std::cell::RefCell::new(Vec::new());
         collect_definitions(&ty, &mut definitions.borrow_mut());
         // Generated definitions share a name; only types with one of them can be told apart by it.
-        prop_assume!(definitions.borrow().len() < 2);
+        if definitions.borrow().len() > 1 {
+            return Ok(());
+        }
         let resolve = |_: &str| definitions.borrow().first().cloned();
         prop_assert_eq!(CqlType::parse(&ty.to_string(), &resolve), Ok(ty));
     }
@@ -305,7 +377,7 @@ proptest! {
         let literal = to_cql_literal(&ty, Some(&damaged));
         prop_assert!(literal.is_ok() || !valid, "{}", ty);
         let mut json = String::new();
-        let rendered = ilium_cql::json::to_json(&ty, &damaged, &mut json);
+        let rendered = to_json(&ty, &damaged, &mut json);
         prop_assert!(rendered.is_ok() || !valid, "{}", ty);
         if valid {
             prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{}", json);

@@ -3,11 +3,23 @@
 use super::number::{parse_double, parse_float, parse_varint};
 use super::{Duration, parse_date, parse_decimal, parse_hex, parse_inet, parse_time, parse_timestamp};
 use crate::types::CqlType;
-use crate::value::{ValueError, push_bytes};
+use crate::value::{ValueError, push_bytes, validate};
 use std::net::IpAddr;
 
 /// The wire form of the value that `text` stands for. An empty text is an empty value where the type has one.
 pub fn from_string(ty: &CqlType, text: &str) -> Result<Vec<u8>, ValueError> {
+    let bytes = read(ty, text)?;
+    // Cassandra makes an empty value of an empty text even where the type has none, and takes any hexadecimal digits
+    // for a collection.
+    match ty {
+        CqlType::Tinyint | CqlType::Smallint | CqlType::Duration => validate(ty, &bytes)?,
+        other if other.is_freezable() => validate(ty, &bytes)?,
+        _ => {}
+    }
+    Ok(bytes)
+}
+
+fn read(ty: &CqlType, text: &str) -> Result<Vec<u8>, ValueError> {
     let unable = |what: &str| ValueError::new(format!("Unable to make {what} from '{text}'"));
     match ty {
         CqlType::Text => Ok(text.as_bytes().to_vec()),
@@ -28,10 +40,6 @@ pub fn from_string(ty: &CqlType, text: &str) -> Result<Vec<u8>, ValueError> {
         CqlType::Time => Ok(parse_time(text)?.to_be_bytes().to_vec()),
         CqlType::Empty if !text.is_empty() => Err(ValueError::new(format!("'{text}' is not empty"))),
         CqlType::Tuple(_) | CqlType::Udt { .. } => tuple_from_string(ty, text),
-        CqlType::Tinyint => match text {
-            "" => Ok(Vec::new()),
-            _ => text.parse::<i8>().map(|n| n.to_be_bytes().to_vec()).map_err(|_| unable("byte")),
-        },
         CqlType::Blob
         | CqlType::Custom(_)
         | CqlType::List { .. }
@@ -39,6 +47,7 @@ pub fn from_string(ty: &CqlType, text: &str) -> Result<Vec<u8>, ValueError> {
         | CqlType::Map { .. }
         | CqlType::Vector { .. } => parse_hex(text),
         _ if text.is_empty() => Ok(Vec::new()),
+        CqlType::Tinyint => text.parse::<i8>().map(|n| n.to_be_bytes().to_vec()).map_err(|_| unable("byte")),
         CqlType::Smallint => {
             text.parse::<i16>().map(|n| n.to_be_bytes().to_vec()).map_err(|_| unable("short"))
         }
