@@ -10,14 +10,13 @@ use ilium_cql::{CqlType, UserType};
 use ilium_store::{ColumnSpec, Error, Result};
 
 use super::create_text::{of_index, of_keyspace, of_table, of_type};
-use super::live::Node;
+use super::node::Node;
 use super::node_tables::STORAGE_PORT;
 use super::{PARTITIONER, TOKEN};
 use crate::catalog::{is_system_keyspace, types_in_order};
 
-/// An answer: the columns, and all rows with a value for each. Cassandra gives them page by page, by the row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Description {
+/// A whole answer: the columns, and all rows with a value for each.
+pub(super) struct Description {
     pub columns: Vec<ColumnSpec>,
     pub rows: Vec<Vec<Vec<u8>>>,
 }
@@ -31,7 +30,7 @@ enum Element<'a> {
 }
 
 /// `keyspace`: the connection's current one.
-pub fn describe(
+pub(super) fn description(
     statement: &Describe,
     keyspace: Option<&str>,
     schema: &Schema,

@@ -3,20 +3,31 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ilium_cql::schema::UuidBytes;
-
+use super::CLUSTER_NAME;
 use crate::catalog::TableEntry;
 
 /// Asked when a system table is read. What is not answered is reported as nothing.
 pub trait Live: Send + Sync {
-    fn node(&self) -> Node;
+    /// Where clients reach the CQL port.
+    fn cql_address(&self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9042)
+    }
+
+    /// Seconds since the epoch at which the server started.
+    fn started(&self) -> i64 {
+        0
+    }
+
+    fn cluster_name(&self) -> String {
+        CLUSTER_NAME.to_owned()
+    }
 
     /// Connections of clients.
     fn clients(&self) -> Vec<Client> {
         Vec::new()
     }
 
-    /// Settings beyond those that follow from [`Node`], by Cassandra's names where it has one.
+    /// Settings beyond those that follow from the above, by Cassandra's names where it has one.
     fn settings(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
@@ -44,30 +55,8 @@ pub trait Live: Send + Sync {
     }
 }
 
-/// The one node of the ring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    pub host_id: UuidBytes,
-    pub cluster_name: String,
-    pub datacenter: String,
-    /// Where clients reach the CQL port.
-    pub cql: SocketAddr,
-    /// Seconds since the epoch at which the server started.
-    pub started: i64,
-}
-
-impl Default for Node {
-    /// A node nobody has configured: Cassandra's names and port on the loopback address.
-    fn default() -> Node {
-        Node {
-            host_id: UuidBytes::default(),
-            cluster_name: "Test Cluster".into(),
-            datacenter: "datacenter1".into(),
-            cql: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9042),
-            started: 0,
-        }
-    }
-}
+/// A server around the engine that has nothing to say: tools and tests.
+impl Live for () {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {

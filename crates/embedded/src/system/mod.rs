@@ -5,8 +5,10 @@
 
 mod create_text;
 pub mod definitions;
-pub mod describe;
+mod describe;
+mod describe_page;
 pub mod live;
+mod node;
 mod node_tables;
 mod row;
 mod schema_tables;
@@ -15,14 +17,17 @@ mod view_tables;
 use ilium_cql::schema::Table;
 use ilium_store::Result;
 
-use crate::catalog::{Snapshot, TableEntry, is_local_system_keyspace};
-pub use describe::{Description, describe};
-pub use live::{Live, Node};
+use crate::catalog::{Catalog, Snapshot, TableEntry, is_local_system_keyspace};
+pub use describe_page::describe;
+pub use live::Live;
+use node::Node;
 pub use row::Row;
 use row::Rows;
 
 /// The version of Cassandra that this server is like: drivers and tools choose what they ask for by it.
 pub const RELEASE_VERSION: &str = "5.0.9";
+/// Cassandra's default.
+pub const CLUSTER_NAME: &str = "Test Cluster";
 /// The version of CQL that Cassandra 5.0 reports.
 pub const CQL_VERSION: &str = "3.4.7";
 /// The greatest version of the native protocol.
@@ -33,12 +38,12 @@ pub const RACK: &str = "rack1";
 pub const TOKEN: &str = "-9223372036854775808";
 
 /// The rows of a table whose source is virtual, each a value or null for every column; in no order.
-pub fn rows(entry: &TableEntry, snapshot: &Snapshot, live: &dyn Live) -> Result<Vec<Row>> {
+pub fn rows(entry: &TableEntry, snapshot: &Snapshot, catalog: &Catalog, live: &dyn Live) -> Result<Vec<Row>> {
     let mut rows = Rows::of(&entry.table);
     match &*entry.table.keyspace {
-        "system" => node_tables::fill(&mut rows, snapshot, live)?,
+        "system" => node_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live)?,
         "system_schema" => schema_tables::fill(&mut rows, &snapshot.schema)?,
-        "system_views" => view_tables::fill(&mut rows, snapshot, live)?,
+        "system_views" => view_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live)?,
         "system_virtual_schema" => schema_tables::fill_virtual(&mut rows, &snapshot.schema)?,
         _ => {}
     }

@@ -3,6 +3,7 @@
 use ilium_store::Result;
 
 use super::live::Live;
+use super::node::Node;
 use super::row::Rows;
 use super::{CQL_VERSION, NATIVE_PROTOCOL_VERSION, PARTITIONER, RACK, RELEASE_VERSION, TOKEN};
 use crate::catalog::Snapshot;
@@ -10,9 +11,9 @@ use crate::catalog::Snapshot;
 /// Cassandra's default for the port between nodes (`storage_port`): there are no other nodes, but clients read it.
 pub(super) const STORAGE_PORT: i32 = 7000;
 
-pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) -> Result<()> {
+pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node, live: &dyn Live) -> Result<()> {
     match &*rows.table.name {
-        "local" => local(rows, snapshot, live)?,
+        "local" => local(rows, snapshot, node)?,
         "size_estimates" => estimates(rows, snapshot, live, None),
         "table_estimates" => {
             estimates(rows, snapshot, live, Some("primary"));
@@ -32,8 +33,7 @@ pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) ->
     Ok(())
 }
 
-fn local(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) -> Result<()> {
-    let node = live.node();
+fn local(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node) -> Result<()> {
     let address = node.cql.ip();
     rows.row()
         .text("key", "local")

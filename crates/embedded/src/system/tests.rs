@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use ilium_cql::ast::Statement;
 use ilium_cql::value::{list_elements, map_entries};
-use ilium_store::{ErrorKind, Result};
+use ilium_store::{Context, ErrorKind, PageState, Principal, Result, SealKey};
 use serde_json::{Value, json};
 
+use super::describe::{Description, description};
 use super::*;
 use crate::catalog::Catalog;
 use crate::clock::ManualClock;
@@ -14,8 +15,8 @@ use crate::storage::{MemoryStore, Store};
 struct Quiet;
 
 impl Live for Quiet {
-    fn node(&self) -> Node {
-        Node { host_id: [7; 16], started: 1_700_000_000, ..Node::default() }
+    fn started(&self) -> i64 {
+        1_700_000_000
     }
 
     fn size_of(&self, _table: &TableEntry) -> live::TableSize {
@@ -59,14 +60,15 @@ impl Fixture {
 
     fn describe(&self, statement: &str, keyspace: Option<&str>) -> Result<Description> {
         let Statement::Describe(parsed) = ilium_cql::parse(statement).unwrap() else { panic!("{statement}") };
-        describe(&parsed, keyspace, &self.catalog.current().schema, &Quiet.node())
+        let node = Node::of(&self.catalog, &Quiet);
+        description(&parsed, keyspace, &self.catalog.current().schema, &node)
     }
 
     /// The rows as JSON objects of what is not null, sorted.
     fn rows(&self, keyspace: &str, table: &str) -> Vec<Value> {
         let snapshot = self.catalog.current();
         let entry = snapshot.table(keyspace, table).unwrap();
-        let mut shown: Vec<Value> = rows(entry, &snapshot, &Quiet)
+        let mut shown: Vec<Value> = rows(entry, &snapshot, &self.catalog, &Quiet)
             .unwrap()
             .into_iter()
             .map(|row| {
@@ -195,7 +197,7 @@ fn every_system_table_can_be_read() {
     fixture.change("create table ks.t (k int primary key, v int)");
     let snapshot = fixture.catalog.current();
     for entry in snapshot.tables().filter(|entry| entry.table.keyspace.starts_with("system")) {
-        for row in rows(entry, &snapshot, &Quiet).unwrap() {
+        for row in rows(entry, &snapshot, &fixture.catalog, &Quiet).unwrap() {
             let keys = row.iter().zip(&entry.table.columns).take(entry.key_len());
             for (value, column) in keys {
                 assert!(value.is_some(), "{}.{}.{}", entry.table.keyspace, entry.table.name, column.name);
@@ -328,4 +330,35 @@ fn clients_and_sizes_are_reported() {
     assert_eq!(fixture.rows("system", "table_estimates").len(), 2);
     let settings = fixture.rows("system_views", "settings");
     assert!(settings.iter().any(|s| s["name"] == "native_transport_port" && s["value"] == "9042"));
+}
+
+#[test]
+fn a_description_comes_in_pages_while_the_schema_stays() {
+    let fixture = Fixture::new();
+    let Statement::Describe(all) = ilium_cql::parse("describe keyspaces").unwrap() else { panic!() };
+    let seal = SealKey::new(&[1; 32]).unwrap();
+    let mut context = Context::new(Principal::Anonymous);
+    let page = |context: &Context| {
+        let snapshot = fixture.catalog.current();
+        super::describe(&all, None, &snapshot, &fixture.catalog, &Quiet, context, &seal)
+    };
+    let whole = page(&context).unwrap();
+    assert_eq!((whole.count, whole.next), (7, None));
+    context.page_size = Some(3);
+    let (mut data, mut counts) = (Vec::new(), Vec::new());
+    loop {
+        let rows = page(&context).unwrap();
+        data.extend_from_slice(&rows.data);
+        counts.push(rows.count);
+        context.page_state = rows.next;
+        if context.page_state.is_none() {
+            break;
+        }
+    }
+    assert_eq!((counts, data), (vec![3, 3, 1], whole.data.to_vec()));
+    context.page_state = page(&context).unwrap().next;
+    fixture.change("create keyspace ks with replication = {'class':'SimpleStrategy','replication_factor':1}");
+    assert!(page(&context).unwrap_err().message.starts_with("The schema has changed since"));
+    context.page_state = Some(PageState(vec![0; 60].into()));
+    assert_eq!(page(&context).unwrap_err().kind, ErrorKind::Protocol);
 }

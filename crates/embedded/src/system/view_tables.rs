@@ -6,17 +6,18 @@ use ilium_cql::value::text::uuid_to_text;
 use ilium_store::Result;
 
 use super::live::Live;
+use super::node::Node;
 use super::node_tables::STORAGE_PORT;
 use super::row::Rows;
 use super::{PARTITIONER, RACK, RELEASE_VERSION, TOKEN};
 use crate::catalog::Snapshot;
 
-pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) -> Result<()> {
+pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node, live: &dyn Live) -> Result<()> {
     match &*rows.table.name {
         "caches" => caches(rows, live),
         "clients" => clients(rows, live)?,
         "disk_usage" => disk_usage(rows, snapshot, live),
-        "gossip_info" => gossip_info(rows, snapshot, live),
+        "gossip_info" => gossip_info(rows, snapshot, node),
         "queries" => {
             for query in live.queries() {
                 rows.row()
@@ -27,7 +28,7 @@ pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) ->
             }
         }
         "settings" => {
-            for (name, value) in settings(live) {
+            for (name, value) in settings(node, live) {
                 rows.row().text("name", &name).text("value", &value);
             }
         }
@@ -88,8 +89,7 @@ fn disk_usage(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
     }
 }
 
-fn gossip_info(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
-    let node = live.node();
+fn gossip_info(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node) {
     let address = node.cql.ip();
     rows.row()
         .inet("address", address)
@@ -108,8 +108,7 @@ fn gossip_info(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
 }
 
 /// Those of Cassandra's settings that mean something here, and what the server adds.
-fn settings(live: &dyn Live) -> BTreeMap<String, String> {
-    let node = live.node();
+fn settings(node: &Node, live: &dyn Live) -> BTreeMap<String, String> {
     let address = node.cql.ip().to_string();
     let mut settings: BTreeMap<String, String> = [
         ("allow_filtering_enabled", "true"),
