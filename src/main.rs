@@ -1,1 +1,24 @@
-fn main() {}
+//! `ilium`: Cassandra's data model and APIs in one binary.
+
+mod cli;
+mod config;
+mod exit;
+mod logging;
+mod node;
+mod script;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let result = match cli.command {
+        cli::Command::Up(flags) => config::resolve(flags).and_then(up::run),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod clock;
+mod engine;
 pub mod fault;
 pub mod layout;
 pub mod modify;
@@ -9,3 +10,5 @@ pub mod select;
 pub mod storage;
 pub mod system;
 pub mod term;
+
+pub use engine::{Engine, EngineOptions, OpenError};

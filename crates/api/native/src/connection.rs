@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ilium_protocol::{
     Direction, ErrorResponse, EventType, FrameReader, FrameWriter, Limits, ProtocolError, ProtocolVersion,
-    Response, ResponseExtras, encode_version_refusal,
+    Response, ResponseExtras,
 };
 use ilium_store::SchemaChange;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -149,15 +149,15 @@ impl Connection {
 
     fn refuse(&mut self, stream: Option<i16>, failure: &ProtocolError) {
         tracing::debug!(%failure, "a message could not be understood");
-        if let ProtocolError::UnsupportedVersion(claimed) = failure
-            && !self.peer.session.started
-            && let Ok(out) = self.peer.writer.ready()
-            && encode_version_refusal(*claimed, stream.unwrap_or(0), ProtocolVersion::V5, out).is_ok()
-        {
-            return;
-        }
-        let error = Response::Error(ErrorResponse::from_protocol_error(failure));
-        if self.peer.writer.response(stream.unwrap_or(0), &ResponseExtras::default(), &error).is_err() {
+        let stream = stream.unwrap_or(0);
+        let written = match failure {
+            ProtocolError::UnsupportedVersion(claimed) => self.peer.writer.refuse_version(*claimed, stream),
+            _ => {
+                let error = Response::Error(ErrorResponse::from_protocol_error(failure));
+                self.peer.writer.response(stream, &ResponseExtras::default(), &error)
+            }
+        };
+        if written.is_err() {
             self.open = false;
         }
     }

@@ -31,7 +31,11 @@ pub enum KnownColumns {
 }
 
 /// Writes the answer to one request. An answer that cannot be encoded becomes an error message.
-pub fn write(writer: &mut FrameWriter, to: &ReplyTo, result: &Result<Outcome>) -> Result<(), ProtocolError> {
+pub fn write(
+    writer: &mut FrameWriter,
+    to: &ReplyTo,
+    result: &Result<Outcome>,
+) -> std::result::Result<(), ProtocolError> {
     let failure = match result {
         Ok(outcome) => match write_outcome(writer, to, outcome) {
             Ok(()) => return Ok(()),
@@ -42,7 +46,11 @@ pub fn write(writer: &mut FrameWriter, to: &ReplyTo, result: &Result<Outcome>) -
     writer.response(to.stream, &ResponseExtras::default(), &Response::Error(errors::response(&failure)))
 }
 
-fn write_outcome(writer: &mut FrameWriter, to: &ReplyTo, outcome: &Outcome) -> Result<(), ProtocolError> {
+fn write_outcome(
+    writer: &mut FrameWriter,
+    to: &ReplyTo,
+    outcome: &Outcome,
+) -> std::result::Result<(), ProtocolError> {
     let extras = ResponseExtras {
         warnings: outcome.warnings.iter().map(String::as_str).collect(),
         ..ResponseExtras::default()
@@ -62,7 +70,7 @@ fn write_rows(
     to: &ReplyTo,
     extras: &ResponseExtras<'_>,
     rows: &ilium_store::Rows,
-) -> Result<(), ProtocolError> {
+) -> std::result::Result<(), ProtocolError> {
     let version = writer.version();
     let prepared = to.statement.as_ref().filter(|statement| {
         statement.prepared.rows.as_ref().is_some_and(|planned| Arc::ptr_eq(planned, &rows.metadata))
@@ -118,7 +126,10 @@ fn wire_change(change: &SchemaChange) -> ilium_protocol::SchemaChange<'_> {
 }
 
 /// Writes the EVENT for a change of the schema.
-pub fn write_event(writer: &mut FrameWriter, change: &SchemaChange) -> Result<(), ProtocolError> {
+pub fn write_event(
+    writer: &mut FrameWriter,
+    change: &SchemaChange,
+) -> std::result::Result<(), ProtocolError> {
     let event = Response::Event(Event::SchemaChange(wire_change(change)));
     writer.response(ilium_protocol::EVENT_STREAM, &ResponseExtras::default(), &event)
 }

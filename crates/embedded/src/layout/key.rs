@@ -17,7 +17,7 @@ use ilium_cql::murmur3::Token;
 /// The number under which the catalog keeps the schema itself.
 pub const CATALOG_NUMBER: u32 = 0;
 
-/// Set in the numbers of secondary indexes, whose keys have a shape of their own (`layout::index_key`).
+/// Set in the numbers of secondary indexes: whoever meets a stray key can tell what it was of.
 pub const INDEX_BIT: u32 = 1 << 31;
 
 /// The number a stored key begins with.

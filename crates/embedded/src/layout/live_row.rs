@@ -70,6 +70,11 @@ impl LiveRow {
         self.simple(column)?.expiry.map(|(_, at)| at)
     }
 
+    /// Seconds to live as asked for, and the second a cell expires.
+    pub fn expiry(&self, column: usize) -> Option<(u32, u32)> {
+        self.simple(column)?.expiry
+    }
+
     fn simple(&self, column: usize) -> Option<&Slot> {
         let slot = self.slots.get(column)?;
         (slot.value.is_some() && slot.timestamp != i64::MIN).then_some(slot)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::key::{CATALOG_NUMBER, INDEX_BIT, number_of, partition_prefix_len};
+use super::key::{CATALOG_NUMBER, number_of, partition_prefix_len};
 use super::merge;
 use super::purge::RowPurge;
 use super::record::{CellState, Expiry, Record};
@@ -76,8 +76,8 @@ impl Merge for RowPolicy {
 
     fn group_len(&self, key: &[u8]) -> usize {
         match number_of(key) {
-            Some(number) if number != CATALOG_NUMBER && number & INDEX_BIT == 0 => partition_prefix_len(key),
-            // Each entry of an index, each value of the catalog stands for itself.
+            Some(number) if number != CATALOG_NUMBER => partition_prefix_len(key),
+            // Each value of the catalog stands for itself.
             _ => key.len(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a rewrite of stored entries leaves behind: nothing a deletion hides, and no deletion past its grace that hides
 //! nothing any more (Cassandra's `PurgeFunction` and `Row.purge`).
 
-use super::key::{CATALOG_NUMBER, EntryKind, INDEX_BIT, number_of, split, split_range_rest};
+use super::key::{CATALOG_NUMBER, EntryKind, number_of, split, split_range_rest};
 use super::merge::{Shadow as Cover, deletes};
 use super::policy::{Retention, RowPolicy};
 use super::record::{BadRecord, CellState, Deletion, Record, RecordWriter};
@@ -83,7 +83,7 @@ impl Purge for RowPurge<'_> {
         self.enter(number, key);
         let Some(retention) = self.retention.clone() else { return Purged::Keep };
         let Ok(record) = Record::parse(value) else { return Purged::Keep };
-        let cover = if number & INDEX_BIT == 0 { self.covering(key, &record) } else { None };
+        let cover = self.covering(key, &record);
         let mut pass = Pass { retention: &retention, now: self.now, shadow, changed: false };
         match pass.rewrite(&record, cover, out) {
             Err(BadRecord) => {

@@ -14,7 +14,8 @@ mod operation;
 mod plan;
 mod write_set;
 
-pub use batch::{BatchPlan, plan_batch};
-pub use execute::{Run, Writer};
+pub use batch::{BatchPlan, check as check_batch, plan_batch};
+pub use execute::{Run, Writer, applied};
 pub use locks::PartitionLocks;
 pub use plan::{Modification, plan};
+pub use write_set::WriteSet;

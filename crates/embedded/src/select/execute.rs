@@ -11,7 +11,7 @@ use super::page::{Ended, Limits, Page};
 use super::page_state::{Position, UNLIMITED};
 use super::plan::SelectPlan;
 use super::reader::{Flow, MadePartitions, Reader};
-use super::restrictions::{RowSlices, TokenRange};
+use super::restrictions::{RowSlices, TokenRange, check_keys};
 use crate::catalog::entry::{IndexEntry, TableEntry};
 use crate::fault::Fault;
 use crate::layout::live_row::LiveRow;
@@ -78,9 +78,6 @@ impl SelectPlan {
         let user_per_partition = self.per_partition_limit.evaluate(&env)?;
         if let Some(grouping) = &self.grouping {
             grouping.check_function()?;
-        }
-        if self.sorting.is_some() && context.page_size.is_some() {
-            return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
         }
 
         let is_paged = context.page_size.is_some() && !self.reads_all_at_once();
@@ -179,6 +176,9 @@ impl SelectPlan {
         }
 
         let Some(named) = self.named(env, read.context.memory_budget)? else { return Ok(Some(Vec::new())) };
+        if self.sorting.is_some() && read.context.page_size.is_some() {
+            return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
+        }
         reader.slices = &named.rows.slices;
         reader.exact_rows = named.rows.exact;
         if self.is_virtual() {
@@ -229,18 +229,27 @@ impl SelectPlan {
     /// `None`: nothing at all.
     fn named(&self, env: &Env<'_>, budget: usize) -> Result<Option<Named>, Fault> {
         let restrictions = &self.restrictions;
+        let keys = match restrictions.is_key_range() {
+            true => None,
+            false => Some(restrictions.unchecked_partition_keys(env, budget)?),
+        };
+        if keys.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(None);
+        }
         let rows = if self.distinct {
             RowSlices { slices: self.all_rows.clone(), exact: false }
         } else {
             restrictions.row_slices(env, budget)?
         };
-        if !restrictions.is_key_range() {
-            let keys = restrictions.partition_keys(env, budget)?;
-            return Ok(Some(Named { keys: Some(keys), range: TokenRange::ALL, rows })
-                .filter(|named| !named.rows.slices.is_empty()));
+        if rows.slices.is_empty() {
+            return Ok(None);
+        }
+        if let Some(keys) = keys {
+            check_keys(&keys)?;
+            return Ok(Some(Named { keys: Some(keys), range: TokenRange::ALL, rows }));
         }
         let Some(range) = restrictions.token_range(env)? else { return Ok(None) };
-        Ok(Some(Named { keys: None, range, rows }).filter(|named| !named.rows.slices.is_empty()))
+        Ok(Some(Named { keys: None, range, rows }))
     }
 
     /// Where the next page starts after a full one; `None`: there is none.

@@ -1,0 +1,165 @@
+//! [`DataStore`]: from a prepared statement to its answer.
+
+use std::sync::Arc;
+
+use ilium_cql::ast::Statement;
+use ilium_cql::schema::Schema;
+use ilium_store::{
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, Outcome, Prepared, Result,
+    ResultKind, SchemaListener, TokenSplit,
+};
+
+use super::plan::{self, Plan};
+use crate::system;
+use super::{Engine, Inner, consistency, finished};
+use crate::fault::Fault;
+use crate::select::{Read, SelectPlan};
+use crate::storage::Io;
+
+impl DataStore for Engine {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+        Ok(Arc::new(plan::prepare(statement, keyspace, &self.inner.snapshot())?))
+    }
+
+    fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
+        let prepared = match self.current(prepared) {
+            Ok(prepared) => prepared,
+            Err(error) => return Answer::Ready(Err(error)),
+        };
+        match prepared.plan.downcast_ref::<Plan>() {
+            None => Answer::Ready(Err(Error::internal("a statement of another engine was executed"))),
+            Some(Plan::Select(plan)) => self.select(&prepared, plan, binds, context),
+            Some(Plan::Modify(_)) => self.modify(prepared, binds, context),
+            Some(Plan::Batch(_)) => self.batch(prepared, binds, context),
+            Some(Plan::Truncate(_) | Plan::SchemaChange) => self.change_schema(prepared, context),
+            Some(Plan::Use(keyspace)) => {
+                Answer::Ready(Ok(Outcome::of(ResultKind::SetKeyspace(Arc::clone(keyspace)))))
+            }
+            Some(Plan::Describe) => Answer::Ready(self.describe(&prepared, context)),
+        }
+    }
+
+    fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
+        let entries = entries
+            .into_iter()
+            .map(|entry| Ok(BatchEntry { prepared: self.current(&entry.prepared)?, binds: entry.binds }))
+            .collect::<Result<Vec<_>>>();
+        match entries {
+            Ok(entries) => self.entries(kind, entries, context),
+            Err(error) => Answer::Ready(Err(error)),
+        }
+    }
+
+    fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.inner.snapshot().schema)
+    }
+
+    fn listen(&self, listener: SchemaListener) {
+        self.inner.listeners.write().push(listener);
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            product: "Ilium".to_owned(),
+            release_version: system::RELEASE_VERSION.to_owned(),
+            cluster_name: system::CLUSTER_NAME.to_owned(),
+        }
+    }
+
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+        let snapshot = self.inner.snapshot();
+        if snapshot.table(keyspace, table).is_none() {
+            return Err(Error::invalid(format!("table {keyspace}.{table} does not exist")));
+        }
+        let parts = at_least.clamp(1, 1 << 16) as i128;
+        let bound = |part: i128| (i128::from(i64::MIN) + ((1i128 << 64) - 1) * part / parts) as i64;
+        let splits =
+            (0..parts).map(|part| TokenSplit { after: bound(part), through: bound(part + 1), size: 0 });
+        Ok(splits.collect())
+    }
+}
+
+impl Engine {
+    /// The statement under the schema as it is now.
+    fn current(&self, prepared: &Arc<Prepared>) -> Result<Arc<Prepared>> {
+        let snapshot = self.inner.snapshot();
+        if prepared.schema_version == snapshot.schema.version {
+            return Ok(Arc::clone(prepared));
+        }
+        let renewed =
+            plan::prepare(Arc::clone(&prepared.statement), prepared.keyspace.as_deref(), &snapshot)?;
+        Ok(Arc::new(renewed))
+    }
+
+    fn select(
+        &self,
+        prepared: &Arc<Prepared>,
+        plan: &SelectPlan,
+        binds: Binds,
+        context: &Context,
+    ) -> Answer<Outcome> {
+        if let Err(error) = consistency::check_read(context.consistency) {
+            return Answer::Ready(Err(error));
+        }
+        if plan.is_short() {
+            match self.inner.read(plan, &binds, context, Io::Cached) {
+                Ok(outcome) => return Answer::Ready(Ok(outcome)),
+                Err(Fault::Error(error)) => return Answer::Ready(Err(error)),
+                Err(Fault::WouldRead) => {}
+            }
+        }
+        let (inner, prepared, context) = (Arc::clone(&self.inner), Arc::clone(prepared), context.clone());
+        let read = self.inner.runtime.spawn_blocking(move || match prepared.plan.downcast_ref::<Plan>() {
+            Some(Plan::Select(plan)) => match inner.read(plan, &binds, &context, Io::Allowed) {
+                Ok(outcome) => Ok(outcome),
+                Err(Fault::Error(error)) => Err(error),
+                Err(Fault::WouldRead) => Err(Error::internal("a read that may use the disk did not")),
+            },
+            _ => Err(Error::internal("a read lost its plan")),
+        });
+        Answer::Later(Box::pin(async move { finished(read.await) }))
+    }
+
+    fn describe(&self, prepared: &Prepared, context: &Context) -> Result<Outcome> {
+        let Statement::Describe(describe) = &*prepared.statement else {
+            return Err(Error::internal("DESCRIBE lost its statement"));
+        };
+        let inner = &self.inner;
+        let keyspace = context.keyspace.as_deref().or(prepared.keyspace.as_deref());
+        let snapshot = inner.snapshot();
+        let rows = system::describe(
+            describe,
+            keyspace,
+            &snapshot,
+            &inner.catalog,
+            &*inner.live,
+            context,
+            &inner.seal,
+        )?;
+        Ok(Outcome::of(ResultKind::Rows(rows)))
+    }
+}
+
+impl Inner {
+    fn read(
+        &self,
+        plan: &SelectPlan,
+        binds: &Binds,
+        context: &Context,
+        io: Io,
+    ) -> std::result::Result<Outcome, Fault> {
+        let view = self.store.view();
+        let snapshot;
+        let make: &dyn Fn(&crate::catalog::TableEntry) -> Result<Vec<crate::select::MadeRow>> =
+            if plan.entry().source == crate::catalog::Source::Virtual {
+                snapshot = self.snapshot();
+                &|entry| system::rows(entry, &snapshot, &self.catalog, &*self.live)
+            } else {
+                &|_| Ok(Vec::new())
+            };
+        let read =
+            Read { view: &view, io, binds, context, now_micros: self.clock.micros(), seal: &self.seal, make };
+        let selection = plan.execute(&read)?;
+        Ok(Outcome { result: ResultKind::Rows(selection.rows), warnings: selection.warnings })
+    }
+}

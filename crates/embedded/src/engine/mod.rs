@@ -1,0 +1,105 @@
+//! The engine as a [`DataStore`]: opens a folder, plans statements, runs them.
+//!
+//! Vocabulary: a statement runs *inline*, on the thread that asked, while it touches memory alone; what must read the
+//! disk, wait for a lock or may take long runs on a *blocking* thread of the runtime.
+
+mod consistency;
+mod data_store;
+mod ddl;
+mod index_fill;
+mod open;
+mod plan;
+mod writes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ilium_store::{Error, Result, SchemaListener, SealKey};
+use parking_lot::RwLock;
+
+use crate::catalog::{Catalog, Snapshot};
+use crate::clock::Clock;
+use crate::layout::policy::RowPolicy;
+use crate::modify::PartitionLocks;
+use crate::storage::{StorageError, Store};
+use crate::system::Live;
+
+pub use open::{EngineOptions, OpenError};
+
+/// An embedded engine. Cloning shares it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn Store>,
+    catalog: Catalog,
+    policy: Arc<RowPolicy>,
+    clock: Arc<dyn Clock>,
+    /// The last write time this process gave, in microseconds.
+    last_write_time: AtomicI64,
+    locks: PartitionLocks,
+    seal: SealKey,
+    listeners: RwLock<Vec<SchemaListener>>,
+    live: Box<dyn Live>,
+    /// Runs what may block; statements come from its own threads or from outside of it.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Inner {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.catalog.current()
+    }
+
+    /// A time for a write whose client gave none: no two are the same, so that of two such writes of a cell the later
+    /// wins (`ClientState.getTimestamp`).
+    fn write_time(&self) -> i64 {
+        let now = self.clock.micros();
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let last =
+            self.last_write_time.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        last.map_or(now, next)
+    }
+}
+
+impl Engine {
+    /// Writes everything to table files and merges them, dropping what may go. Blocks.
+    pub fn compact(&self) -> std::result::Result<(), StorageError> {
+        self.inner.store.compact()
+    }
+
+    /// A consistent copy that can be opened, made while writes go on. `folder` must be empty or absent. Blocks.
+    pub fn checkpoint(&self, folder: &std::path::Path) -> std::result::Result<(), StorageError> {
+        self.inner.store.checkpoint(folder)
+    }
+
+    /// Whether this is the folder's first start: nothing but the system's keyspaces is there.
+    pub fn is_new(&self) -> bool {
+        self.inner.snapshot().stored_tables().next().is_none()
+            && self
+                .inner
+                .snapshot()
+                .schema
+                .keyspaces
+                .keys()
+                .all(|name| crate::catalog::is_system_keyspace(name))
+    }
+}
+
+/// A statement that is known, understood, and not done yet.
+fn not_yet(what: &str) -> Error {
+    Error::new(ilium_store::ErrorKind::Config, format!("{what} is not supported by Ilium yet"))
+}
+
+fn in_words(error: StorageError) -> Error {
+    crate::fault::seam_error(&error)
+}
+
+/// What came of a piece of work that ran on a blocking thread.
+fn finished<T>(joined: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    match joined {
+        Ok(result) => result,
+        Err(error) => Err(Error::internal(format!("a statement was cut off: {error}"))),
+    }
+}

@@ -1,0 +1,57 @@
+//! The command line as it is written; `config` makes settings of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Durability;
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ILIUM_COMMIT"), ")");
+
+/// Apache Cassandra's data model and APIs, on a laptop and in front of a cluster.
+#[derive(Debug, Parser)]
+#[command(name = "ilium", version = VERSION, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an embedded database with the CQL API, on this machine alone
+    Up(UpFlags),
+}
+
+/// Every flag may also be an environment variable or a key of the configuration file; a flag wins over a variable, a
+/// variable over the file.
+#[derive(Debug, Default, Args)]
+pub struct UpFlags {
+    /// Folder that keeps the data; made if absent [default: ./ilium-data]
+    #[arg(long, value_name = "DIR", env = "ILIUM_DATA")]
+    pub data: Option<PathBuf>,
+    /// Keep everything in memory, and nothing after the end
+    #[arg(long, env = "ILIUM_IN_MEMORY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub in_memory: Option<bool>,
+    /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
+    pub cql: Option<SocketAddr>,
+    /// When a write is acknowledged: after it is on disk (group), or before, synced every 10 s (periodic) [default: group]
+    #[arg(long, value_name = "WHEN", env = "ILIUM_DURABILITY")]
+    pub durability: Option<Durability>,
+    /// Name of the data centre that drivers see [default: datacenter1]
+    #[arg(long, value_name = "NAME", env = "ILIUM_DC")]
+    pub dc: Option<String>,
+    /// CQL statements to run at the first start of a folder
+    #[arg(long, value_name = "FILE.cql", env = "ILIUM_INIT")]
+    pub init: Option<PathBuf>,
+    /// PEM file with the certificate chain for TLS on the CQL port; needs --tls-key
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key for TLS
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Configuration file (YAML)
+    #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
+    pub config: Option<PathBuf>,
+}

@@ -1,0 +1,151 @@
+//! Settings: flags, then environment variables, then the YAML file, then defaults.
+//!
+//! The file has the flags' names as its keys:
+//! ```yaml
+//! data: /var/lib/ilium
+//! cql: 127.0.0.1:9042
+//! durability: group
+//! ```
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use crate::cli::UpFlags;
+use crate::exit::Failure;
+
+/// When a write is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    Group,
+    Periodic,
+}
+
+/// What `ilium up` runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `None`: in memory.
+    pub data: Option<PathBuf>,
+    pub cql: SocketAddr,
+    pub durability: Durability,
+    pub dc: String,
+    pub init: Option<PathBuf>,
+    /// Certificate chain and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+/// The file, its keys named as the flags are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct File {
+    data: Option<PathBuf>,
+    in_memory: Option<bool>,
+    cql: Option<SocketAddr>,
+    durability: Option<Durability>,
+    dc: Option<String>,
+    init: Option<PathBuf>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+}
+
+const KEYS: [&str; 8] =
+    ["data", "in-memory", "cql", "durability", "dc", "init", "tls-certificate", "tls-key"];
+
+/// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
+pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
+    let file = match &flags.config {
+        Some(path) => read(path)?,
+        None => File::default(),
+    };
+    let tls = match (flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key)) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(Failure::config("TLS needs both tls-certificate and tls-key")),
+    };
+    let data = flags.data.or(file.data);
+    let in_memory = flags.in_memory.or(file.in_memory).unwrap_or(false);
+    Ok(Settings {
+        data: if in_memory { None } else { Some(data.unwrap_or_else(|| PathBuf::from("ilium-data"))) },
+        cql: flags.cql.or(file.cql).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9042))),
+        durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
+        dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
+        init: flags.init.or(file.init),
+        tls,
+    })
+}
+
+fn read(path: &Path) -> Result<File, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::config(format!("cannot read the configuration file {}: {error}", path.display()))
+    })?;
+    parse(&text).map_err(|what| Failure::config(format!("{}: {what}", path.display())))
+}
+
+fn parse(text: &str) -> Result<File, String> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(File::default());
+    }
+    let keys: std::collections::BTreeMap<String, serde_json::Value> =
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    for key in keys.keys() {
+        if !KEYS.contains(&key.as_str()) {
+            return Err(unknown(key));
+        }
+    }
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
+fn unknown(key: &str) -> String {
+    let nearest = KEYS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key));
+    match nearest {
+        Some(nearest) => {
+            format!("unknown key `{key}`; did you mean `{nearest}`? The keys are: {}", KEYS.join(", "))
+        }
+        None => format!("unknown key `{key}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_flags_say() {
+        let file =
+            parse("data: /d\nin-memory: true\ncql: 127.0.0.2:1\ndurability: periodic\ndc: dc9\n").unwrap();
+        assert_eq!(file.data, Some(PathBuf::from("/d")));
+        assert_eq!(file.in_memory, Some(true));
+        assert_eq!(file.cql, Some(SocketAddr::from(([127, 0, 0, 2], 1))));
+        assert_eq!(file.durability, Some(Durability::Periodic));
+        assert_eq!(file.dc.as_deref(), Some("dc9"));
+        assert!(parse("# nothing\n\n").unwrap().data.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let error = parse("durabilty: group\n").unwrap_err();
+        assert!(error.contains("`durabilty`") && error.contains("did you mean `durability`"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused() {
+        assert!(parse("durability: sometimes\n").is_err());
+        assert!(parse("cql: nowhere\n").is_err());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let folder = std::env::temp_dir().join(format!("ilium-config-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("ilium.yaml");
+        fs::write(&path, "dc: from-file\ndurability: periodic\n").unwrap();
+        let flags = UpFlags { dc: Some("from-flag".into()), config: Some(path), ..UpFlags::default() };
+        let settings = resolve(flags).unwrap();
+        assert_eq!((settings.dc.as_str(), settings.durability), ("from-flag", Durability::Periodic));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
