@@ -33,6 +33,8 @@ mod live_row;
 mod marker;
 mod node;
 mod number;
+#[cfg(test)]
+mod recorded;
 mod row;
 mod time;
 mod type_name;

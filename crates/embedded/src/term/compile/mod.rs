@@ -35,8 +35,10 @@ pub struct Compiler<'a> {
     aggregates: Vec<AggregateCall>,
     /// Calls whose overload is known, by the expression's address and the expected type: a nested call is tested
     /// against every overload of the one around it, which without this would take exponential time.
-    chosen: RefCell<HashMap<(usize, Option<CqlType>), Result<Option<Arc<Function>>>>>,
+    chosen: RefCell<Chosen>,
 }
+
+type Chosen = HashMap<(usize, Option<CqlType>), Result<Option<Arc<Function>>>>;
 
 /// What a function may be called with.
 pub(in crate::term) trait Argument {

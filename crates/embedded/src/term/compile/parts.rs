@@ -55,6 +55,11 @@ pub(super) fn test_map<P>(
     test_all(entries, |(k, v)| Ok(test(k, key)?.min(test(v, value)?)))
 }
 
+/// The fields that `(a, b)` would give values to: a user-defined type can be written as a tuple too.
+pub(super) fn tuple_types(ty: &CqlType) -> Option<Vec<CqlType>> {
+    matches!(ty, CqlType::Tuple(_) | CqlType::Udt { .. }).then(|| ty.parts().cloned().collect())
+}
+
 /// Never exact; fewer elements than fields are fine.
 pub(super) fn test_tuple<P>(
     fields: &[CqlType],

@@ -235,10 +235,10 @@ impl Compiler<'_> {
         let test = |part: &Selectable<'_>, receiver: &CqlType| self.test_selectable(part, receiver);
         match selectable {
             Selectable::Value(expr) => self.test_value(expr, receiver),
-            Selectable::Tuple(elements) => match (receiver, elements.as_slice()) {
-                (CqlType::Tuple(types), _) => parts::test_tuple(types, elements, test),
-                (_, [only]) => self.test_selectable(only, receiver),
-                _ => Ok(Assignment::NotAssignable),
+            Selectable::Tuple(elements) => match (elements.as_slice(), parts::tuple_types(receiver)) {
+                ([only], _) if !receiver.is_tuple() => self.test_selectable(only, receiver),
+                (_, Some(types)) => parts::test_tuple(&types, elements, test),
+                (_, None) => Ok(Assignment::NotAssignable),
             },
             Selectable::Array(elements) => match receiver {
                 CqlType::Vector { .. } if elements.is_empty() => Ok(Assignment::Weak),

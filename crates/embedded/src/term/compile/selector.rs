@@ -142,6 +142,7 @@ impl Compiler<'_> {
             return Ok(built);
         }
         let Some(function) = chosen? else {
+            let to = function.trim_start_matches("cast_as_");
             return Err(Error::invalid(format!("{text} cannot be cast to {to}")));
         };
         let name = function.column_name(&[built.name]);
@@ -188,14 +189,15 @@ impl Compiler<'_> {
         let Some(ty) = exact.or_else(|| expected.cloned()) else {
             return Err(cannot_infer(&self.selectable_text(&Selectable::Tuple(elements))));
         };
-        let CqlType::Tuple(types) = &ty else {
-            if elements.len() == 1
-                && let Some(only) = elements.pop()
-            {
-                let mut inner = self.build(only, expected)?;
-                inner.name = format!("({})", inner.name);
-                return Ok(inner);
-            }
+        if elements.len() == 1
+            && !ty.is_tuple()
+            && let Some(only) = elements.pop()
+        {
+            let mut inner = self.build(only, expected)?;
+            inner.name = format!("({})", inner.name);
+            return Ok(inner);
+        }
+        let Some(types) = super::parts::tuple_types(&ty) else {
             let text = self.selectable_text(&Selectable::Tuple(elements));
             return Err(Error::invalid(format!("{text} cannot be of type {ty}")));
         };

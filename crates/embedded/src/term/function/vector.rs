@@ -53,7 +53,7 @@ fn compare<'a>(
 }
 
 fn cosine<'a>(call: &mut Invocation<'_, 'a>) -> Result<Slot<'a>> {
-    let name = call.function.name.clone();
+    let name = call.function.full_name();
     compare(call, |left, right| {
         if [left, right].into_iter().any(|vector| floats(vector).all(|float| float == 0.0)) {
             return Err(Error::invalid(format!("Function {name} doesn't support all-zero vectors.")));
