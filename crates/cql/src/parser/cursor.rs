@@ -1,7 +1,7 @@
 //! The place in the tokens, and the small steps every part of the grammar is made of.
 
 use super::error::Parse;
-use super::{MAX_DEPTH, Parser};
+use super::{MAX_HEIGHT, MAX_NESTING, Parser};
 use crate::ast::{Expr, ExprKind, Name, Span};
 use crate::lexer::{Keyword, LexError, Token, TokenKind};
 
@@ -93,22 +93,28 @@ impl<'a> Parser<'a> {
 
     /// Runs `parse` one level deeper.
     pub(super) fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
-        self.check_depth(self.depth + 1)?;
-        self.depth += 1;
+        if self.nesting == MAX_NESTING {
+            let message =
+                format!("expressions and types may nest {MAX_NESTING} deep; split the statement up");
+            return self.refuse(message, self.span_here());
+        }
+        self.nesting += 1;
         let parsed = parse(self);
-        self.depth -= 1;
+        self.nesting -= 1;
         parsed
     }
 
-    pub(super) fn check_depth(&self, depth: u32) -> Parse<()> {
-        if depth > MAX_DEPTH {
-            let token = self.peek();
-            let message = format!(
-                "the statement nests or chains more than {MAX_DEPTH} expressions or types here; split it up"
-            );
-            return self.refuse(message, Span { start: token.start, end: token.end });
+    pub(super) fn check_height(&self, height: u32) -> Parse<()> {
+        if height > MAX_HEIGHT {
+            let message = format!("an expression may chain {MAX_HEIGHT} operators; split it up");
+            return self.refuse(message, self.span_here());
         }
         Ok(())
+    }
+
+    fn span_here(&self) -> Span {
+        let token = self.peek();
+        Span { start: token.start, end: token.end }
     }
 
     /// One `parse` or more, with commas between.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Parser;
 use crate::ast::Span;
-use crate::lexer::{LexError, LexErrorKind, Token, TokenKind, unquote};
+use crate::lexer::{Keyword, LexError, LexErrorKind, Token, TokenKind, unquote};
 
 /// Which of Cassandra's errors a statement that cannot be parsed gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,9 +58,12 @@ impl Parser<'_> {
         let (line, column) = position(self.text, token.start);
         let mut message = match token.kind {
             TokenKind::End => format!("line 0:-1 {}", say("'<EOF>'")),
+            kind if self.may_hold_secret() && may_be_secret(kind) => {
+                format!("line {line}:{column} {}", say("'***'"))
+            }
             _ => format!("line {line}:{column} {}", say(&display(&unquote_token(self.text, token)))),
         };
-        if token.kind != TokenKind::End {
+        if token.kind != TokenKind::End && !self.may_hold_secret() {
             self.append_snippet(&mut message, token);
         }
         if !expected.is_empty() {
@@ -69,6 +72,19 @@ impl Parser<'_> {
         }
         let span = Span { start: token.start, end: token.end };
         Err(Box::new(SyntaxError { kind: SyntaxErrorKind::Syntax, message, line, column, span }))
+    }
+
+    /// What Cassandra says where Java refuses a value.
+    pub(super) fn failed_with(&self, exception: &str, reason: &str) -> String {
+        let statement = if self.may_hold_secret() { "..." } else { self.text };
+        format!("Failed parsing statement: [{statement}] reason: {exception} {reason}")
+    }
+
+    /// Whether the statement may have a password in it, which no message may show.
+    fn may_hold_secret(&self) -> bool {
+        let kind = |i: usize| self.tokens.get(self.statement_starts + i).map(|token| token.kind);
+        matches!(kind(0), Some(TokenKind::Keyword(Keyword::Create | Keyword::Alter)))
+            && matches!(kind(1), Some(TokenKind::Keyword(Keyword::Role | Keyword::User)))
     }
 
     /// An error that Cassandra's parser words itself, without a place.
@@ -112,6 +128,15 @@ impl Parser<'_> {
         message.push(']');
         message.push_str(if token.end as usize == self.text.len() { ")" } else { "...)" });
     }
+}
+
+/// Whether a token's text may be a password, quotes forgotten perhaps.
+fn may_be_secret(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    matches!(
+        kind,
+        T::String | T::QuotedName | T::Identifier | T::Integer | T::Float | T::Uuid | T::Hex | T::Duration
+    )
 }
 
 /// The text of a token as Cassandra shows it: without its quotes.

@@ -1,5 +1,7 @@
 //! JMX object names, `domain:key=value,...`, as `javax.management.ObjectName` accepts them.
 
+use std::collections::HashSet;
+
 /// Whether a name stands for one bean or for all that match it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectName {
@@ -14,7 +16,7 @@ pub(super) fn object_name(name: &str) -> Option<ObjectName> {
         return None;
     }
     let mut pattern = has_wildcard(domain);
-    let mut keys: Vec<&str> = Vec::new();
+    let mut keys = HashSet::new();
     loop {
         if let Some(rest) = properties.strip_prefix('*')
             && (rest.is_empty() || rest.starts_with(','))
@@ -28,10 +30,9 @@ pub(super) fn object_name(name: &str) -> Option<ObjectName> {
             continue;
         }
         let (key, rest) = properties.split_once('=')?;
-        if key.is_empty() || key.contains([',', ':', '"', '*', '?', '\n']) || keys.contains(&key) {
+        if key.is_empty() || key.contains([',', ':', '"', '*', '?', '\n']) || !keys.insert(key) {
             return None;
         }
-        keys.push(key);
         let length = value_length(rest)?;
         let (value, rest) = rest.split_at_checked(length)?;
         pattern |= has_wildcard(value);

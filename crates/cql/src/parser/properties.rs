@@ -2,22 +2,22 @@
 
 use super::Parser;
 use super::error::Parse;
-use crate::ast::{Expr, ExprKind, Property, PropertyValue, Span};
+use crate::ast::{Expr, ExprKind, Name, Property, PropertyValue, Span};
 use crate::lexer::{Keyword, TokenKind};
 
 impl Parser<'_> {
     pub(super) fn properties(&mut self) -> Parse<Vec<Property>> {
         let mut properties = Vec::new();
         loop {
-            self.property(&mut properties)?;
+            properties.push(self.property()?);
             if !self.accept_keyword(Keyword::And) {
+                self.check_defined_once(&properties)?;
                 return Ok(properties);
             }
         }
     }
 
-    /// Adds a property to those that are there.
-    pub(super) fn property(&mut self, properties: &mut Vec<Property>) -> Parse<()> {
+    pub(super) fn property(&mut self) -> Parse<Property> {
         let name = self.identifier()?;
         self.expect(TokenKind::Equal)?;
         let value = if self.at(TokenKind::OpenBrace) {
@@ -25,12 +25,18 @@ impl Parser<'_> {
         } else {
             PropertyValue::Simple(self.simple_value()?)
         };
-        // A statement has a dozen properties at most that mean something.
-        if properties.iter().any(|p| p.name == name) {
-            return self.refuse(format!("Multiple definitions for property '{}'", name.text), name.span);
+        Ok(Property { name, value })
+    }
+
+    pub(super) fn check_defined_once(&self, properties: &[Property]) -> Parse<()> {
+        let mut names: Vec<&Name> = properties.iter().map(|property| &property.name).collect();
+        names.sort_by_key(|name| &name.text);
+        match names.windows(2).find(|pair| matches!(pair, [a, b] if a.text == b.text)) {
+            Some([_, again]) => {
+                self.refuse(format!("Multiple definitions for property '{}'", again.text), again.span)
+            }
+            _ => Ok(()),
         }
-        properties.push(Property { name, value });
-        Ok(())
     }
 
     fn simple_value(&mut self) -> Parse<String> {

@@ -1,5 +1,7 @@
 //! Roles, users and identities.
 
+use std::mem::discriminant;
+
 use super::Parser;
 use super::error::Parse;
 use crate::ast::{AlterRole, AlterUser, CreateRole, CreateUser, RoleName, RoleOption, Span, Statement};
@@ -102,17 +104,24 @@ impl Parser<'_> {
         if !self.accept_keyword(Keyword::With) {
             return Ok(options);
         }
+        // One of each kind: there are ten at most, however many options there are.
+        let mut seen: Vec<RoleOption> = Vec::new();
         loop {
             let start = self.start();
             let option = self.role_option()?;
-            self.check_repeated(&options, &option, start)?;
+            if let Some(problem) = seen.iter().find_map(|old| conflict(old, &option)) {
+                return self.refuse(problem, self.span_from(start));
+            }
+            if !seen.iter().any(|old| discriminant(old) == discriminant(&option)) {
+                seen.push(option.clone());
+            }
             options.push(option);
             if !self.accept_keyword(Keyword::And) {
                 break;
             }
         }
-        let plain = options.iter().any(|o| matches!(o, RoleOption::Password(_)));
-        let hashed = options.iter().any(|o| matches!(o, RoleOption::HashedPassword(_)));
+        let plain = seen.iter().any(|o| matches!(o, RoleOption::Password(_)));
+        let hashed = seen.iter().any(|o| matches!(o, RoleOption::HashedPassword(_)));
         if plain && hashed {
             let message = "Options 'password' and 'hashed password' are mutually exclusive";
             return self.refuse(message, Span::default());
@@ -166,52 +175,6 @@ impl Parser<'_> {
         Ok(if to { RoleOption::AccessToDatacenters(names) } else { RoleOption::AccessFromCidrs(names) })
     }
 
-    /// Access may be given in several parts, unless one says all; anything else once.
-    fn check_repeated(&self, options: &[RoleOption], new: &RoleOption, start: u32) -> Parse<()> {
-        use RoleOption as R;
-        let same = |o: &&RoleOption| std::mem::discriminant(*o) == std::mem::discriminant(new);
-        let name = match new {
-            R::Password(_) => "PASSWORD",
-            R::HashedPassword(_) => "HASHED_PASSWORD",
-            R::GeneratedPassword => "GENERATED_PASSWORD",
-            R::SuperUser(_) => "SUPERUSER",
-            R::Login(_) => "LOGIN",
-            R::Options(_) => "OPTIONS",
-            R::AccessToAllDatacenters
-            | R::AccessToDatacenters(_)
-            | R::AccessFromAllCidrs
-            | R::AccessFromCidrs(_) => {
-                return self.check_access(options, new, start);
-            }
-        };
-        if options.iter().any(|o| same(&o)) {
-            let message = format!("Multiple definition for property '{name}'");
-            return self.refuse(message, self.span_from(start));
-        }
-        Ok(())
-    }
-
-    fn check_access(&self, options: &[RoleOption], new: &RoleOption, start: u32) -> Parse<()> {
-        use RoleOption as R;
-        let problem = options.iter().find_map(|old| match (old, new) {
-            (R::AccessToAllDatacenters, R::AccessToDatacenters(_)) => Some("All has been set"),
-            (R::AccessFromAllCidrs, R::AccessFromCidrs(_)) => Some("All has been set"),
-            (R::AccessToDatacenters(_), R::AccessToAllDatacenters) => Some("DCs have already been set"),
-            (R::AccessFromCidrs(_), R::AccessFromAllCidrs) => Some("CIDR Groups have already been set"),
-            _ => None,
-        });
-        match problem {
-            None => Ok(()),
-            Some(problem) => {
-                let message = format!(
-                    "Failed parsing statement: [{}] reason: IllegalArgumentException {problem}",
-                    self.text
-                );
-                self.refuse(message, self.span_from(start))
-            }
-        }
-    }
-
     pub(super) fn add_identity(&mut self) -> Parse<Statement> {
         self.advance();
         self.expect_keyword(Keyword::Identity)?;
@@ -222,4 +185,26 @@ impl Parser<'_> {
         let role = RoleName { text: self.identity()? };
         Ok(Statement::AddIdentity { identity, role, if_not_exists })
     }
+}
+
+/// Why `new` cannot follow `old`. Access may be given in several parts, unless one says all; anything else once.
+fn conflict(old: &RoleOption, new: &RoleOption) -> Option<String> {
+    use RoleOption as R;
+    let twice = match (old, new) {
+        (R::AccessToAllDatacenters, R::AccessToDatacenters(_)) => return Some("All has been set".to_owned()),
+        (R::AccessFromAllCidrs, R::AccessFromCidrs(_)) => return Some("All has been set".to_owned()),
+        (R::AccessToDatacenters(_), R::AccessToAllDatacenters) => {
+            return Some("DCs have already been set".to_owned());
+        }
+        (R::AccessFromCidrs(_), R::AccessFromAllCidrs) => {
+            return Some("CIDR Groups have already been set".to_owned());
+        }
+        (R::Password(_), R::Password(_)) => "PASSWORD",
+        (R::HashedPassword(_), R::HashedPassword(_)) => "HASHED_PASSWORD",
+        (R::SuperUser(_), R::SuperUser(_)) => "SUPERUSER",
+        (R::Login(_), R::Login(_)) => "LOGIN",
+        (R::Options(_), R::Options(_)) => "OPTIONS",
+        _ => return None,
+    };
+    Some(format!("Multiple definition for property '{twice}'"))
 }

@@ -3,7 +3,7 @@
 use super::Parser;
 use super::error::Parse;
 use super::names::is_identifier;
-use super::term::{Forest, Tree, is_constant, is_marker};
+use super::term::{Forest, Tree, is_constant};
 use crate::ast::{Arithmetic, CellMeta, Expr, ExprKind, Literal, Name, QualifiedName, Selection, Selector};
 use crate::lexer::{Keyword, TokenKind};
 
@@ -83,18 +83,23 @@ impl Parser<'_> {
 
     /// What is between brackets, and the closing one.
     fn element_or_slice(&mut self, start: u32, of: Tree) -> Parse<Tree> {
-        let height = of.height;
+        let mut height = of.height;
         let of = Box::new(of.expr);
+        let mut term = |p: &mut Self| -> Parse<Box<Expr>> {
+            let Tree { expr, height: own } = p.term_tree()?;
+            height = height.max(own);
+            Ok(Box::new(expr))
+        };
         let kind = if self.accept(TokenKind::Range) {
-            ExprKind::Slice { of, from: None, to: Some(Box::new(self.term()?)) }
+            ExprKind::Slice { of, from: None, to: Some(term(self)?) }
         } else {
-            let first = Box::new(self.term()?);
+            let first = term(self)?;
             if !self.accept(TokenKind::Range) {
                 ExprKind::Element { of, key: first }
             } else if self.at(TokenKind::CloseBracket) {
                 ExprKind::Slice { of, from: Some(first), to: None }
             } else {
-                ExprKind::Slice { of, from: Some(first), to: Some(Box::new(self.term()?)) }
+                ExprKind::Slice { of, from: Some(first), to: Some(term(self)?) }
             }
         };
         self.expect(TokenKind::CloseBracket)?;
@@ -208,7 +213,9 @@ impl Parser<'_> {
                 !is_identifier(next) || next == TokenKind::Keyword(Keyword::As)
             }
             TokenKind::Keyword(Keyword::Per) => !self.keyword_follows(ahead + 1, Keyword::Partition),
-            kind => is_identifier(kind) || is_constant(kind) || is_marker(kind),
+            // Otherwise the colon between a map's key and its value.
+            TokenKind::Colon => is_identifier(self.kind_at(ahead + 1)),
+            kind => is_identifier(kind) || is_constant(kind) || kind == TokenKind::Question,
         }
     }
 

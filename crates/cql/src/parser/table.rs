@@ -111,9 +111,10 @@ impl Parser<'_> {
                 let order = self.parenthesised(Self::clustering_direction)?;
                 options.clustering_order.extend(order);
             } else {
-                self.property(&mut options.properties)?;
+                options.properties.push(self.property()?);
             }
             if !self.accept_keyword(Keyword::And) {
+                self.check_defined_once(&options.properties)?;
                 return Ok(options);
             }
         }

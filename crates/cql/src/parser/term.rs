@@ -42,7 +42,7 @@ impl Parser<'_> {
         Ok(self.sum(true)?.expr)
     }
 
-    fn term_tree(&mut self) -> Parse<Tree> {
+    pub(super) fn term_tree(&mut self) -> Parse<Tree> {
         self.sum(false)
     }
 
@@ -105,7 +105,7 @@ impl Parser<'_> {
     /// An expression from `start` to here whose deepest part has `height`.
     pub(super) fn branch(&self, kind: ExprKind, height: u32, start: u32) -> Parse<Tree> {
         let height = height + 1;
-        self.check_depth(height)?;
+        self.check_height(height)?;
         Ok(Tree { expr: Expr { kind, span: self.span_from(start) }, height })
     }
 
@@ -191,13 +191,18 @@ impl Parser<'_> {
     fn term_starts(&self, ahead: usize) -> bool {
         match self.kind_at(ahead) {
             TokenKind::Open | TokenKind::OpenBracket | TokenKind::OpenBrace => true,
-            kind if is_constant(kind) || is_marker(kind) => true,
-            TokenKind::Keyword(Keyword::Null) => true,
-            kind => {
-                let named = is_identifier(kind) || kind == TokenKind::Keyword(Keyword::Token);
-                named && matches!(self.kind_at(ahead + 1), TokenKind::Open | TokenKind::Dot)
-            }
+            TokenKind::Question | TokenKind::Keyword(Keyword::Null) => true,
+            // Otherwise the colon between a map's key and its value.
+            TokenKind::Colon => is_identifier(self.kind_at(ahead + 1)) && !self.call_starts(ahead + 1),
+            kind => is_constant(kind) || self.call_starts(ahead),
         }
+    }
+
+    /// Whether a name is `ahead` of here that can only be a function's.
+    fn call_starts(&self, ahead: usize) -> bool {
+        let name = self.kind_at(ahead);
+        (is_identifier(name) || name == TokenKind::Keyword(Keyword::Token))
+            && matches!(self.kind_at(ahead + 1), TokenKind::Open | TokenKind::Dot)
     }
 
     /// `(term, ...)`, at least one.
@@ -297,11 +302,9 @@ impl Parser<'_> {
 
     /// Cassandra compares each float it reads with its value as a double, which fails past a double's range.
     fn float_out_of_range<T>(&self, token: Token) -> Parse<T> {
-        let message = format!(
-            "Failed parsing statement: [{}] reason: NumberFormatException Character I is neither a decimal digit \
-             number, decimal point, nor \"e\" notation exponential mark.",
-            self.text
-        );
+        let reason = "Character I is neither a decimal digit number, decimal point, nor \"e\" notation \
+                      exponential mark.";
+        let message = self.failed_with("NumberFormatException", reason);
         self.refuse(message, Span { start: token.start, end: token.end })
     }
 
@@ -333,11 +336,8 @@ impl Parser<'_> {
 
     /// The refusal of an integer that Java could not read.
     pub(super) fn number_out_of_range<T>(&self, token: Token) -> Parse<T> {
-        let message = format!(
-            "Failed parsing statement: [{}] reason: NumberFormatException For input string: \"{}\"",
-            self.text,
-            self.source(token)
-        );
+        let reason = format!("For input string: \"{}\"", self.source(token));
+        let message = self.failed_with("NumberFormatException", &reason);
         self.refuse(message, Span { start: token.start, end: token.end })
     }
 }
@@ -360,8 +360,4 @@ fn literal_kind(token: TokenKind) -> Option<LiteralKind> {
 
 pub(super) fn is_constant(token: TokenKind) -> bool {
     literal_kind(token).is_some()
-}
-
-pub(super) fn is_marker(token: TokenKind) -> bool {
-    matches!(token, TokenKind::Question | TokenKind::Colon)
 }

@@ -24,6 +24,15 @@ fn binding(expr: &Expr) -> Binding {
     }
 }
 
+/// Whether the text of `expr` has a constant for its last word.
+fn ends_in_literal(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::TypeHint { value, .. } => ends_in_literal(value),
+        _ => false,
+    }
+}
+
 /// Writes `expr`, in parentheses where its operator binds less than `least`.
 fn write_operand(f: &mut Formatter<'_>, expr: &Expr, least: Binding) -> fmt::Result {
     if binding(expr) < least { write!(f, "({expr})") } else { expr.fmt(f) }
@@ -76,7 +85,7 @@ impl Display for Expr {
             ExprKind::Field { of, field } => {
                 write_operand(f, of, Binding::Unit)?;
                 // A dot right after a number would be its own.
-                f.write_str(if matches!(of.kind, ExprKind::Literal(_)) { " ." } else { "." })?;
+                f.write_str(if ends_in_literal(of) { " ." } else { "." })?;
                 field.fmt(f)
             }
             ExprKind::Element { of, key } => {

@@ -8,4 +8,8 @@
 )]
 
 mod cassandra_tables;
+mod parse;
+mod parse_limits;
+mod print;
+mod statements;
 mod values;
