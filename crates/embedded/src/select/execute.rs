@@ -166,6 +166,7 @@ impl SelectPlan {
                 reader.slices = &slice;
                 reader.exact_rows = true;
             }
+            check_keys(std::slice::from_ref(&key))?;
             reader.partition(
                 &key,
                 position.and_then(|position| position.clustering.as_deref()),

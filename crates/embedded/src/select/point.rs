@@ -24,16 +24,11 @@ pub(super) struct PointRead {
 impl PointRead {
     /// Appends the serialised partition key.
     pub fn partition_key(&self, entry: &TableEntry, env: &Env<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let start = out.len();
         let mut parts: SmallVec<[Cow<'_, [u8]>; 4]> = SmallVec::new();
         for (column, term) in self.partition.iter().enumerate() {
             parts.push(present(term, &entry.table, column, env)?);
         }
-        partition_key::encode(&parts, out).map_err(key_error)?;
-        if out.len() == start {
-            return Err(Error::invalid("Key may not be empty"));
-        }
-        Ok(())
+        partition_key::encode(&parts, out).map_err(key_error)
     }
 
     /// Appends the row's clustering sort key.

@@ -32,7 +32,7 @@ pub(in crate::select) use relation::undefined_column;
 use relation::{Made, Relations};
 use restriction::{Restriction, name};
 pub use rows::RowKey;
-pub(in crate::select) use rows::{RowSlices, key_error};
+pub(in crate::select) use rows::{RowSlices, check_keys, key_error};
 use set::RestrictionSet;
 pub(in crate::select) use set::answers;
 pub(in crate::select) use token::TokenRange;

@@ -86,18 +86,30 @@ impl Restrictions {
     /// The keys of the partitions that are named by `=` and IN, in the order of their columns' values, each once.
     /// `budget`: bytes that a product of IN lists may take.
     pub fn partition_keys(&self, env: &Env<'_>, budget: usize) -> Result<Vec<Vec<u8>>> {
+        let keys = self.unchecked_partition_keys(env, budget)?;
+        check_keys(&keys)?;
+        Ok(keys)
+    }
+
+    /// As [`Restrictions::partition_keys`], before [`check_keys`].
+    pub(in crate::select) fn unchecked_partition_keys(
+        &self,
+        env: &Env<'_>,
+        budget: usize,
+    ) -> Result<Vec<Vec<u8>>> {
         let mut product = Product::new(budget);
         for restriction in self.partition.iter() {
             let choices = choices(restriction, &self.entry.table, env)?;
             product.multiply(&choices, &self.columns_of(restriction))?;
+            // `IN ()`: what follows is not looked at.
+            if choices.is_empty() {
+                break;
+            }
         }
         let mut found = Vec::new();
         for key in product.finish() {
             let mut bytes = Vec::new();
             partition_key::encode(&key.values, &mut bytes).map_err(key_error)?;
-            if bytes.is_empty() {
-                return Err(Error::invalid("Key may not be empty"));
-            }
             let admitted = match &self.token {
                 Some(token) => token.admits(Token::of(&bytes), env)?,
                 None => true,
@@ -124,6 +136,10 @@ impl Restrictions {
         for restriction in self.clustering.iter() {
             let choices = choices(restriction, &self.entry.table, env)?;
             product.multiply(&choices, &self.columns_of(restriction))?;
+            // `IN ()`: what follows is not looked at.
+            if choices.is_empty() {
+                break;
+            }
         }
         Ok(product.finish())
     }
@@ -154,6 +170,10 @@ impl Restrictions {
             }
             let choices = choices(restriction, &self.entry.table, env)?;
             product.multiply(&choices, &self.columns_of(restriction))?;
+            // `IN ()`: what follows is not looked at.
+            if choices.is_empty() {
+                break;
+            }
             position = restriction.last() + 1;
         }
         Ok(joined(product.finish().iter().map(|key| within(&key.sort_key)).collect()))
@@ -218,6 +238,14 @@ impl Restrictions {
 
     fn columns_of(&self, restriction: &Restriction) -> Vec<&Column> {
         restriction.columns.iter().filter_map(|column| self.entry.table.columns.get(*column)).collect()
+    }
+}
+
+/// Cassandra takes no key without bytes (`QueryProcessor.validateKey`).
+pub(in crate::select) fn check_keys(keys: &[Vec<u8>]) -> Result<()> {
+    match keys.iter().any(Vec::is_empty) {
+        true => Err(Error::invalid("Key may not be empty")),
+        false => Ok(()),
     }
 }
 
