@@ -14,6 +14,7 @@ pub mod golden;
 pub mod run;
 pub mod statement;
 pub mod suite;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 

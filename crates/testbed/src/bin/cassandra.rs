@@ -10,7 +10,11 @@ fn main() -> ExitCode {
     match Cassandra::start(&Default::default()) {
         Ok(cassandra) => {
             println!("{}", cassandra.address());
-            println!("process {}, folder {}; ends with this command's input", cassandra.id(), cassandra.folder().display());
+            println!(
+                "process {}, folder {}; ends with this command's input",
+                cassandra.id(),
+                cassandra.folder().display()
+            );
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
             ExitCode::SUCCESS
         }

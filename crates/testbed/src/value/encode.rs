@@ -24,7 +24,8 @@ fn bytes(kind: &Type, literal: &Literal) -> Result<Vec<u8>> {
         (_, Literal::Raw(bytes)) => Ok(bytes.clone()),
         (_, Literal::Word(word)) if word == "empty" => Ok(Vec::new()),
         // A set written as a list is sent as it stands, unsorted or with an element twice.
-        (Type::List(element) | Type::Set(element), Literal::List(all)) | (Type::Set(element), Literal::Set(all)) => {
+        (Type::List(element) | Type::Set(element), Literal::List(all))
+        | (Type::Set(element), Literal::Set(all)) => {
             let mut out = i32::try_from(all.len())?.to_be_bytes().to_vec();
             all.iter().try_for_each(|one| sized(&mut out, element, one))?;
             Ok(out)

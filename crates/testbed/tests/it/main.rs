@@ -1,5 +1,6 @@
 //! The testbed's own tests, and what holds without Ilium: the cases are well formed and the goldens are true.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod compatibility;
 mod goldens;
 mod processes;
