@@ -22,7 +22,8 @@ impl Term {
         match &self.node {
             Node::Null => Ok(Value::Null),
             Node::Constant(bytes) => Ok(Value::Bytes(Cow::Borrowed(bytes))),
-            Node::Bind(index) => bound(env.binds, *index, &self.result_type),
+            Node::Bind(index) => bound(env.binds, *index, |bytes| checked(&self.result_type, bytes)),
+            Node::BindChoices(index) => bound(env.binds, *index, |bytes| choices(&self.result_type, bytes)),
             Node::Column(column) => Ok(env.row.and_then(|row| row.value(*column)).map(Cow::Borrowed).into()),
             Node::Aggregate(slot) => {
                 Ok(env.aggregates.get(*slot).and_then(Option::as_deref).map(Cow::Borrowed).into())
@@ -223,8 +224,12 @@ fn wrong_type(literal: &str, ty: &CqlType) -> Error {
     Error::internal(format!("a {literal} was compiled for the type {ty}"))
 }
 
-/// The value of a marker: checked, and sets and maps put in order, for drivers may send them in any.
-fn bound<'a>(binds: &'a Binds, index: u16, ty: &CqlType) -> Result<Value<'a>> {
+/// The value of a marker, after `check`.
+fn bound<'a>(
+    binds: &'a Binds,
+    index: u16,
+    check: impl FnOnce(&'a [u8]) -> Result<Cow<'a, [u8]>>,
+) -> Result<Value<'a>> {
     match binds.get(usize::from(index)) {
         None => Err(Error::invalid(format!(
             "Invalid amount of bind variables: {} were given, and number {index} is missing",
@@ -232,11 +237,34 @@ fn bound<'a>(binds: &'a Binds, index: u16, ty: &CqlType) -> Result<Value<'a>> {
         ))),
         Some(Bind::Null) => Ok(Value::Null),
         Some(Bind::Unset) => Ok(Value::Unset),
-        Some(Bind::Value(bytes)) => {
-            value::validate(ty, bytes).map_err(invalid)?;
-            Ok(Value::Bytes(if has_order(ty) { ordered(ty, bytes)? } else { Cow::Borrowed(bytes) }))
-        }
+        Some(Bind::Value(bytes)) => check(bytes).map(Value::Bytes),
     }
+}
+
+/// A valid value, its sets and maps in order, for drivers may send them in any.
+fn checked<'a>(ty: &CqlType, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    value::validate(ty, bytes).map_err(invalid)?;
+    if has_order(ty) { ordered(ty, bytes) } else { Ok(Cow::Borrowed(bytes)) }
+}
+
+/// A list of valid values, each alone: null among them is for the restriction to judge.
+fn choices<'a>(ty: &CqlType, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    let CqlType::List { element: element_type, .. } = ty else {
+        return Err(wrong_type("list of choices", ty));
+    };
+    let mut elements = value::list_elements(bytes).map_err(invalid)?;
+    let mut found = Vec::new();
+    while let Some(element) = elements.next_nullable() {
+        found.push(element.map_err(invalid)?.map(|element| checked(element_type, element)).transpose()?);
+    }
+    if !found.iter().flatten().any(|element| matches!(element, Cow::Owned(_))) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut out = (found.len() as u32).to_be_bytes().to_vec();
+    for element in found {
+        value::push_bytes(&mut out, element.as_deref()).map_err(invalid)?;
+    }
+    Ok(Cow::Owned(out))
 }
 
 /// Whether sets or maps are in it where Cassandra reads them element by element.

@@ -14,6 +14,8 @@ pub struct Receiver {
     pub table: Arc<str>,
     pub name: Arc<str>,
     pub column_type: CqlType,
+    /// It is the list behind `IN ?`: its elements may be null, as no other list's may.
+    pub choices: bool,
 }
 
 impl Receiver {
@@ -29,6 +31,7 @@ impl Receiver {
             table: Arc::clone(&table.name),
             name: name.into(),
             column_type,
+            choices: false,
         }
     }
 
@@ -38,6 +41,7 @@ impl Receiver {
             table: Arc::clone(&self.table),
             name: name.into(),
             column_type,
+            choices: false,
         }
     }
 
@@ -80,7 +84,8 @@ impl Receiver {
     /// `in(c)`: the list behind `c IN ?`.
     pub fn in_list(&self) -> Receiver {
         let element = Arc::new(self.column_type.clone());
-        self.part(format!("in({})", self.name), CqlType::List { element, frozen: true })
+        let list = self.part(format!("in({})", self.name), CqlType::List { element, frozen: true });
+        Receiver { choices: true, ..list }
     }
 
     /// `(a,b)`: the tuple behind `(a, b) = ?`. `None`: there are no receivers.
@@ -95,7 +100,7 @@ impl Receiver {
         let tuple = Receiver::tuple_of(receivers)?;
         let name = format!("in{}", tuple.name);
         let element = Arc::new(tuple.column_type.clone());
-        Some(tuple.part(name, CqlType::List { element, frozen: true }))
+        Some(Receiver { choices: true, ..tuple.part(name, CqlType::List { element, frozen: true }) })
     }
 }
 

@@ -36,6 +36,8 @@ mod number;
 #[cfg(test)]
 mod recorded;
 mod row;
+#[cfg(test)]
+mod tests;
 mod time;
 mod type_name;
 

@@ -20,6 +20,8 @@ pub(super) enum Node {
     /// A literal, encoded.
     Constant(Box<[u8]>),
     Bind(u16),
+    /// The marker behind `IN ?`: a list whose elements may be null.
+    BindChoices(u16),
     Column(usize),
     /// `nullable`: in a selection a list may hold nulls, in a value it may not.
     List {
@@ -98,7 +100,7 @@ impl Term {
     /// The marker, where the term is nothing else.
     pub fn as_bind(&self) -> Option<u16> {
         match self.node {
-            Node::Bind(index) => Some(index),
+            Node::Bind(index) | Node::BindChoices(index) => Some(index),
             _ => None,
         }
     }
@@ -121,7 +123,7 @@ impl Term {
     }
 
     pub fn has_bind(&self) -> bool {
-        self.any(&mut |node| matches!(node, Node::Bind(_)))
+        self.any(&mut |node| matches!(node, Node::Bind(_) | Node::BindChoices(_)))
     }
 
     /// Whether an aggregate's result is part of it.
@@ -170,7 +172,12 @@ impl Term {
             return true;
         }
         match &self.node {
-            Node::Null | Node::Constant(_) | Node::Bind(_) | Node::Column(_) | Node::Aggregate(_) => false,
+            Node::Null
+            | Node::Constant(_)
+            | Node::Bind(_)
+            | Node::BindChoices(_)
+            | Node::Column(_)
+            | Node::Aggregate(_) => false,
             Node::List { parts, .. }
             | Node::Set(parts)
             | Node::Vector(parts)

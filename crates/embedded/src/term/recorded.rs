@@ -33,12 +33,12 @@ const ROW: &str = "INSERT INTO t (k, i, t, s, b, f, d, v, c, x, y, l, st, m, fl,
 /// 2020-09-13, after everything in the row.
 const NOW_MICROS: i64 = 1_600_000_000_000_000;
 
-struct Fixture {
-    schema: Schema,
-    table: Table,
+pub(super) struct Fixture {
+    pub schema: Schema,
+    pub table: Table,
 }
 
-fn fixture() -> Fixture {
+pub(super) fn fixture() -> Fixture {
     let columns: Vec<(&str, &str)> =
         COLUMNS.split(';').map(|column| column.trim().split_once(' ').unwrap()).collect();
     fixture_of(&columns)
@@ -94,7 +94,7 @@ impl RowValues for TestRow<'_> {
 }
 
 /// A table `t` of those columns, the first its key.
-fn table(columns: &[(&str, &str)], user: &Arc<UserType>) -> Table {
+pub(super) fn table(columns: &[(&str, &str)], user: &Arc<UserType>) -> Table {
     let columns = columns.iter().enumerate().map(|(i, (name, ty))| Column {
         name: (*name).into(),
         column_type: CqlType::parse(ty, &|_: &str| Some(Arc::clone(user))).unwrap(),

@@ -26,7 +26,8 @@ impl Compiler<'_> {
             ExprKind::Null => Ok(Term::new(Node::Null, ty.clone())),
             ExprKind::Bind { name, index } => {
                 self.markers.note(*index, name.as_ref(), receiver);
-                Ok(Term::new(Node::Bind(*index), ty.clone()))
+                let node = if receiver.choices { Node::BindChoices(*index) } else { Node::Bind(*index) };
+                Ok(Term::new(node, ty.clone()))
             }
             ExprKind::List(elements) => match ty {
                 CqlType::Vector { dimension, .. } => self.vector(elements, *dimension, receiver),

@@ -63,7 +63,7 @@ pub(super) fn floor(millis: i64, duration: Duration, start: i64) -> Result<i64, 
     if duration.months == 0 {
         return Ok(match step {
             0 => millis,
-            step => millis - millis.wrapping_sub(start).wrapping_rem(step),
+            step => millis.wrapping_sub(millis.wrapping_sub(start).wrapping_rem(step)),
         });
     }
     let months = i64::from(duration.months);
@@ -96,4 +96,60 @@ pub(super) fn floor_time(nanos: i64, duration: Duration) -> Result<i64, String> 
         );
     }
     Ok(if duration.nanos == 0 { nanos } else { nanos - nanos % duration.nanos })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn months(months: i32) -> Duration {
+        Duration { months, days: 0, nanos: 0 }
+    }
+
+    #[test]
+    fn a_month_on_from_its_last_day_is_the_next_ones_last_day() {
+        let day = |year, month, day| days_from_civil(year, month, day) * DAY_MILLIS;
+        assert_eq!(add(day(2020, 1, 31), months(1)), day(2020, 2, 29));
+        assert_eq!(add(day(2021, 1, 31), months(1)), day(2021, 2, 28));
+        assert_eq!(add(day(2020, 3, 31), months(-1)), day(2020, 2, 29));
+        assert_eq!(add(day(2020, 1, 31), months(-2)), day(2019, 11, 30));
+        assert_eq!(add(day(1969, 12, 31), months(14)), day(1971, 2, 28));
+    }
+
+    proptest! {
+        #[test]
+        fn a_floor_is_the_last_multiple_that_is_not_later(
+            millis in 0i64..4_000_000_000_000,
+            start in 0i64..2_000_000_000_000,
+            months in 0i32..30,
+            days in 0i32..40,
+            hours in 0i64..50,
+        ) {
+            let duration = Duration { months, days, nanos: hours * HOUR_NANOS };
+            prop_assume!(start <= millis && duration != Duration::default());
+            let floor = floor(millis, duration, start).unwrap();
+            let at = |count: i32| {
+                let below = Duration { months: 0, days: days * count, nanos: 0 };
+                add(add(start, Duration { months: months * count, days: 0, nanos: 0 }), below)
+                    + i64::from(count) * hours * 3_600_000
+            };
+            let mut count = 0;
+            while at(count + 1) <= millis {
+                count += 1;
+            }
+            prop_assert_eq!(floor, at(count));
+        }
+
+        #[test]
+        fn no_time_or_duration_is_too_large(
+            millis in any::<i64>(), start in any::<i64>(), months in 0i32.., days in 0i32.., nanos in 0i64..,
+        ) {
+            let duration = Duration { months, days, nanos };
+            let _ = floor(millis, duration, start);
+            let _ = floor(i64::MAX, duration, i64::MIN);
+            let _ = add(millis, duration);
+            let _ = add(millis, negate(duration));
+        }
+    }
 }

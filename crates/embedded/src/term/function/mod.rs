@@ -207,6 +207,7 @@ impl Function {
             table: Arc::clone(table),
             name: format!("arg{i}({})", self.full_name().to_lowercase()).into(),
             column_type: self.arguments.get(i)?.clone(),
+            choices: false,
         })
     }
 

@@ -10,7 +10,7 @@ use num_bigint::{BigInt, Sign};
 
 /// How many zeros an operation may write out: shifting a number further means that its exponent was no serious one,
 /// and would take memory and time without bound.
-const MAX_SHIFT: u64 = 1_000_000;
+const MAX_SHIFT: u64 = 100_000;
 
 /// The digits that addition and multiplication keep (Cassandra's `DecimalType.MAX_PRECISION`).
 pub(in crate::term) const MAX_PRECISION: u64 = 10_000;
@@ -157,13 +157,25 @@ impl Decimal {
 
     /// Without zeros at its end, as long as the scale is greater than `least`.
     fn strip(mut self, least: i64) -> Decimal {
-        while i64::from(self.scale) > least && !self.is_zero() {
-            let remainder: BigInt = &self.unscaled % 10;
-            if !is_zero(&remainder) {
-                break;
+        if self.is_zero() {
+            return self;
+        }
+        // In steps of a power of two of zeros, for a number may end in thousands.
+        let mut zeros = self.precision().next_power_of_two().min(MAX_SHIFT.next_power_of_two() / 2);
+        let mut room = i64::from(self.scale) - least;
+        while zeros > 0 && room > 0 {
+            if zeros as i64 <= room
+                && let Ok(power) = power_of_ten(zeros)
+            {
+                let rest: BigInt = &self.unscaled % &power;
+                if is_zero(&rest) {
+                    self.unscaled /= power;
+                    self.scale -= zeros as i32;
+                    room -= zeros as i64;
+                    continue;
+                }
             }
-            self.unscaled /= 10;
-            self.scale -= 1;
+            zeros /= 2;
         }
         self
     }

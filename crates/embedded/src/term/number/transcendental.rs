@@ -4,10 +4,13 @@
 
 use num_bigint::{BigInt, Sign};
 
-use super::decimal::{Decimal, NoResult, Rounding, power_of_ten};
+use super::decimal::{Decimal, MAX_PRECISION, NoResult, Rounding, power_of_ten};
 
 /// Digits computed beyond those wanted, so that the last one is rounded right.
 const GUARD_DIGITS: u64 = 15;
+
+/// No more digits of an operand count than this: twice what a result may have, for some may cancel.
+const MAX_OPERAND_DIGITS: u64 = 2 * MAX_PRECISION;
 
 /// Bits that hold so many decimal digits, and some to spare.
 fn bits_for(digits: u64) -> u64 {
@@ -92,6 +95,7 @@ pub(super) fn exp(power: &Decimal, precision: u64) -> Result<Decimal, NoResult> 
         let scale = i32::try_from(digits).map_err(|_| NoResult("Overflow"))?;
         return Ok(Decimal::new(power_of_ten(digits)?, scale));
     }
+    let power = &power.clone().round(MAX_OPERAND_DIGITS, Rounding::HalfEven)?;
     if i32::try_from(power.to_integer()?).is_err() {
         return Err(NoResult("Overflow"));
     }
@@ -110,6 +114,7 @@ pub(super) fn exp(power: &Decimal, precision: u64) -> Result<Decimal, NoResult> 
 
 /// The natural logarithm of a decimal greater than zero, with so many digits.
 pub(super) fn ln(number: &Decimal, precision: u64) -> Result<Decimal, NoResult> {
+    let number = &number.clone().round(MAX_OPERAND_DIGITS, Rounding::HalfEven)?;
     if number.clone().strip_trailing_zeros() == Decimal::new(BigInt::from(1), 0) {
         return Ok(Decimal::zero());
     }
@@ -132,4 +137,37 @@ pub(super) fn log10(number: &Decimal, precision: u64) -> Result<Decimal, NoResul
     let inner = precision + 2;
     let quotient = ln(number, inner)?.divide_to(&ln(&Decimal::new(BigInt::from(10), 0), inner)?, inner)?;
     quotient.round(precision, Rounding::HalfEven)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_logarithm_undoes_the_exponential(unscaled in -100_000i64..100_000, scale in 0i32..8) {
+            let x = Decimal::new(unscaled.into(), scale.max(2));
+            prop_assume!(!x.is_zero());
+            let back = ln(&exp(&x, 60).unwrap(), 40).unwrap();
+            // The digits that the exponential of a number close to zero loses to the 1 in front.
+            let difference = back.subtract(x).unwrap().abs();
+            prop_assert!(difference.is_zero() || difference.to_double() < 1e-35, "{difference:?}");
+        }
+
+        #[test]
+        fn doubles_agree_in_their_fifteen_digits(x in 1e-300f64..1e300) {
+            let decimal = Decimal::from_double(x).unwrap();
+            let logarithm = ln(&decimal, 20).unwrap().to_double();
+            prop_assert!((logarithm - x.ln()).abs() <= x.ln().abs() * 1e-14 + 1e-15);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_to_write_down_is_refused_and_not_tried() {
+        assert!(exp(&Decimal::from_text("1E+20"), 32).is_err());
+        assert!(exp(&Decimal::from_text("3000000000"), 32).is_err());
+        assert_eq!(exp(&Decimal::from_text("1E-2000000000"), 3).unwrap(), Decimal::new(100.into(), 2));
+        assert!(ln(&Decimal::from_text("1E-2000000000"), 32).is_ok());
+    }
 }
