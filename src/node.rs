@@ -11,6 +11,7 @@ pub struct Node {
 }
 
 impl Node {
+    #[expect(clippy::disallowed_methods, reason = "when the process started, for `system_views`")]
     pub fn at(address: SocketAddr) -> Node {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         Node { address, started }

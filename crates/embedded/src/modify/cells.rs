@@ -184,7 +184,7 @@ impl<'e> Cells<'e, '_> {
             CqlType::List { .. } => {
                 for element in list_elements(bytes).map_err(invalid)? {
                     let element = element.map_err(invalid)?.to_vec();
-                    self.push(operation, Some(position_id(false)), NewState::Live(Cow::Owned(element)));
+                    self.push(operation, Some(position_id(self.env.now_micros, false)), NewState::Live(Cow::Owned(element)));
                 }
             }
             CqlType::Set { element: key, .. } => {
@@ -229,7 +229,7 @@ impl<'e> Cells<'e, '_> {
         let elements: Vec<&[u8]> =
             list_elements(bytes).map_err(invalid)?.collect::<std::result::Result<_, _>>().map_err(invalid)?;
         for element in elements.into_iter().rev() {
-            self.push(operation, Some(position_id(true)), NewState::Live(Cow::Owned(element.to_vec())));
+            self.push(operation, Some(position_id(self.env.now_micros, true)), NewState::Live(Cow::Owned(element.to_vec())));
         }
         Ok(())
     }
@@ -427,7 +427,7 @@ fn key_cell(
 
 /// A list position after (or before) all that were given so far: eight bytes of time and eight that tell processes
 /// apart.
-fn position_id(before: bool) -> Cow<'static, [u8]> {
+fn position_id(now: i64, before: bool) -> Cow<'static, [u8]> {
     static LAST: AtomicI64 = AtomicI64::new(0);
     static PROCESS: LazyLock<[u8; 8]> = LazyLock::new(|| {
         let mut bytes = [0; 8];
@@ -435,9 +435,6 @@ fn position_id(before: bool) -> Cow<'static, [u8]> {
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);
         bytes
     });
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_micros() as i64);
     let next = |last: i64| now.max(last.saturating_add(1));
     let time =
         LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).map_or(now, next);
