@@ -93,10 +93,16 @@ pub fn loses_bytes(ty: &CqlType, bytes: &[u8]) -> bool {
                 if rest.is_empty() {
                     break;
                 }
+                let length = rest.first_chunk::<4>();
                 let value = take_bytes(&mut rest).flatten();
                 count += 1;
                 ends_in_null = value.is_none();
-                if value.is_some_and(|value| loses_bytes(field, value)) {
+                let lost = match value {
+                    Some(value) => loses_bytes(field, value),
+                    // Any negative length says null.
+                    None => length != Some(&[0xff; 4]),
+                };
+                if lost {
                     return true;
                 }
             }

@@ -20,11 +20,21 @@ pub fn read_signed(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((((raw >> 1) as i64) ^ -((raw & 1) as i64), rest))
 }
 
-/// Appends an unsigned integer in the fewest bytes.
-pub fn write_unsigned(value: u64, out: &mut Vec<u8>) {
+/// How many bytes follow the first of the shortest form.
+fn extra_bytes(value: u64) -> u32 {
     let bits = 64 - (value | 1).leading_zeros();
     // Each byte carries seven bits of the value until the ninth, which frees the first of any.
-    let extra = if bits > 56 { 8 } else { (bits - 1) / 7 };
+    if bits > 56 { 8 } else { (bits - 1) / 7 }
+}
+
+/// The length of the shortest form in bytes.
+pub fn unsigned_len(value: u64) -> usize {
+    extra_bytes(value) as usize + 1
+}
+
+/// Appends an unsigned integer in the fewest bytes.
+pub fn write_unsigned(value: u64, out: &mut Vec<u8>) {
+    let extra = extra_bytes(value);
     let marker = !(0xffu64 >> extra) & 0xff;
     for i in (0..=extra).rev() {
         let byte = value.checked_shr(8 * i).unwrap_or(0) as u8;
@@ -66,6 +76,7 @@ mod tests {
             out.clear();
             write_unsigned(value as u64, &mut out);
             prop_assert_eq!(read_unsigned(&out), Some((value as u64, &[][..])));
+            prop_assert_eq!(out.len(), unsigned_len(value as u64));
             out.pop();
             prop_assert_eq!(read_unsigned(&out), None);
         }

@@ -32,6 +32,10 @@ pub(crate) fn take_vector_element<'a>(fixed: Option<usize>, rest: &mut &'a [u8])
         Some(len) => (len, *rest),
         None => {
             let (len, after) = vint::read_unsigned(rest)?;
+            // Cassandra steps over the shortest form of a length whatever form it read, so no other is valid.
+            if rest.len() - after.len() != vint::unsigned_len(len) {
+                return None;
+            }
             (usize::try_from(len).ok()?, after)
         }
     };
