@@ -19,12 +19,18 @@ use crate::{
 /// save what its envelope costs.
 const LEAST_COMPRESSED: usize = 64;
 
+/// A buffer that one large message made longer than this is given back once it is empty, or each of thousands of
+/// connections would keep the longest answer it ever gave. Two full segments fit.
+const KEPT_CAPACITY: usize = 256 * 1024;
+
 /// Encodes messages of one connection into a buffer of its own.
 #[derive(Debug)]
 pub struct FrameWriter {
     version: ProtocolVersion,
     framing: Framing,
     out: BytesMut,
+    /// The most bytes that `out` held since it was new.
+    largest: usize,
 }
 
 #[derive(Debug)]
@@ -50,7 +56,7 @@ enum Framing {
 impl FrameWriter {
     /// A writer of plain envelopes: every connection begins so, and the answer to STARTUP is still written so.
     pub fn new(version: ProtocolVersion) -> FrameWriter {
-        FrameWriter { version, framing: Framing::Envelopes, out: BytesMut::new() }
+        FrameWriter { version, framing: Framing::Envelopes, out: BytesMut::new(), largest: 0 }
     }
 
     pub fn version(&self) -> ProtocolVersion {
@@ -156,6 +162,7 @@ impl FrameWriter {
     /// all of it off) and may write more messages before the rest is sent.
     pub fn ready(&mut self) -> Result<&mut BytesMut, ProtocolError> {
         self.close()?;
+        self.largest = self.largest.max(self.out.len());
         Ok(&mut self.out)
     }
 
@@ -164,10 +171,14 @@ impl FrameWriter {
         header: Header,
         body: impl FnOnce(&mut BytesMut) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
+        if self.out.is_empty() && self.largest > KEPT_CAPACITY {
+            self.out = BytesMut::new();
+            self.largest = 0;
+        }
         match &mut self.framing {
             Framing::Envelopes => put_envelope(&mut self.out, header, body).map(|_| ()),
             Framing::CompressedEnvelopes { compressor, plain } => {
-                plain.clear();
+                empty(plain);
                 body(plain)?;
                 let start = self.out.len();
                 put_compressed(&mut self.out, header, compressor, plain)
@@ -187,7 +198,7 @@ impl FrameWriter {
                     for part in plain.chunks(MAX_PAYLOAD) {
                         segment::encode_lz4_segment(part, false, compressor, &mut self.out)?;
                     }
-                    plain.clear();
+                    empty(plain);
                 }
                 Ok(())
             }
@@ -209,6 +220,15 @@ impl FrameWriter {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Empties a buffer for the next message.
+fn empty(buffer: &mut BytesMut) {
+    if buffer.capacity() > KEPT_CAPACITY {
+        *buffer = BytesMut::new();
+    } else {
+        buffer.clear();
     }
 }
 

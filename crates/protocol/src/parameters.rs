@@ -68,7 +68,7 @@ impl<'a> QueryParameters<'a> {
         self
     }
 
-    /// Decodes into new parameters, in place for the reason `Values::decode_into` gives.
+    /// Decodes into new parameters, in place for the reason `Request::decode` gives.
     #[inline]
     pub(crate) fn decode_into(
         &mut self,

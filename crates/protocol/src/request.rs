@@ -106,23 +106,22 @@ impl<'a> Request<'a> {
             }
             extras.payload = reader.bytes_map()?;
         }
-        let request = Request::decode_message(header.opcode, version, &mut reader)?;
-        Ok((extras, request))
-    }
-
-    fn decode_message(
-        opcode: Opcode,
-        version: ProtocolVersion,
-        reader: &mut Reader<'a>,
-    ) -> Result<Request<'a>, ProtocolError> {
-        Ok(match opcode {
-            Opcode::Execute => Request::Execute(ExecuteRequest::decode(version, reader)?),
+        let reader = &mut reader;
+        let request = match header.opcode {
+            // The two that count go straight into the result: a large struct that is moved right after it was
+            // written in parts stalls the processor.
+            Opcode::Execute => {
+                let mut execute = ExecuteRequest::decode_ids(version, reader)?;
+                execute.parameters.decode_into(reader, version)?;
+                check_page_size(&execute.parameters)?;
+                return Ok((extras, Request::Execute(execute)));
+            }
             Opcode::Query => {
                 let query = reader.long_string()?;
-                let mut request = QueryRequest { query, parameters: QueryParameters::default() };
-                request.parameters.decode_into(reader, version)?;
-                check_page_size(&request.parameters)?;
-                Request::Query(request)
+                let mut query = QueryRequest { query, parameters: QueryParameters::default() };
+                query.parameters.decode_into(reader, version)?;
+                check_page_size(&query.parameters)?;
+                return Ok((extras, Request::Query(query)));
             }
             Opcode::Batch => Request::Batch(BatchRequest::decode(version, reader)?),
             Opcode::Prepare => Request::Prepare(PrepareRequest::decode(version, reader)?),
@@ -134,7 +133,8 @@ impl<'a> Request<'a> {
                 Request::Register(names.into_iter().map(EventType::from_name).collect::<Result<_, _>>()?)
             }
             response => return Err(ProtocolError::UnexpectedMessage(response, "a request")),
-        })
+        };
+        Ok((extras, request))
     }
 
     pub fn opcode(&self) -> Opcode {
@@ -258,17 +258,14 @@ impl<'a> PrepareRequest<'a> {
 
 impl<'a> ExecuteRequest<'a> {
     #[inline]
-    fn decode(
+    fn decode_ids(
         version: ProtocolVersion,
         reader: &mut Reader<'a>,
     ) -> Result<ExecuteRequest<'a>, ProtocolError> {
         let id = reader.short_bytes()?;
         let result_metadata_id =
             if version >= ProtocolVersion::V5 { Some(reader.short_bytes()?) } else { None };
-        let mut request = ExecuteRequest { id, result_metadata_id, parameters: QueryParameters::default() };
-        request.parameters.decode_into(reader, version)?;
-        check_page_size(&request.parameters)?;
-        Ok(request)
+        Ok(ExecuteRequest { id, result_metadata_id, parameters: QueryParameters::default() })
     }
 
     fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), ProtocolError> {

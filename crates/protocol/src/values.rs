@@ -142,8 +142,7 @@ impl Values {
         self.get(index)
     }
 
-    /// Decodes into empty values: in place, since a struct that is moved just after it was written in parts stalls
-    /// the processor, and this runs for every request.
+    /// Decodes into empty values, in place for the reason `Request::decode` gives.
     #[inline]
     pub(crate) fn decode_into(
         &mut self,

@@ -125,6 +125,17 @@ fn what_is_written_while_earlier_bytes_wait_follows_them() {
 }
 
 #[test]
+fn one_large_answer_does_not_leave_a_large_buffer_behind() {
+    let (mut writer, _) = pair(Direction::Response, ProtocolVersion::V5, None);
+    writer.envelope(&sized(5 << 20)).unwrap();
+    let ready = writer.ready().unwrap();
+    assert!(ready.len() > 5 << 20);
+    ready.clear();
+    writer.envelope(&sized(100)).unwrap();
+    assert!(writer.ready().unwrap().capacity() < 1 << 20);
+}
+
+#[test]
 fn startup_is_never_compressed_and_short_bodies_are_left_plain() {
     let (mut writer, mut reader) = pair(Direction::Request, ProtocolVersion::V4, Some(Compression::Lz4));
     let long = "x".repeat(500);
