@@ -61,3 +61,40 @@ pub fn split(key: &[u8], count: usize) -> Result<SmallVec<[&[u8]; 4]>, Partition
     }
     if rest.is_empty() { Ok(parts) } else { Err(PartitionKeyError::Extra(count)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_one_column_is_its_bytes() {
+        let mut key = Vec::new();
+        encode(&[b"abc"], &mut key).unwrap();
+        assert_eq!(key, b"abc");
+        assert_eq!(split(&key, 1).unwrap().as_slice(), [b"abc"]);
+    }
+
+    #[test]
+    fn a_key_of_several_columns_has_each_with_its_length() {
+        let mut key = Vec::new();
+        encode(&[&b"ab"[..], b"", b"c"], &mut key).unwrap();
+        assert_eq!(key, b"\0\x02ab\0\0\0\0\0\x01c\0");
+        assert_eq!(split(&key, 3).unwrap().as_slice(), [&b"ab"[..], b"", b"c"]);
+        assert_eq!(split(&key, 2), Err(PartitionKeyError::Extra(2)));
+        assert_eq!(split(&key, 4), Err(PartitionKeyError::Truncated(3)));
+        for end in 0..key.len() {
+            assert!(split(&key[..end], 3).is_err());
+        }
+    }
+
+    #[test]
+    fn a_key_beyond_64_kib_is_refused_and_leaves_nothing_behind() {
+        let mut key = vec![1];
+        let long = vec![0; MAX_LEN + 1];
+        let error = encode(&[&long], &mut key).unwrap_err();
+        assert_eq!(error.to_string(), "Key length of 65536 is longer than maximum of 65535");
+        assert!(encode(&[&long[..40_000], &long[..40_000]], &mut key).is_err());
+        assert!(encode(&[&long[..1], &long[..]], &mut key).is_err());
+        assert_eq!(key, [1]);
+    }
+}

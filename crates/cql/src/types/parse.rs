@@ -73,7 +73,8 @@ impl CqlType {
 
 impl<'a> TypeReader<'a> {
     fn read(&mut self, depth: usize) -> Result<CqlType, TypeParseError> {
-        if depth > MAX_DEPTH {
+        // Each level may be frozen, which is a level of text but not of the type.
+        if depth > 2 * MAX_DEPTH {
             return Err(TypeParseError::TooDeep(self.text.to_owned()));
         }
         self.skip_blank();
@@ -110,7 +111,7 @@ impl<'a> TypeReader<'a> {
     fn read_parameters(&mut self, constructor: &str, depth: usize) -> Result<CqlType, TypeParseError> {
         let ty = match constructor.to_ascii_lowercase().as_str() {
             "frozen" => {
-                let inner = self.read(depth)?;
+                let inner = self.read(depth + 1)?;
                 if !inner.is_freezable() {
                     return Err(TypeParseError::NotFreezable(inner.to_string()));
                 }
@@ -203,5 +204,54 @@ impl<'a> TypeReader<'a> {
 
     fn expected(&self, expected: &'static str) -> TypeParseError {
         TypeParseError::Syntax { text: self.text.to_owned(), at: self.at, expected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<CqlType, TypeParseError> {
+        CqlType::parse(text, &|name| {
+            (name == "Known \"one\"").then(|| {
+                Arc::new(UserType { keyspace: Arc::from("ks"), name: Arc::from(name), fields: Vec::new() })
+            })
+        })
+    }
+
+    #[test]
+    fn blanks_and_case_of_native_names_do_not_matter() {
+        let ty = parse(" FROZEN < Map<TEXT ,varchar> > ").unwrap();
+        assert_eq!(ty.to_string(), "frozen<map<text, text>>");
+        assert_eq!(parse("\"Known \"\"one\"\"\"").unwrap().to_string(), "\"Known \"\"one\"\"\"");
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_what_was_expected() {
+        for (text, message) in [
+            ("", "type '' is malformed at byte 0: expected a type"),
+            ("list<int", "type 'list<int' is malformed at byte 8: expected '>'"),
+            ("int>", "type 'int>' is malformed at byte 3: expected the end of the type"),
+            ("map<int>", "type 'map<int>' is malformed at byte 7: expected ','"),
+            ("nosuch", "Unknown type nosuch"),
+            (
+                "frozen<int>",
+                "frozen<> is only allowed on collections, tuples, and user-defined types (got int)",
+            ),
+            ("vector<int, 0>", "vectors may only have positive dimensions; given 0"),
+            ("'open", "type ''open' is malformed at byte 0: expected a closing quote"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn nesting_ends_where_the_limit_says() {
+        let nested = |depth: usize| "list<".repeat(depth) + "int" + &">".repeat(depth);
+        assert!(parse(&nested(MAX_DEPTH)).is_ok());
+        for depth in [MAX_DEPTH + 1, 100_000] {
+            assert!(matches!(parse(&nested(depth)), Err(TypeParseError::TooDeep(_))));
+        }
+        assert!(matches!(parse(&"frozen<".repeat(100_000)), Err(_)));
     }
 }

@@ -105,9 +105,10 @@ impl Digits {
 pub fn compare_decimal(a: &[u8], b: &[u8]) -> Ordering {
     if let (Some((scale_a, a)), Some((scale_b, b))) = (a.split_first_chunk::<4>(), b.split_first_chunk::<4>())
         && scale_a == scale_b
-        && let (Some(a), Some(b)) = (small_int(a), small_int(b))
+        && !a.is_empty()
+        && !b.is_empty()
     {
-        return a.cmp(&b);
+        return compare_varint(a, b);
     }
     match (Digits::of(a), Digits::of(b)) {
         (Some(a), Some(b)) => a.sign.cmp(&b.sign).then_with(|| match a.sign {

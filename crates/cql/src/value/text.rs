@@ -21,7 +21,9 @@ pub use date::{date_to_text, parse_date, parse_time, time_to_text};
 pub use duration::Duration;
 pub use inet::{inet_to_text, parse_inet};
 pub use literal::{push_cql_literal, to_cql_literal};
-pub use number::{decimal_to_text, double_to_text, float_to_text, parse_decimal, varint_to_text};
+pub use number::{
+    MAX_NUMBER_LEN, decimal_to_text, double_to_text, float_to_text, parse_decimal, varint_to_text,
+};
 pub use string_form::{from_string, parse_uuid, uuid_to_text};
 pub use timestamp::{parse_timestamp, timestamp_to_text, timestamp_to_text_spaced};
 

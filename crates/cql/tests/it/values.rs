@@ -391,3 +391,13 @@ fn collect_definitions(ty: &CqlType, into: &mut Vec<Arc<UserType>>) {
     }
     ty.parts().for_each(|part| collect_definitions(part, into));
 }
+
+#[test]
+fn a_number_too_long_to_read_quickly_is_refused() {
+    for ty in [CqlType::Varint, CqlType::Decimal] {
+        let longest = "9".repeat(ilium_cql::value::text::MAX_NUMBER_LEN);
+        assert!(from_string(&ty, &longest).is_ok());
+        let error = from_string(&ty, &format!("{longest}9")).unwrap_err();
+        assert!(error.message().contains("bind its bytes"), "{error}");
+    }
+}

@@ -113,10 +113,15 @@ pub(super) fn parse_float(source: &str) -> Option<f32> {
     java_double(source)?.parse().ok()
 }
 
-/// A whole number of any size as `new BigInteger(text)` takes it, in wire form.
+/// The longest text that is read as a `varint` or `decimal`. Reading takes time that grows with the square of the
+/// digits (40 ms for this many), so one statement could otherwise keep a core busy for minutes.
+pub const MAX_NUMBER_LEN: usize = 100_000;
+
+/// A whole number as `new BigInteger(text)` takes it, in wire form.
 pub(crate) fn parse_varint(source: &str) -> Option<Vec<u8>> {
     let digits = source.strip_prefix(['+', '-']).unwrap_or(source);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let too_long = digits.len() > MAX_NUMBER_LEN;
+    if digits.is_empty() || too_long || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     Some(BigInt::parse_bytes(source.as_bytes(), 10)?.to_signed_bytes_be())
@@ -124,6 +129,9 @@ pub(crate) fn parse_varint(source: &str) -> Option<Vec<u8>> {
 
 /// A decimal as `new BigDecimal(text)` takes it, in wire form: the scale, then the unscaled number.
 pub fn parse_decimal(source: &str) -> Result<Vec<u8>, ValueError> {
+    if source.len() > MAX_NUMBER_LEN {
+        return Err(too_long(source));
+    }
     decimal_parts(source)
         .map(|(scale, unscaled)| {
             let mut out = scale.to_be_bytes().to_vec();
@@ -131,6 +139,14 @@ pub fn parse_decimal(source: &str) -> Result<Vec<u8>, ValueError> {
             out
         })
         .ok_or_else(|| ValueError::new(format!("unable to make BigDecimal from '{source}'")))
+}
+
+/// What to say of a number beyond `MAX_NUMBER_LEN`.
+pub(super) fn too_long(source: &str) -> ValueError {
+    ValueError::new(format!(
+        "a number of {} characters is longer than the {MAX_NUMBER_LEN} that are read as text; bind its bytes instead",
+        source.len()
+    ))
 }
 
 fn decimal_parts(source: &str) -> Option<(i32, BigInt)> {

@@ -1,6 +1,6 @@
 //! Text to bytes without a lexical class: Cassandra's `AbstractType.fromString`.
 
-use super::number::{parse_double, parse_float, parse_varint};
+use super::number::{MAX_NUMBER_LEN, parse_double, parse_float, parse_varint, too_long};
 use super::{Duration, parse_date, parse_decimal, parse_hex, parse_inet, parse_time, parse_timestamp};
 use crate::types::CqlType;
 use crate::value::{ValueError, push_bytes, validate};
@@ -55,6 +55,7 @@ fn read(ty: &CqlType, text: &str) -> Result<Vec<u8>, ValueError> {
         CqlType::Bigint | CqlType::Counter => {
             text.parse::<i64>().map(|n| n.to_be_bytes().to_vec()).map_err(|_| unable("long"))
         }
+        CqlType::Varint if text.len() > MAX_NUMBER_LEN => Err(too_long(text)),
         CqlType::Varint => {
             parse_varint(text).ok_or_else(|| ValueError::new(format!("unable to make int from '{text}'")))
         }

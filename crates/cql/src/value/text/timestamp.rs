@@ -13,7 +13,10 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 const MAX_OFFSET_SECONDS: i64 = 18 * 3600;
 
 /// Milliseconds since 1970 of a timestamp's text.
-#[expect(clippy::disallowed_methods, reason = "the word `now` means the moment at which it is read, as in Cassandra")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the word `now` means the moment at which it is read, as in Cassandra"
+)]
 pub fn parse_timestamp(source: &str) -> Result<i64, ValueError> {
     if source.eq_ignore_ascii_case("now") {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
