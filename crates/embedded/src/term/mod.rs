@@ -39,14 +39,12 @@ mod row;
 #[cfg(test)]
 mod tests;
 mod time;
-mod type_name;
 
 pub use compile::Compiler;
 pub use marker::{Markers, Receiver};
 pub use node::{AggregateCall, Selector, Term};
 pub use row::{ElementTimes, RowValues};
 pub use time::next_timeuuid;
-pub use type_name::resolve_type;
 
 use std::borrow::Cow;
 

@@ -12,20 +12,22 @@ mod text;
 mod value;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ilium_cql::CqlType;
-use ilium_cql::ast::{Expr, ExprKind};
+use ilium_cql::ast::{Expr, ExprKind, TypeName};
 use ilium_cql::schema::{Schema, Table};
 use ilium_cql::types::Assignment;
 use ilium_store::{Error, Result};
+
+use crate::catalog::TypeScope;
 
 use super::function::Function;
 use super::marker::{Markers, Receiver};
 use super::node::{AggregateCall, Node, Selector, Term};
 
-pub(super) use text::{operator_sign, type_text};
+pub(super) use text::operator_sign;
 
 /// Compiles the expressions of one statement on one table.
 pub struct Compiler<'a> {
@@ -117,6 +119,16 @@ impl<'a> Compiler<'a> {
     /// As [`Compiler::into_aggregates`], while there may be more to compile.
     pub fn aggregates(&self) -> &[AggregateCall] {
         &self.aggregates
+    }
+
+    /// The type that a hint or a CAST names.
+    fn resolve_type(&self, name: &TypeName) -> Result<CqlType> {
+        let keyspace = &*self.table.keyspace;
+        match self.schema.keyspace(keyspace) {
+            Some(known) => TypeScope { keyspace, types: &known.types }.resolve(name),
+            // The server's own keyspaces may be unknown to a schema and have no types.
+            None => TypeScope { keyspace, types: &BTreeMap::new() }.resolve(name),
+        }
     }
 
     /// The aggregates of the selectors compiled so far, in the order of their slots.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ilium_cql::ast::{Expr, TypeName};
+use ilium_cql::ast::Expr;
 use ilium_cql::schema::ColumnKind;
 use ilium_cql::{CqlType, UserType};
 use ilium_store::{Error, Result};
@@ -12,13 +12,8 @@ use super::{Compiler, value};
 use crate::term::function::Function;
 use crate::term::marker::Receiver;
 use crate::term::node::{AggregateCall, Node, Selector, Term};
-use crate::term::type_name::resolve_type;
 
 impl Compiler<'_> {
-    pub(super) fn resolve_type(&self, name: &TypeName) -> Result<CqlType> {
-        resolve_type(name, &self.table.keyspace, self.schema)
-    }
-
     pub(super) fn build(
         &mut self,
         selectable: Selectable<'_>,

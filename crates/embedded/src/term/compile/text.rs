@@ -14,25 +14,34 @@ pub(super) fn literal_text(literal: &Literal) -> String {
     }
 }
 
-/// A type as it was written; user-defined ones with the keyspace they are looked up in.
-pub(in crate::term) fn type_text(name: &TypeName, keyspace: &str) -> String {
-    let text = |name: &TypeName| type_text(name, keyspace);
-    match name {
-        TypeName::Native(name) => name.clone(),
+/// A type as it was written; user-defined ones with the keyspace they are looked up in, and what is inside something
+/// frozen frozen too.
+pub(super) fn type_text(name: &TypeName, keyspace: &str) -> String {
+    text_within(name, keyspace, false)
+}
+
+fn text_within(name: &TypeName, keyspace: &str, frozen: bool) -> String {
+    let text = |name: &TypeName| text_within(name, keyspace, frozen);
+    let shown = match name {
+        TypeName::Native(name) => return name.clone(),
+        TypeName::Custom(class) => return format!("'{class}'"),
+        TypeName::Frozen(inner) => return text_within(inner, keyspace, true),
+        TypeName::Vector(element, dimension) => {
+            return format!("vector<{}, {dimension}>", text_within(element, keyspace, false));
+        }
+        TypeName::Tuple(fields) => {
+            let fields: Vec<String> = fields.iter().map(|field| text_within(field, keyspace, true)).collect();
+            return format!("tuple<{}>", fields.join(", "));
+        }
         TypeName::List(element) => format!("list<{}>", text(element)),
         TypeName::Set(element) => format!("set<{}>", text(element)),
         TypeName::Map(key, value) => format!("map<{}, {}>", text(key), text(value)),
-        TypeName::Tuple(fields) => {
-            format!("tuple<{}>", fields.iter().map(text).collect::<Vec<_>>().join(", "))
-        }
-        TypeName::Vector(element, dimension) => format!("vector<{}, {dimension}>", text(element)),
-        TypeName::Frozen(inner) => format!("frozen<{}>", text(inner)),
         TypeName::User(name) => {
             let keyspace = name.keyspace.as_ref().map_or(keyspace, |keyspace| keyspace.text.as_str());
             format!("{keyspace}.{}", name.name.text)
         }
-        TypeName::Custom(class) => format!("'{class}'"),
-    }
+    };
+    if frozen { format!("frozen<{shown}>") } else { shown }
 }
 
 /// `name` or `keyspace.name`, without quotes.
