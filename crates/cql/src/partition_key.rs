@@ -20,24 +20,24 @@ pub enum PartitionKeyError {
     Extra(usize),
 }
 
-/// Appends the key made of `components` to `out`.
+/// Appends the key made of `components` to `out`, or leaves `out` as it was.
 pub fn encode<C: AsRef<[u8]>>(components: &[C], out: &mut Vec<u8>) -> Result<(), PartitionKeyError> {
-    let start = out.len();
+    let bytes: usize = components.iter().map(|component| component.as_ref().len()).sum();
+    let len = if components.len() == 1 { bytes } else { bytes + 3 * components.len() };
+    if len > MAX_LEN {
+        return Err(PartitionKeyError::TooLong(len));
+    }
+    out.reserve(len);
     if let [only] = components {
         out.extend_from_slice(only.as_ref());
-    } else {
-        for component in components {
-            let bytes = component.as_ref();
-            let len = u16::try_from(bytes.len()).map_err(|_| PartitionKeyError::TooLong(bytes.len()))?;
-            out.extend_from_slice(&len.to_be_bytes());
-            out.extend_from_slice(bytes);
-            out.push(0);
-        }
+        return Ok(());
     }
-    let len = out.len() - start;
-    if len > MAX_LEN {
-        out.truncate(start);
-        return Err(PartitionKeyError::TooLong(len));
+    for component in components {
+        let bytes = component.as_ref();
+        // Shorter than the whole, which is checked.
+        out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        out.extend_from_slice(bytes);
+        out.push(0);
     }
     Ok(())
 }

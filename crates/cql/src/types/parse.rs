@@ -252,6 +252,6 @@ mod tests {
         for depth in [MAX_DEPTH + 1, 100_000] {
             assert!(matches!(parse(&nested(depth)), Err(TypeParseError::TooDeep(_))));
         }
-        assert!(matches!(parse(&"frozen<".repeat(100_000)), Err(_)));
+        assert!(parse(&"frozen<".repeat(100_000)).is_err());
     }
 }
