@@ -26,7 +26,7 @@ pub struct Schema {
 pub struct Keyspace {
     pub name: Arc<str>,
     pub durable_writes: bool,
-    /// `class` first, as written; reported back unchanged.
+    /// `class`, the strategy's full Java name, and its options as they were written.
     pub replication: BTreeMap<String, String>,
     /// A keyspace of the server's own views, with no stored rows (`system_views`, `system_virtual_schema`).
     pub is_virtual: bool,

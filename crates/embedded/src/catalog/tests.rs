@@ -261,6 +261,88 @@ fn values_that_a_later_version_adds_are_passed_over() {
     assert_eq!(after.schema, fixture.catalog.current().schema);
 }
 
+/// A stored schema as text: a line each of what a key names and its JSON, the version apart.
+fn stored_values(text: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, json) = line.split_once(' ').unwrap();
+            let name = match (name.strip_prefix("table/"), name.strip_prefix("keyspace/")) {
+                (Some(number), _) => {
+                    [b"table/".as_slice(), &number.parse::<u32>().unwrap().to_be_bytes()].concat()
+                }
+                (_, Some(_)) => [name.as_bytes(), &[0]].concat(),
+                _ => name.as_bytes().to_vec(),
+            };
+            ([&[0; 4], name.as_slice()].concat(), [&[0; 8], json.as_bytes()].concat())
+        })
+        .collect()
+}
+
+#[test]
+fn a_folder_of_format_1_opens() {
+    let values = stored_values(include_str!("stored_format_1.txt"));
+    let store = Fixture::new().store;
+    let mut batch = Batch::new();
+    batch.drop_prefix(b"");
+    values.iter().for_each(|(key, value)| batch.put(key, value));
+    store.commit(batch).wait().unwrap();
+    let catalog = Catalog::open(&store.view(), "datacenter1").unwrap().catalog;
+    let snapshot = catalog.current();
+    let t = snapshot.table("ks", "t").unwrap();
+    assert_eq!((t.number, t.partition_key_len, t.clustering_len), (16, 2, 2));
+    let names: Vec<_> = t.table.columns.iter().map(|c| format!("{} {}", c.name, c.column_type)).collect();
+    assert_eq!(
+        names,
+        [
+            "a int",
+            "b text",
+            "c timeuuid",
+            "d int",
+            "s set<int>",
+            "Odd \"name frozen<tuple<int, frozen<zz>>>",
+            "u zz",
+            "v frozen<aa>",
+            "x int"
+        ]
+    );
+    assert_eq!(t.cell_ids, [0, 0, 0, 0, 1, 2, 3, 4, 6]);
+    assert_eq!(t.dropped_cells(), [5]);
+    assert!(t.table.columns[2].descending && !t.table.columns[3].descending);
+    let indexes: Vec<_> =
+        t.indexes.iter().map(|i| (&*i.name, i.number & !(1 << 31), i.column, i.ready)).collect();
+    assert_eq!(
+        indexes,
+        [("Upper", 19, 4, false), ("t_Oddname_idx", 18, 5, false), ("t_v_idx", 17, 7, false)]
+    );
+    assert_eq!(t.table.options.comment, "it's {\"odd\"}");
+    assert_eq!(t.table.dropped_columns["w"].dropped_time, 1_700_000_000_000_000);
+    assert!(snapshot.table("ks", "cs").unwrap().table.flags.dense);
+    let keyspace = snapshot.schema.keyspace("ks").unwrap();
+    assert_eq!((keyspace.durable_writes, &*keyspace.replication["eu"]), (false, "2"));
+    assert_eq!(snapshot.schema.keyspace("system_auth").unwrap().replication["replication_factor"], "3");
+}
+
+#[test]
+fn unqualified_names_are_in_the_current_keyspace() {
+    let fixture = Fixture::new();
+    fixture.ok("create keyspace ks with replication = {'class':'SimpleStrategy','replication_factor':1}");
+    let change = |statement: &str, keyspace| {
+        let pending = fixture.catalog.change(&ilium_cql::parse(statement).unwrap(), keyspace, 0)?;
+        fixture.store.commit(pending.batch().clone()).wait().unwrap();
+        Ok::<_, Error>(pending.publish())
+    };
+    for statement in
+        ["create table t (k int primary key, v int)", "create type ty (a int)", "create index on t (v)"]
+    {
+        let missing = change(statement, None).unwrap_err();
+        assert!(missing.message.starts_with("No keyspace has been specified."), "{statement}: {missing}");
+        assert!(change(statement, Some("ks")).unwrap().change.is_some(), "{statement}");
+    }
+    assert!(change("drop index t_v_idx", Some("ks")).unwrap().change.is_some());
+    assert_eq!(change("drop table ks.t", Some("other")).unwrap().dropped.len(), 1);
+}
+
 /// Statements that make sense together often enough.
 fn statement() -> impl Strategy<Value = String> {
     let table = prop_oneof![Just("t1"), Just("t2")];
