@@ -9,6 +9,7 @@ const DROP: u8 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     ops: Vec<u8>,
+    drops: bool,
 }
 
 impl Batch {
@@ -28,6 +29,7 @@ impl Batch {
     /// Removes every key that starts with `prefix` and was committed before, whatever its write time; the empty
     /// prefix removes all. Costs the same for one key as for a billion.
     pub fn drop_prefix(&mut self, prefix: &[u8]) {
+        self.drops = true;
         self.ops.push(DROP);
         put_bytes(&mut self.ops, prefix);
     }
@@ -40,6 +42,10 @@ impl Batch {
     /// Bytes this batch takes in the log.
     pub fn bytes(&self) -> usize {
         self.ops.len()
+    }
+
+    pub(crate) fn drops(&self) -> bool {
+        self.drops
     }
 
     pub(crate) fn encoded(&self) -> &[u8] {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::RwLockWriteGuard;
 
@@ -19,6 +20,8 @@ use super::{Batch, Durability, Merge, StorageError};
 
 /// A record is closed past this many bytes: what is written in one go, and held up by one sync.
 const RECORD_BYTES: usize = 1 << 20;
+/// How long a write waits at most before it looks again whether the deletion it is older than is gone.
+const BARRIER_POLL: Duration = Duration::from_millis(1);
 
 pub(crate) struct Committer {
     shared: Arc<Shared>,
@@ -101,9 +104,10 @@ impl Committer {
     fn write(&mut self, record: &[(Batch, Acknowledge)]) -> Result<(), StorageError> {
         let shared = Arc::clone(&self.shared);
         shared.check_broken()?;
-        shared.check_space()?;
-        self.wait_for_memory()?;
         let bytes: usize = record.iter().map(|(batch, _)| batch.bytes()).sum();
+        // Twice: they go to the log now and to a table later.
+        shared.check_space(2 * bytes as u64)?;
+        self.wait_for_memory()?;
         if !self.log.has_room(bytes) {
             self.rotate(bytes)?;
         }
@@ -113,6 +117,10 @@ impl Committer {
         if shared.options.durability == Durability::Group {
             self.sync()?;
             self.mark();
+        } else if record.iter().any(|(batch, _)| batch.drops()) {
+            // The manifest may tell of the drop before the log is synced next, and what came before it must not be
+            // lost then.
+            keeper::sync_now(&shared)?;
         }
         Ok(())
     }
@@ -134,7 +142,7 @@ impl Committer {
     fn mark(&mut self) {
         if self.log.has_room(0)
             && self.shared.check_broken().is_ok()
-            && let Err(error) = self.log.append(std::iter::empty(), self.shared.log_synced())
+            && let Err(error) = self.log.mark(self.shared.log_synced())
         {
             tracing::warn!(%error, "the log does not say how far it is on disk");
         }
@@ -153,6 +161,11 @@ impl Committer {
         let mut state = shared.state.write();
         let mut dropped = false;
         for (batch, _) in record {
+            while state.barrier > i64::MIN && oldest(batch, &*shared.merge) <= state.barrier {
+                drop(state);
+                shared.changed.wait_for(&mut shared.flow.lock(), BARRIER_POLL);
+                state = shared.state.write();
+            }
             dropped |= state.apply(batch.encoded(), &*shared.merge, &mut self.scratch);
             // Lets a reader in that waits; none waits longer than one batch takes.
             RwLockWriteGuard::bump(&mut state);
@@ -225,10 +238,21 @@ impl Committer {
     /// At a clean end even a periodic store has everything on disk.
     fn close(&mut self) {
         if self.shared.log_synced() < self.shared.log_end() {
-            keeper::sync_rest(&self.shared);
-            self.mark();
+            match keeper::sync_now(&self.shared) {
+                Ok(()) => self.mark(),
+                Err(error) => tracing::error!(%error, "the end of the log may not be on disk"),
+            }
         }
     }
+}
+
+/// A lower bound of the write times in a batch.
+fn oldest(batch: &Batch, merge: &dyn Merge) -> i64 {
+    let times = Ops::new(batch.encoded()).flatten().filter_map(|op| match op {
+        Op::Put { key, value } => Some(merge.oldest(key, value)),
+        Op::Drop { .. } => None,
+    });
+    times.min().unwrap_or(i64::MAX)
 }
 
 impl State {
@@ -238,7 +262,9 @@ impl State {
         for op in Ops::new(ops).flatten() {
             match op {
                 Op::Put { key, value } => {
-                    self.oldest = self.oldest.min(merge.oldest(key, value));
+                    let oldest = merge.oldest(key, value);
+                    self.oldest = self.oldest.min(oldest);
+                    self.oldest_arrived = self.oldest_arrived.min(oldest);
                     self.tree.put(key, value, merge, scratch);
                 }
                 Op::Drop { prefix } => {
@@ -252,6 +278,13 @@ impl State {
     }
 
     pub fn empty(rest: Arc<Rest>, first_segment: u32) -> Self {
-        Self { tree: Tree::default(), oldest: i64::MAX, first_segment, rest }
+        Self {
+            tree: Tree::default(),
+            oldest: i64::MAX,
+            oldest_arrived: i64::MAX,
+            barrier: i64::MIN,
+            first_segment,
+            rest,
+        }
     }
 }

@@ -57,6 +57,10 @@ pub enum StorageError {
     )]
     NewerFormat { file: PathBuf, found: u32, known: u32 },
 
+    /// A checkpoint goes into a folder of its own.
+    #[error("the folder {folder} is not empty; name one that is, or that does not exist yet")]
+    NotEmpty { folder: PathBuf },
+
     /// There are no files to copy.
     #[error("a store in memory has no files: start with a data folder to take checkpoints")]
     InMemory,
@@ -73,16 +77,5 @@ impl StorageError {
 
     pub(crate) fn damaged(file: &Path, offset: u64, what: impl Into<String>) -> Self {
         Self::Damaged { file: file.to_path_buf(), offset, what: what.into() }
-    }
-
-    /// Whether the disk had no room left.
-    pub(crate) fn is_disk_full(&self) -> bool {
-        match self {
-            Self::DiskFull { .. } => true,
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            _ => false,
-        }
     }
 }

@@ -1,14 +1,15 @@
 //! Flushing: a frozen tree becomes a run of tables.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::layers::{Frozen, Hidden, Layer, Placed, hiding};
+use super::StorageError;
+use super::layers::{Frozen, Layer, hiding, placed};
 use super::log::segment_path;
 use super::shared::Shared;
 use super::table::{Finished, Table, TableWriter};
-use super::{Merge, StorageError};
 
 /// How long to wait after a failed flush, for one when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
@@ -47,10 +48,38 @@ pub(crate) fn run(shared: &Shared) {
     }
 }
 
+/// Has what is in memory written out, and waits for it.
+pub(crate) fn flush_now(shared: &Shared) -> Result<(), StorageError> {
+    let ticket = {
+        let mut flow = shared.flow.lock();
+        flow.flush_error = None;
+        flow.freezes_wanted += 1;
+        flow.freezes_wanted
+    };
+    shared.nudge(|queue| queue.look = true);
+    let mut flow = shared.flow.lock();
+    let mut target = None;
+    loop {
+        if flow.freezes_done >= ticket && target.is_none() {
+            target = Some(flow.frozen);
+        }
+        if target.is_some_and(|target| flow.flushed >= target) {
+            return Ok(());
+        }
+        if let Some(error) = &flow.flush_error {
+            return Err(error.clone());
+        }
+        if flow.closing {
+            return Err(StorageError::Closed);
+        }
+        shared.changed.wait(&mut flow);
+    }
+}
+
 /// Writes the frozen tree, then lets go of its part of the log.
 fn flush(shared: &Shared) -> Result<(), StorageError> {
     let Some(frozen) = shared.state.read().rest.frozen().cloned() else { return Ok(()) };
-    let mut output = Output::new(shared);
+    let mut output = Output::new(shared, &shared.folder);
     for page in frozen.tree.leaves() {
         if shared.flow.lock().closing {
             return Err(StorageError::Closed);
@@ -61,7 +90,7 @@ fn flush(shared: &Shared) -> Result<(), StorageError> {
             }
         }
     }
-    let run = output.finish()?;
+    let tables = open_tables(shared, &output.finish()?)?;
     shared.replace_layers(|rest| {
         let mut layers = Vec::with_capacity(rest.layers.len() + 1);
         for layer in &rest.layers {
@@ -69,8 +98,7 @@ fn flush(shared: &Shared) -> Result<(), StorageError> {
                 Layer::Frozen(Frozen { first_segment, hidden, .. })
                     if *first_segment == frozen.first_segment =>
                 {
-                    layers
-                        .extend(place(&run, hidden.iter().filter(|prefix| !frozen.hidden.contains(prefix))));
+                    layers.extend(Layer::run(placed(&tables, &frozen.hidden, hidden).into_iter()));
                 }
                 other => layers.push(other.clone()),
             }
@@ -87,27 +115,29 @@ fn flush(shared: &Shared) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// New tables as a run, less the prefixes dropped since they were begun; `None` if nothing is left.
-pub(crate) fn place<'a>(run: &[Arc<Table>], dropped: impl Iterator<Item = &'a Box<[u8]>>) -> Option<Layer> {
-    let mut placed: Vec<Placed> =
-        run.iter().map(|table| Placed { table: Arc::clone(table), hidden: Hidden::default() }).collect();
-    for prefix in dropped {
-        placed = placed.iter().filter_map(|table| table.without_prefix(prefix)).collect();
-    }
-    (!placed.is_empty()).then(|| Layer::Run(placed.into()))
+/// Opens tables just written.
+pub(crate) fn open_tables(shared: &Shared, finished: &[Finished]) -> Result<Vec<Arc<Table>>, StorageError> {
+    let Shared { folder, options, cache, .. } = shared;
+    let open = |&finished: &Finished| Table::open(&options.disk, folder, finished, cache).map(Arc::new);
+    finished.iter().map(open).collect()
 }
 
 /// Writes entries in key order to tables of limited size.
 pub(crate) struct Output<'a> {
     shared: &'a Shared,
-    merge: &'a dyn Merge,
+    folder: &'a Path,
     writer: Option<TableWriter<'a>>,
     finished: Vec<Finished>,
+    /// Bytes written when somebody last looked.
+    seen: u64,
 }
 
+/// A writer looks up from its work every so many bytes: some milliseconds.
+const LOOK_UP_EVERY: u64 = 256 << 10;
+
 impl<'a> Output<'a> {
-    pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, merge: &*shared.merge, writer: None, finished: Vec::new() }
+    pub fn new(shared: &'a Shared, folder: &'a Path) -> Self {
+        Self { shared, folder, writer: None, finished: Vec::new(), seen: 0 }
     }
 
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
@@ -115,7 +145,7 @@ impl<'a> Output<'a> {
             Some(writer) => writer,
             None => {
                 let id = self.shared.next_table.fetch_add(1, Ordering::Relaxed);
-                let writer = TableWriter::create(self.shared.disk(), &self.shared.folder, id, self.merge)?;
+                let writer = TableWriter::create(self.shared.disk(), self.folder, id, &*self.shared.merge)?;
                 self.writer.insert(writer)
             }
         };
@@ -128,16 +158,31 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// The tables, durable and open.
-    pub fn finish(mut self) -> Result<Vec<Arc<Table>>, StorageError> {
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        let finished: u64 = self.finished.iter().map(|finished| finished.size).sum();
+        finished + self.writer.as_ref().map_or(0, TableWriter::bytes)
+    }
+
+    /// Whether enough was written since the last `true` to look up.
+    pub fn take_written(&mut self) -> bool {
+        let bytes = self.bytes();
+        let look_up = bytes >= self.seen + LOOK_UP_EVERY;
+        if look_up {
+            self.seen = bytes;
+        }
+        look_up
+    }
+
+    /// The tables, durable with their names.
+    pub fn finish(mut self) -> Result<Vec<Finished>, StorageError> {
         if let Some(last) = self.writer.take() {
             self.finished.push(last.finish()?);
         }
-        let Shared { folder, options, cache, .. } = self.shared;
         if !self.finished.is_empty() {
-            options.disk.sync_dir(folder).map_err(|error| StorageError::io("sync", folder, error))?;
+            let synced = self.shared.disk().sync_dir(self.folder);
+            synced.map_err(|error| StorageError::io("sync", self.folder, error))?;
         }
-        let open = |&finished: &Finished| Table::open(&options.disk, folder, finished, cache).map(Arc::new);
-        self.finished.iter().map(open).collect()
+        Ok(self.finished)
     }
 }

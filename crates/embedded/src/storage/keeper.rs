@@ -82,9 +82,10 @@ pub(crate) fn run(shared: &Shared) {
     }
 }
 
-/// Syncs what the committer has not synced, at the end of the store's life.
-pub(crate) fn sync_rest(shared: &Shared) {
+/// Puts everything written so far on disk, out of turn.
+pub(crate) fn sync_now(shared: &Shared) -> Result<(), StorageError> {
     sync_all(shared, &mut shared.files.lock());
+    shared.check_broken()
 }
 
 fn make_spare(shared: &Shared, files: &mut MutexGuard<'_, LogFiles>) -> Result<(), StorageError> {
@@ -116,9 +117,9 @@ fn sync_all(shared: &Shared, files: &mut MutexGuard<'_, LogFiles>) {
         shared.nudge(|queue| queue.mark = true);
         true
     });
-    if synced {
-        // The last one is still in use; new ones are added behind it.
-        files.unsynced.drain(..segments.len().saturating_sub(1));
+    // The last one was still in use.
+    if synced && let Some(last) = segments.last() {
+        files.unsynced.retain(|segment| segment.header.number >= last.header.number);
     }
 }
 

@@ -49,18 +49,24 @@ pub(crate) type Place = (Arc<Page>, usize);
 impl Rest {
     /// The same with every key of `prefix` gone.
     pub fn without_prefix(&self, prefix: &[u8]) -> Self {
-        let layers = self.layers.iter().filter_map(|layer| match layer {
+        let layers = self.layers.iter().map(|layer| match layer {
             Layer::Frozen(frozen) => {
-                let hidden = hide(&frozen.hidden, prefix);
-                Some(Layer::Frozen(Frozen { hidden, ..frozen.clone() }))
+                Layer::Frozen(Frozen { hidden: hide(&frozen.hidden, prefix), ..frozen.clone() })
             }
             Layer::Run(tables) => {
-                let tables: Arc<[Placed]> =
-                    tables.iter().filter_map(|table| table.without_prefix(prefix)).collect();
-                (!tables.is_empty()).then_some(Layer::Run(tables))
+                Layer::Run(tables.iter().map(|table| table.without_prefix(prefix)).collect())
             }
         });
         Self { merge: Arc::clone(&self.merge), layers: layers.collect() }
+    }
+
+    /// The layers without the tables of which nothing is left.
+    pub fn pruned(&self) -> Vec<Layer> {
+        let layers = self.layers.iter().filter_map(|layer| match layer {
+            Layer::Frozen(_) => Some(layer.clone()),
+            Layer::Run(tables) => Layer::run(tables.iter().filter(|placed| !placed.is_gone()).cloned()),
+        });
+        layers.collect()
     }
 
     pub fn frozen(&self) -> Option<&Frozen> {
@@ -83,18 +89,22 @@ impl Rest {
 }
 
 impl Placed {
-    /// `None` if nothing of the table is left.
-    pub fn without_prefix(&self, prefix: &[u8]) -> Option<Self> {
+    fn without_prefix(&self, prefix: &[u8]) -> Self {
         let summary = &self.table.summary;
-        if summary.first_key.starts_with(prefix) && summary.last_key.starts_with(prefix) {
-            return None;
-        }
-        // The last key that could be under the prefix need not be known: a prefix after the first key and not after
-        // the last, or one the first key is under, touches the table.
         let apart = summary.last_key.as_slice() < prefix
             || (summary.first_key.as_slice() > prefix && !summary.first_key.starts_with(prefix));
         let hidden = if apart { Arc::clone(&self.hidden) } else { hide(&self.hidden, prefix) };
-        Some(Self { table: Arc::clone(&self.table), hidden })
+        Self { table: Arc::clone(&self.table), hidden }
+    }
+
+    /// Whether all keys of the table are hidden by one prefix.
+    fn is_gone(&self) -> bool {
+        let summary = &self.table.summary;
+        hiding(&self.hidden, &summary.first_key).is_some_and(|prefix| summary.last_key.starts_with(prefix))
+    }
+
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.table.overlaps(&other.table.summary.first_key, &other.table.summary.last_key)
     }
 
     pub fn listed(&self) -> Listed {
@@ -103,6 +113,12 @@ impl Placed {
 }
 
 impl Layer {
+    /// A run of tables; `None` if there are none.
+    pub fn run(tables: impl Iterator<Item = Placed>) -> Option<Self> {
+        let tables: Arc<[Placed]> = tables.collect();
+        (!tables.is_empty()).then_some(Self::Run(tables))
+    }
+
     /// Hands the layer's value for `key` to `add`, if there is one.
     pub fn get(
         &self,
@@ -180,6 +196,16 @@ impl Layer {
             }
         }
     }
+}
+
+/// New tables in their place, less the prefixes that are hidden now and were not when they were begun.
+pub(crate) fn placed(tables: &[Arc<Table>], before: &Hidden, now: &Hidden) -> Vec<Placed> {
+    let dropped: Vec<&Box<[u8]>> = now.iter().filter(|prefix| !before.contains(prefix)).collect();
+    let place = |table: &Arc<Table>| {
+        let placed = Placed { table: Arc::clone(table), hidden: Hidden::default() };
+        dropped.iter().fold(placed, |placed, prefix| placed.without_prefix(prefix))
+    };
+    tables.iter().map(place).filter(|placed| !placed.is_gone()).collect()
 }
 
 /// The dropped prefix that `key` is under, if any.

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use super::batch::{Op, Ops};
 use super::layers::Rest;
 use super::tree::Tree;
-use super::{Batch, Commit, Io, Merge, Purged, Shadow, StorageError, Store, View};
+use super::{Batch, Commit, Io, Merge, Purged, ScrubReport, Shadow, Stats, StorageError, Store, View};
 
 /// How often garbage is looked for. A pass costs a fraction of a second a million rows.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -130,6 +130,15 @@ impl Store for MemoryStore {
 
     fn checkpoint(&self, _folder: &Path) -> Result<(), StorageError> {
         Err(StorageError::InMemory)
+    }
+
+    fn scrub(&self) -> Result<ScrubReport, StorageError> {
+        Ok(ScrubReport::default())
+    }
+
+    fn stats(&self) -> Stats {
+        let tree = self.shared.tree.read();
+        Stats { memory_bytes: tree.bytes() as u64, memory_entries: tree.len() as u64, ..Stats::default() }
     }
 }
 

@@ -13,6 +13,7 @@ mod batch;
 mod cache;
 mod commit;
 mod committer;
+mod compact;
 mod disk;
 mod encode;
 mod error;
@@ -25,10 +26,12 @@ mod memory;
 mod options;
 mod page;
 mod range;
+mod rewrite;
 mod shared;
 mod store;
 mod table;
 mod tree;
+mod upkeep;
 mod view;
 
 use std::path::Path;
@@ -39,8 +42,9 @@ pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::StorageError;
 pub use memory::MemoryStore;
 pub use options::{Durability, Options};
-pub use range::Range;
+pub use range::{Entry, Range};
 pub use store::DiskStore;
+pub use upkeep::{ScrubReport, Stats};
 pub use view::View;
 
 /// All the store knows of the values it keeps.
@@ -123,4 +127,11 @@ pub trait Store: Send + Sync {
 
     /// Puts a consistent, openable copy into `folder`, which must be empty or absent, while writes go on. Blocks.
     fn checkpoint(&self, folder: &Path) -> Result<(), StorageError>;
+
+    /// Reads every file and verifies all of it, without filling the cache. Blocks. An error is one of the scrub
+    /// itself; damage is in the report.
+    fn scrub(&self) -> Result<ScrubReport, StorageError>;
+
+    /// Figures of this moment.
+    fn stats(&self) -> Stats;
 }

@@ -11,12 +11,16 @@ use std::ops::Bound;
 pub(crate) struct Page {
     data: Vec<u8>,
     slots: Vec<Slot>,
+    /// Bytes that all keys begin with.
+    shared: usize,
     /// Bytes of `data` no slot points to: values that were replaced.
     dead: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    /// The key's four bytes after the shared ones, so that a search mostly stays within the slots.
+    head: u32,
     at: u32,
     key: u32,
     value: u32,
@@ -29,11 +33,7 @@ const SLACK: usize = 512;
 impl Clone for Page {
     /// A page is cloned to be changed while a view still reads the original, so the copy has room to grow.
     fn clone(&self) -> Self {
-        let mut copy = Self::with_room(self.data.len() - self.dead + SLACK, self.slots.len() + 4);
-        for (key, value) in self.iter() {
-            copy.push(key, value);
-        }
-        copy
+        self.copy(0, self.len(), SLACK)
     }
 }
 
@@ -44,7 +44,7 @@ impl Clone for Page {
 impl Page {
     /// Room for `bytes` of keys and values in `entries` entries.
     pub fn with_room(bytes: usize, entries: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), slots: Vec::with_capacity(entries), dead: 0 }
+        Self { data: Vec::with_capacity(bytes), slots: Vec::with_capacity(entries), shared: 0, dead: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -85,9 +85,16 @@ impl Page {
 
     /// The position of `key`, or where it would go.
     pub fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        let Some(prefix) = self.first_key().map(|first| &first[..self.shared]) else { return Err(0) };
+        let Some(rest) = key.strip_prefix(prefix) else {
+            return Err(if key < prefix { 0 } else { self.len() });
+        };
+        let head = head(rest);
         self.slots.binary_search_by(|slot| {
-            let at = slot.at as usize;
-            self.data[at..at + slot.key as usize].cmp(key)
+            slot.head.cmp(&head).then_with(|| {
+                let at = slot.at as usize;
+                self.data[at + self.shared..at + slot.key as usize].cmp(rest)
+            })
         })
     }
 
@@ -135,15 +142,23 @@ impl Page {
     }
 
     pub fn insert(&mut self, i: usize, key: &[u8], value: &[u8]) {
-        let slot = self.append(key, value);
+        let shared = self.first_key().map_or(key.len(), |first| common(&first[..self.shared], key));
+        if shared != self.shared {
+            self.share(shared);
+        }
+        self.make_room(key.len() + value.len());
+        let at = self.data.len() as u32;
+        self.data.extend_from_slice(key);
+        self.data.extend_from_slice(value);
         if self.slots.len() == self.slots.capacity() {
             self.slots.reserve_exact(8);
         }
-        self.slots.insert(i, slot);
+        let head = head(&key[shared..]);
+        self.slots.insert(i, Slot { head, at, key: key.len() as u32, value: value.len() as u32 });
     }
 
     /// Adds an entry whose key is greater than all others: the first `shared` bytes of the last one's, then `rest`.
-    /// `None` if the last key is shorter than that.
+    /// `None` if the last key is shorter than that. To be followed by [`index`](Page::index).
     pub fn push_sharing(&mut self, shared: usize, rest: &[u8], value: &[u8]) -> Option<()> {
         let at = self.data.len();
         if shared > 0 {
@@ -155,8 +170,15 @@ impl Page {
         }
         self.data.extend_from_slice(rest);
         self.data.extend_from_slice(value);
-        self.slots.push(Slot { at: at as u32, key: (shared + rest.len()) as u32, value: value.len() as u32 });
+        let key = (shared + rest.len()) as u32;
+        self.slots.push(Slot { head: 0, at: at as u32, key, value: value.len() as u32 });
         Some(())
+    }
+
+    /// Makes entries that were only pushed fit to be searched.
+    pub fn index(&mut self) {
+        let ends = self.first_key().zip(self.last_key());
+        self.share(ends.map_or(0, |(first, last)| common(first, last)));
     }
 
     pub fn set_value(&mut self, i: usize, value: &[u8]) {
@@ -173,7 +195,7 @@ impl Page {
         let at = self.data.len() as u32;
         self.data.extend_from_within(key_at..key_at + slot.key as usize);
         self.data.extend_from_slice(value);
-        self.slots[i] = Slot { at, key: slot.key, value: value.len() as u32 };
+        self.slots[i] = Slot { at, value: value.len() as u32, ..slot };
         self.dead += slot.key as usize + slot.value as usize;
         if self.dead > self.data.len() / 2 {
             *self = self.clone();
@@ -182,13 +204,24 @@ impl Page {
 
     /// Moves the entries from position `i` on to a page of their own.
     pub fn split_off(&mut self, i: usize) -> Self {
-        let mut right = Self::with_room(self.payload_from(i) + SLACK, self.len() - i + 4);
-        for at in i..self.len() {
-            right.push(self.key(at), self.value(at));
-        }
-        self.slots.truncate(i);
-        *self = self.clone();
+        let right = self.copy(i, self.len(), SLACK);
+        *self = self.copy(0, i, SLACK);
         right
+    }
+
+    /// The entries from `start` to `end` on a page without dead bytes.
+    fn copy(&self, start: usize, end: usize, slack: usize) -> Self {
+        let slots = &self.slots[start..end];
+        let bytes: usize = slots.iter().map(|slot| (slot.key + slot.value) as usize).sum();
+        let mut copy = Self::with_room(bytes + slack, slots.len() + 4);
+        for slot in slots {
+            let at = copy.data.len() as u32;
+            let start = slot.at as usize;
+            copy.data.extend_from_slice(&self.data[start..start + (slot.key + slot.value) as usize]);
+            copy.slots.push(Slot { at, ..*slot });
+        }
+        copy.index();
+        copy
     }
 
     /// The position that cuts the page into halves of about the same bytes, neither of them empty.
@@ -211,21 +244,79 @@ impl Page {
         }
     }
 
-    fn payload_from(&self, i: usize) -> usize {
-        self.slots[i..].iter().map(|slot| (slot.key + slot.value) as usize).sum()
-    }
-
-    fn append(&mut self, key: &[u8], value: &[u8]) -> Slot {
-        self.make_room(key.len() + value.len());
-        let at = self.data.len() as u32;
-        self.data.extend_from_slice(key);
-        self.data.extend_from_slice(value);
-        Slot { at, key: key.len() as u32, value: value.len() as u32 }
+    /// Sets how many bytes all keys share, and the heads that follow from it.
+    fn share(&mut self, shared: usize) {
+        self.shared = shared;
+        for slot in &mut self.slots {
+            let at = slot.at as usize;
+            slot.head = head(&self.data[at + shared..at + slot.key as usize]);
+        }
     }
 
     fn make_room(&mut self, bytes: usize) {
         if self.data.capacity() - self.data.len() < bytes {
             self.data.reserve_exact(bytes + SLACK);
+        }
+    }
+}
+
+/// The first four bytes as a number that compares as they do; a shorter key is padded with zeros.
+fn head(rest: &[u8]) -> u32 {
+    match rest.first_chunk() {
+        Some(bytes) => u32::from_be_bytes(*bytes),
+        None => {
+            rest.iter().fold((0, 24), |(head, shift), &byte| (head | u32::from(byte) << shift, shift - 8)).0
+        }
+    }
+}
+
+/// How many bytes two keys have in common at the beginning.
+pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_page_finds_what_a_sorted_map_finds(
+            entries in prop::collection::vec((prop::collection::vec(0..3u8, 0..12), 0..40usize), 1..60),
+            wanted in prop::collection::vec(prop::collection::vec(0..3u8, 0..12), 20),
+        ) {
+            let mut page = Page::default();
+            let mut map = std::collections::BTreeMap::new();
+            for (key, len) in entries {
+                let value = vec![7; len];
+                match page.search(&key) {
+                    Ok(at) => page.set_value(at, &value),
+                    Err(at) => page.insert(at, &key, &value),
+                }
+                map.insert(key, value);
+            }
+            prop_assert!(page.iter().eq(map.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))));
+            for key in wanted.iter().chain(map.keys()) {
+                let expected = map.keys().position(|other| other == key);
+                prop_assert_eq!(page.search(key).ok(), expected);
+                let after = map.keys().filter(|other| *other < key).count();
+                prop_assert_eq!(page.lower_bound(key, false), after);
+            }
+            if page.len() > 1 {
+                let mut left = page.clone();
+                let right = left.split_off(page.middle());
+                prop_assert!(!left.is_empty() && !right.is_empty());
+                prop_assert!(left.iter().chain(right.iter()).eq(page.iter()));
+            }
+            while !page.is_empty() {
+                let key = page.key(page.len() / 2).to_vec();
+                page.remove(page.len() / 2);
+                map.remove(&key);
+                prop_assert!(page.search(&key).is_err());
+                prop_assert!(page.iter().eq(map.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))));
+            }
         }
     }
 }

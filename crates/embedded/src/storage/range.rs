@@ -13,6 +13,9 @@ use super::{Io, Merge, StorageError};
 /// is not worth what it would drive out.
 const KEPT_BLOCKS: u32 = 32;
 
+/// A key and its value.
+pub type Entry<'a> = (&'a [u8], &'a [u8]);
+
 /// Entries of a [`View`](super::View) in order. Lends one entry at a time; holds no lock, only what the view holds.
 ///
 /// After [`StorageError::WouldRead`] nothing is lost: move it to a thread that may block, [`allow_io`](Range::allow_io),
@@ -106,7 +109,7 @@ impl Range {
         clippy::should_implement_trait,
         reason = "lends from its own buffers, which Iterator cannot say"
     )]
-    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, StorageError> {
+    pub fn next(&mut self) -> Result<Option<Entry<'_>>, StorageError> {
         for cursor in &mut self.cursors {
             cursor.settle(&self.travel)?;
         }
@@ -148,7 +151,7 @@ impl Range {
         inside.then_some((first, several))
     }
 
-    fn merged(&mut self, first: usize) -> Option<(&[u8], &[u8])> {
+    fn merged(&mut self, first: usize) -> Option<Entry<'_>> {
         let mut cursors = self.cursors.iter_mut().skip(first);
         let cursor = cursors.next()?;
         let (key, value) = cursor.entry()?;
@@ -171,7 +174,7 @@ impl Range {
 }
 
 impl Cursor {
-    fn entry(&self) -> Option<(&[u8], &[u8])> {
+    fn entry(&self) -> Option<Entry<'_>> {
         match &self.position {
             Position::At { page, at, .. } => Some(page.entry(*at)),
             _ => None,

@@ -9,10 +9,12 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::cache::BlockCache;
 use super::commit::Acknowledge;
+use super::compact::Compaction;
 use super::keeper::LogFiles;
 use super::layers::{Layer, Placed, Rest};
 use super::log::{LogWriter, Position};
 use super::manifest::Manifest;
+use super::table::Table;
 use super::tree::Tree;
 use super::{Batch, Disk, Merge, Options, StorageError, View};
 
@@ -32,7 +34,9 @@ pub(crate) struct Shared {
     /// Tells of every change to `flow`.
     pub changed: Condvar,
     /// Held while the manifest is replaced, so that one change at a time is made to the set of tables.
-    pub catalog: Mutex<()>,
+    pub catalog: Mutex<Catalog>,
+    /// Held by whoever rewrites tables.
+    pub compaction: Mutex<Compaction>,
     pub next_table: AtomicU64,
     pub files: Mutex<LogFiles>,
     /// Tells of every change to `files`.
@@ -42,6 +46,7 @@ pub(crate) struct Shared {
     pub log_synced: AtomicU64,
     /// Set by the first failure after which no write may be acknowledged any more.
     pub broken: OnceLock<Arc<str>>,
+    /// What the system said of free space, and when, less what was written since.
     free: Mutex<Option<(Instant, u64)>>,
 }
 
@@ -50,9 +55,20 @@ pub(crate) struct State {
     pub tree: Tree,
     /// No write time in the tree is less.
     pub oldest: i64,
+    /// No write that came in since a rewrite began is older.
+    pub oldest_arrived: i64,
+    /// Writes of this time or older wait: a deletion that would have hidden them is just being dropped.
+    pub barrier: i64,
     /// The segment of the log where what is in the tree begins.
     pub first_segment: u32,
     pub rest: Arc<Rest>,
+}
+
+/// What the manifest says.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    /// A table that is not here any more may be removed from the disk.
+    pub listed: Vec<Arc<Table>>,
 }
 
 /// What waits for the committer.
@@ -88,8 +104,8 @@ impl Shared {
     pub fn new(
         folder: PathBuf,
         options: Options,
-        merge: Arc<dyn Merge>,
         cache: Arc<BlockCache>,
+        catalog: Catalog,
         next_table: u64,
         log: &LogWriter,
         state: State,
@@ -97,14 +113,15 @@ impl Shared {
         Self {
             folder,
             options,
-            merge,
+            merge: Arc::clone(&state.rest.merge),
             cache,
             state: RwLock::new(state),
             queue: Mutex::default(),
             work: Condvar::new(),
             flow: Mutex::default(),
             changed: Condvar::new(),
-            catalog: Mutex::new(()),
+            catalog: Mutex::new(catalog),
+            compaction: Mutex::default(),
             next_table: AtomicU64::new(next_table),
             files: Mutex::new(LogFiles::new(Arc::clone(log.segment()))),
             files_changed: Condvar::new(),
@@ -146,25 +163,32 @@ impl Shared {
         let _ = self.broken.set(error.to_string().into());
     }
 
-    /// Whether the disk has more than the reserve left.
-    pub fn check_space(&self) -> Result<(), StorageError> {
+    /// Whether the disk keeps its reserve when so many bytes are written.
+    pub fn check_space(&self, bytes: u64) -> Result<(), StorageError> {
         let reserve = self.options.reserve_bytes;
         let mut known = self.free.lock();
-        let free = match *known {
-            Some((when, free)) if when.elapsed() < FREE_SPACE_FOR => free,
-            _ => {
-                let free = self
-                    .disk()
-                    .free_bytes(&self.folder)
-                    .map_err(|error| StorageError::io("ask for the free space of", &self.folder, error))?;
-                *known = Some((Instant::now(), free));
-                free
-            }
+        let stale = |(when, free): (Instant, u64)| {
+            when.elapsed() >= FREE_SPACE_FOR || free < reserve.saturating_add(bytes)
         };
-        if free < reserve {
+        let (when, free) = match *known {
+            Some(known) if !stale(known) => known,
+            _ => (Instant::now(), self.free_bytes()?),
+        };
+        *known = Some((when, free.saturating_sub(bytes)));
+        if free < reserve.saturating_add(bytes) {
             return Err(StorageError::DiskFull { folder: self.folder.clone(), free, reserve });
         }
         Ok(())
+    }
+
+    /// Bytes that a rewrite may take for a while. It gives room back in the end, so it may use half of the reserve.
+    pub fn room_for_rewrites(&self) -> Result<u64, StorageError> {
+        Ok(self.free_bytes()?.saturating_sub(self.options.reserve_bytes / 2))
+    }
+
+    fn free_bytes(&self) -> Result<u64, StorageError> {
+        let free = self.disk().free_bytes(&self.folder);
+        free.map_err(|error| StorageError::io("ask for the free space of", &self.folder, error))
     }
 
     /// Wakes the committer for something else than a batch.
@@ -180,7 +204,7 @@ impl Shared {
     /// once for the manifest and again for the state, which may have lost a dropped prefix in between (the log still
     /// has that drop, so the manifest need not).
     pub fn replace_layers(&self, edit: impl Fn(&Rest) -> Vec<Layer>) -> Result<(), StorageError> {
-        let _one_at_a_time = self.catalog.lock();
+        let mut catalog = self.catalog.lock();
         let (rest, active_first) = {
             let state = self.state.read();
             (Arc::clone(&state.rest), state.first_segment)
@@ -193,6 +217,12 @@ impl Shared {
             runs: next.runs().map(|run| run.iter().map(Placed::listed).collect()).collect(),
         };
         manifest.write(self.disk(), &self.folder)?;
+        let listed: Vec<Arc<Table>> = next.tables().map(|placed| Arc::clone(&placed.table)).collect();
+        for table in std::mem::replace(&mut catalog.listed, listed) {
+            if !catalog.listed.iter().any(|kept| kept.id() == table.id()) {
+                table.retire();
+            }
+        }
         let mut state = self.state.write();
         let layers = edit(&state.rest);
         state.rest = Arc::new(Rest { merge: Arc::clone(&self.merge), layers });

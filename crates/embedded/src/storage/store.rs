@@ -11,9 +11,12 @@ use super::committer::Committer;
 use super::layers::{Layer, Placed, Rest};
 use super::log::{self, LogWriter, Replayed, Segment};
 use super::manifest::{self, Manifest};
-use super::shared::{Shared, State};
+use super::shared::{Catalog, Shared, State};
 use super::table::{self, Table};
-use super::{Batch, Disk, Merge, Options, StorageError, Store, View, flush, keeper};
+use super::{
+    Batch, Disk, Merge, Options, ScrubReport, Stats, StorageError, Store, View, compact, flush, keeper,
+    upkeep,
+};
 
 /// A store in a folder of its own. Dropping it ends its threads; what was acknowledged is in the log, so nothing is
 /// written out then.
@@ -41,23 +44,26 @@ impl DiskStore {
         let cache = Arc::new(BlockCache::new(options.cache_bytes));
         let rest = open_layers(&disk, folder, &manifest, &merge, &cache)?;
 
+        let catalog = Catalog { listed: rest.tables().map(|placed| Arc::clone(&placed.table)).collect() };
+
         let first_segment = manifest.first_segment as u32;
         let mut state = State::empty(Arc::new(rest), first_segment);
         let mut logged = 0;
         let mut scratch = Vec::new();
-        let Replayed { segment, end } = log::replay(&*disk, folder, first_segment, |ops| {
+        let Replayed { segment, offset, end } = log::replay(&*disk, folder, first_segment, |ops| {
             logged += ops.len() as u64;
             state.apply(ops, &*merge, &mut scratch);
             Ok(())
         })?;
-        let log = LogWriter::new(segment, end);
+        let log = LogWriter::new(segment, offset, end);
         let folder = folder.to_path_buf();
-        let shared = Arc::new(Shared::new(folder, options, merge, cache, manifest.next_table, &log, state));
+        let shared = Arc::new(Shared::new(folder, options, cache, catalog, manifest.next_table, &log, state));
         let mut store = Self { shared: Arc::clone(&shared), threads: Vec::new(), _lock: lock };
         let committer = Committer::new(Arc::clone(&shared), log, logged);
         store.start("storage-commit", move |_| committer.run())?;
         store.start("storage-log", keeper::run)?;
         store.start("storage-flush", flush::run)?;
+        store.start("storage-compact", compact::run)?;
         Ok(store)
     }
 
@@ -75,6 +81,9 @@ impl Store for DiskStore {
     fn commit(&self, batch: Batch) -> Commit {
         let options = &self.shared.options;
         let bytes = batch.bytes();
+        if batch.is_empty() {
+            return Commit::ready(Ok(()));
+        }
         if bytes > options.batch_bytes {
             return Commit::ready(Err(StorageError::BatchTooLarge { bytes, limit: options.batch_bytes }));
         }
@@ -100,42 +109,29 @@ impl Store for DiskStore {
     }
 
     fn flush(&self) -> Result<(), StorageError> {
-        let ticket = {
-            let mut flow = self.shared.flow.lock();
-            flow.flush_error = None;
-            flow.freezes_wanted += 1;
-            flow.freezes_wanted
-        };
-        self.shared.nudge(|queue| queue.look = true);
-        let mut flow = self.shared.flow.lock();
-        let mut target = None;
-        loop {
-            if flow.freezes_done >= ticket && target.is_none() {
-                target = Some(flow.frozen);
-            }
-            if target.is_some_and(|target| flow.flushed >= target) {
-                return Ok(());
-            }
-            if let Some(error) = &flow.flush_error {
-                return Err(error.clone());
-            }
-            if flow.closing {
-                return Err(StorageError::Closed);
-            }
-            self.shared.changed.wait(&mut flow);
-        }
+        flush::flush_now(&self.shared)
     }
 
     fn compact(&self) -> Result<(), StorageError> {
-        self.flush()
+        self.flush()?;
+        compact::compact_all(&self.shared)
     }
 
     fn maintain(&self) -> Result<(), StorageError> {
-        Ok(())
+        self.shared.compaction.lock().forget();
+        compact::maintain(&self.shared)
     }
 
-    fn checkpoint(&self, _folder: &Path) -> Result<(), StorageError> {
-        Ok(())
+    fn checkpoint(&self, folder: &Path) -> Result<(), StorageError> {
+        upkeep::checkpoint(&self.shared, &self.view(), folder)
+    }
+
+    fn scrub(&self) -> Result<ScrubReport, StorageError> {
+        upkeep::scrub(&self.shared)
+    }
+
+    fn stats(&self) -> Stats {
+        upkeep::stats(&self.shared)
     }
 }
 

@@ -6,11 +6,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Merge;
-use super::page::Page;
+use super::page::{Page, common};
 
 /// A leaf is split past this many bytes. Copying one for a snapshot costs about as much as allocating it, and a
 /// search in it touches a few cache lines; half or twice the size measured no better.
-const LEAF_BYTES: usize = 4096;
+const LEAF_BYTES: usize = 8192;
 /// An inner node is split past this many children: three levels then reach over 100,000 leaves.
 const FANOUT: usize = 64;
 
@@ -51,10 +51,6 @@ impl Default for Tree {
 impl Tree {
     pub fn len(&self) -> usize {
         self.entries
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries == 0
     }
 
     /// Memory held by the leaves, spare room included; what a snapshot alone still holds is not counted.
@@ -294,6 +290,5 @@ impl Node {
 /// The shortest key that is greater than `left` and not greater than `right`: what tells two neighbours apart.
 pub(crate) fn separator(left: Option<&[u8]>, right: Option<&[u8]>) -> Vec<u8> {
     let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
-    let shared = left.iter().zip(right).take_while(|(a, b)| a == b).count();
-    right.iter().copied().take(shared + 1).collect()
+    right.iter().copied().take(common(left, right) + 1).collect()
 }

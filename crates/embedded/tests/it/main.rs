@@ -3,3 +3,9 @@
 mod storage_suite;
 mod storage_toy;
 mod storage_folder;
+mod storage_damage;
+mod storage_failures;
+mod storage_model;
+mod storage_power;
+mod storage_reclaim;
+mod storage_sim;

@@ -91,7 +91,8 @@ pub(crate) struct RecordHeader {
     pub payload_crc: u32,
     /// Everything before this place was on disk when the record was written.
     pub synced: Position,
-    /// Where the record before ended: its own place, or for a segment's first record a place in the segment before.
+    /// Where the last record with a payload before this one ended, perhaps in an earlier segment: a record that is
+    /// missing between two others is noticed.
     pub after: Position,
 }
 

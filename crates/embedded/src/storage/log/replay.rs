@@ -13,9 +13,10 @@ const WINDOW: usize = 1 << 20;
 
 /// What reading the log came to.
 pub(crate) struct Replayed {
-    /// The segment to go on in.
+    /// The segment to go on in, and from where.
     pub segment: Arc<Segment>,
-    /// Where its last record ended.
+    pub offset: u32,
+    /// Where the last batch ended.
     pub end: Position,
 }
 
@@ -29,31 +30,33 @@ pub(crate) fn replay(
     apply: impl FnMut(&[u8]) -> Result<(), StorageError>,
 ) -> Result<Replayed, StorageError> {
     let segments = open_all(disk, folder, first)?;
-    let (at, end) = read(&segments, None, apply)?;
-    let mut later = segments.into_iter().skip(at);
-    let Some(segment) = later.next() else {
-        return Err(StorageError::damaged(&segment::path(folder, first), 0, "the segment is missing"));
+    let stop = read(&segments, None, apply)?;
+    let mut from_stop = segments.into_iter().skip_while(|segment| segment.header.number < stop.place.segment);
+    let Some(segment) = from_stop.next() else {
+        return Err(StorageError::damaged(&segment::path(folder, first), 0, "the file is missing"));
     };
-    let rest: Vec<Segment> = later.collect();
-    let mut reader = Reader::new(&segment);
-    reader.offset = end.offset as usize;
-    let mut dropped = reader.nonzero_from(end.offset as usize)?.map_or(0, |last| last - end.offset as usize);
+    let mut dropped = length(&segment, stop.place.offset as usize)?;
     if dropped > 0 {
-        wipe(&segment, end.offset, dropped)?;
+        wipe(&segment, stop.place.offset, dropped)?;
     }
-    for segment in rest.iter().rev() {
-        dropped += Reader::new(segment).nonzero_from(SEGMENT_HEADER)?.map_or(0, |last| last - SEGMENT_HEADER);
+    // From the end, so that no gap is left if this is interrupted.
+    let later: Vec<Segment> = from_stop.collect();
+    for segment in later.iter().rev() {
+        dropped += length(segment, SEGMENT_HEADER)?;
         disk.remove(&segment.path).map_err(|error| StorageError::io("remove", &segment.path, error))?;
+    }
+    if !later.is_empty() {
+        disk.sync_dir(folder).map_err(|error| StorageError::io("sync", folder, error))?;
     }
     if dropped > 0 {
         tracing::warn!(
             file = %segment.path.display(),
-            offset = end.offset,
+            offset = stop.place.offset,
             bytes = dropped,
-            "the log ends in a write that was cut short before it was acknowledged as synced; dropped it"
+            "the log ends in a write that was not yet on disk when the machine or the process stopped; dropped it"
         );
     }
-    Ok(Replayed { segment: Arc::new(segment), end })
+    Ok(Replayed { segment: Arc::new(segment), offset: stop.place.offset, end: stop.end })
 }
 
 /// Checks the records from the segment `first` to `end`; returns the bytes read.
@@ -83,38 +86,48 @@ fn open_all(disk: &dyn Disk, folder: &Path, first: u32) -> Result<Vec<Segment>, 
     (first..=last).map(open).collect()
 }
 
-/// Reads records up to the first that is not there or (with `until`) to that place. Returns the index of the segment
-/// and the place where they end.
+/// Where reading stopped: the place itself, and where the last batch before it ended.
+struct Stop {
+    place: Position,
+    end: Position,
+}
+
+/// Reads records up to the first that is not there or (with `until`) to that place.
 fn read(
     segments: &[Segment],
     until: Option<Position>,
     mut apply: impl FnMut(&[u8]) -> Result<(), StorageError>,
-) -> Result<(usize, Position), StorageError> {
+) -> Result<Stop, StorageError> {
     let first = segments.first().map_or(0, |segment| segment.header.number);
-    let mut after = After::AtMost(Position { segment: first, offset: SEGMENT_HEADER as u32 });
+    let start = Position { segment: first, offset: SEGMENT_HEADER as u32 };
+    let mut stop = Stop { place: start, end: start };
+    let mut after = After::AtMost(start);
     for (at, segment) in segments.iter().enumerate() {
         let mut reader = Reader::new(segment);
         while let Some(payload) = reader.next(after)? {
-            apply(payload)?;
-            after = After::Exactly(reader.place());
-            if until == Some(reader.place()) {
-                return Ok((at, reader.place()));
+            if !payload.is_empty() {
+                apply(payload)?;
+                stop.end = reader.place();
+                after = After::Exactly(stop.end);
+            }
+            if until == Some(stop.end) {
+                return Ok(stop);
             }
         }
+        stop.place = reader.place();
         let continued = match segments.get(at + 1) {
             Some(next) => Reader::new(next).header(after)?.is_some(),
             None => false,
         };
         if !continued {
-            let place = reader.place();
             let rest = segments.get(at..).unwrap_or_default();
-            if until.is_some_and(|until| until > place) || known_synced_past(rest, place)? {
-                return Err(damage(rest, place)?);
+            if until.is_some_and(|until| until > stop.end) || known_synced_past(rest, stop.place)? {
+                return Err(damage(rest, stop.place)?);
             }
-            return Ok((at, place));
+            break;
         }
     }
-    Ok((0, Position::default()))
+    Ok(stop)
 }
 
 /// What the next record must say it comes after.
@@ -149,11 +162,16 @@ fn known_synced_past(segments: &[Segment], place: Position) -> Result<bool, Stor
 fn damage(segments: &[Segment], place: Position) -> Result<StorageError, StorageError> {
     let what = "a record that was on disk does not read back";
     let Some((segment, rest)) = segments.split_first() else { return Ok(StorageError::Closed) };
-    let ends_here = Reader::new(segment).nonzero_from(place.offset as usize)?.is_none();
+    let ends_here = length(segment, place.offset as usize)? == 0;
     Ok(match rest.first() {
         Some(next) if ends_here => StorageError::damaged(&next.path, SEGMENT_HEADER as u64, what),
         _ => StorageError::damaged(&segment.path, u64::from(place.offset), what),
     })
+}
+
+/// How far the bytes from `offset` on that are not zero reach.
+fn length(segment: &Segment, offset: usize) -> Result<usize, StorageError> {
+    Ok(Reader::new(segment).nonzero_from(offset)?.map_or(0, |last| last - offset))
 }
 
 fn wipe(segment: &Segment, offset: u32, len: usize) -> Result<(), StorageError> {

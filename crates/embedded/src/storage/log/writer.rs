@@ -10,24 +10,22 @@ use super::segment::Segment;
 pub(crate) struct LogWriter {
     segment: Arc<Segment>,
     offset: u32,
-    /// Where the last record ended, perhaps in the segment before.
+    /// Where the last batch ended, perhaps in the segment before.
     end: Position,
     buffer: Vec<u8>,
 }
 
 impl LogWriter {
-    /// Goes on after `end`: in its segment if `segment` is that one, else from the beginning of `segment`.
-    pub fn new(segment: Arc<Segment>, end: Position) -> Self {
-        let same = segment.header.number == end.segment && end.offset as usize >= SEGMENT_HEADER;
-        let offset = if same { end.offset } else { SEGMENT_HEADER as u32 };
-        Self { segment, offset, end, buffer: vec![0; RECORD_HEADER] }
+    /// Goes on in `segment` from `offset`; the last batch ended at `end`.
+    pub fn new(segment: Arc<Segment>, offset: u32, end: Position) -> Self {
+        Self { segment, offset, end, buffer: Vec::new() }
     }
 
     pub fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 
-    /// Where the log ends.
+    /// Where the last batch ended.
     pub fn end(&self) -> Position {
         self.end
     }
@@ -55,7 +53,24 @@ impl LogWriter {
         parts: impl Iterator<Item = &'a [u8]>,
         synced: Position,
     ) -> Result<(), StorageError> {
-        self.buffer.truncate(RECORD_HEADER);
+        self.write(parts, synced)?;
+        self.end = Position { segment: self.segment.header.number, offset: self.offset };
+        Ok(())
+    }
+
+    /// Writes a record that only says how far the log is on disk. It may be lost without harm: nothing depends on its
+    /// being there.
+    pub fn mark(&mut self, synced: Position) -> Result<(), StorageError> {
+        self.write(std::iter::empty(), synced)
+    }
+
+    fn write<'a>(
+        &mut self,
+        parts: impl Iterator<Item = &'a [u8]>,
+        synced: Position,
+    ) -> Result<(), StorageError> {
+        self.buffer.clear();
+        self.buffer.resize(RECORD_HEADER, 0);
         parts.for_each(|part| self.buffer.extend_from_slice(part));
         let payload = self.buffer.get(RECORD_HEADER..).unwrap_or_default();
         let header = RecordHeader {
@@ -72,9 +87,8 @@ impl LogWriter {
             .write_at(u64::from(self.offset), &self.buffer)
             .map_err(|error| StorageError::io("write", &self.segment.path, error))?;
         self.offset += self.buffer.len() as u32;
-        self.end = Position { segment: self.segment.header.number, offset: self.offset };
         if self.buffer.capacity() > KEPT_BUFFER {
-            self.buffer = vec![0; RECORD_HEADER];
+            self.buffer = Vec::new();
         }
         Ok(())
     }

@@ -7,12 +7,10 @@
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
 use super::super::encode::{Input, put_uint};
-use super::super::page::Page;
+use super::super::page::{Page, common};
 
 const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
-/// Bytes around a payload.
-const FRAME: usize = 5;
 
 /// Where a block is in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub(crate) struct Entries {
 
 impl Entries {
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
-        let shared = shared_prefix(&self.last_key, key);
+        let shared = common(&self.last_key, key);
         let rest = key.get(shared..).unwrap_or_default();
         put_uint(&mut self.payload, shared as u64);
         put_uint(&mut self.payload, rest.len() as u64);
@@ -98,19 +96,15 @@ pub(crate) fn read_entries(payload: &[u8]) -> Option<Page> {
         let (shared, rest, value) = (input.len()?, input.len()?, input.len()?);
         page.push_sharing(shared, input.take(rest)?, input.take(value)?)?;
     }
+    page.index();
     Some(page)
 }
 
 /// Frames payloads, compressing those that gain from it.
+#[derive(Default)]
 pub(crate) struct Framer {
     table: CompressTable,
     packed: Vec<u8>,
-}
-
-impl Default for Framer {
-    fn default() -> Self {
-        Self { table: CompressTable::default(), packed: Vec::new() }
-    }
 }
 
 impl Framer {
@@ -170,21 +164,12 @@ pub(crate) fn unframe(block: &[u8], table: u64, offset: u64) -> Result<Vec<u8>, 
     }
 }
 
-/// Bytes a block takes beyond its payload when it is not compressed.
-pub(crate) const fn framed_len(payload: usize) -> usize {
-    payload + FRAME
-}
-
 fn checksum(table: u64, offset: u64, framed: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&table.to_le_bytes());
     hasher.update(&offset.to_le_bytes());
     hasher.update(framed);
     hasher.finalize()
-}
-
-fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub(crate) use self::filter::hash;
 pub(crate) use self::footer::Summary;
 pub(crate) use self::writer::{BLOCK_BYTES, Finished, TableWriter};
 
+/// Index blocks from which on counting them is exact enough to tell a share.
+const COARSE_FROM: usize = 16;
+
 /// How a read goes about blocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
@@ -158,6 +161,22 @@ impl Table {
             }
         }
         Ok(false)
+    }
+
+    /// About how much of the table is under a prefix, from 0 to 1.
+    pub fn share_under(&self, prefix: &[u8]) -> Result<f64, StorageError> {
+        let under = |index: &Page| (0..index.len()).filter(|&at| index.key(at).starts_with(prefix)).count();
+        if self.top.len() >= COARSE_FROM {
+            return Ok(under(&self.top) as f64 / self.top.len() as f64);
+        }
+        let (mut blocks, mut hidden) = (0, 0);
+        for at in 0..self.top.len() {
+            let Some((_, handle)) = self.partition(at)? else { break };
+            let index = self.page(handle, Reading { io: Io::Allowed, keep: true })?;
+            blocks += index.len();
+            hidden += under(&index);
+        }
+        Ok(hidden as f64 / blocks.max(1) as f64)
     }
 
     /// The first entry from `bound` on, or (`reversed`) the last up to it.
