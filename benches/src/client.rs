@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
 use ilium_protocol::{
-    BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Direction, Envelope, ExecuteRequest,
-    FrameReader, FrameWriter, Limits, PrepareRequest, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request,
-    RequestExtras, Response, Startup, Values,
+    BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Direction, Envelope,
+    ExecuteRequest, FrameReader, FrameWriter, Limits, PrepareRequest, ProtocolVersion, QueryParameters,
+    QueryRequest, QueryResult, Request, RequestExtras, Response, Startup, Values,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

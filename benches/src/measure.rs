@@ -25,7 +25,13 @@ pub struct Measured {
     pub digest: u64,
 }
 
-pub fn run(runtime: &Runtime, server: &Server, workload: &Workload, flags: &Flags, round: usize) -> Result<Measured> {
+pub fn run(
+    runtime: &Runtime,
+    server: &Server,
+    workload: &Workload,
+    flags: &Flags,
+    round: usize,
+) -> Result<Measured> {
     server.settle();
     let (server_before, client_before) = (server.cpu(), own_cpu());
     let started = Instant::now();
@@ -76,7 +82,8 @@ async fn drive(server: &Server, workload: &Workload, flags: &Flags, round: usize
                 }
                 let drawn = workload::scatter(number + salt);
                 let id = workload::scatter(drawn % rows);
-                let execute = |statement, values| Call::Execute { statement, values, page_size: None, state: None };
+                let execute =
+                    |statement, values| Call::Execute { statement, values, page_size: None, state: None };
                 Some(match workload.kind {
                     Kind::Insert => execute(&statements.insert, workload::row(id, value)),
                     Kind::Mix if number % 10 == 0 => execute(&statements.insert, workload::row(id, value)),

@@ -37,7 +37,9 @@ impl Results {
             let Some((first, expected)) = answers.next() else { continue };
             for (name, sums) in answers {
                 if sums != expected {
-                    bail!("{workload}: {first} gave {expected:?} rows and digests, {name} {sums:?}: the run is void");
+                    bail!(
+                        "{workload}: {first} gave {expected:?} rows and digests, {name} {sums:?}: the run is void"
+                    );
                 }
             }
         }
@@ -66,7 +68,9 @@ pub fn print(results: &Results, servers: &[Server], flags: &Flags) {
         "\n{} rounds, {} rows, {} connections of {} requests, {}; medians\n",
         flags.rounds, flags.rows, flags.connections, flags.in_flight, flags.durability
     );
-    println!("| workload | server | per second | per server CPU second | p50 (us) | p99 (us) | client CPU (s) |");
+    println!(
+        "| workload | server | per second | per server CPU second | p50 (us) | p99 (us) | client CPU (s) |"
+    );
     println!("|---|---|---:|---:|---:|---:|---:|");
     for (workload, by_server) in &results.by_workload {
         for (server, rounds) in by_server {

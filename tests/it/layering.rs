@@ -54,7 +54,10 @@ fn every_crate_has_its_arrows_written_down() {
     let known: BTreeSet<&str> =
         ARROWS.iter().map(|(name, _)| *name).chain(["ilium", "ilium-testbed", "ilium-benches"]).collect();
     for name in dependencies().keys() {
-        assert!(known.contains(name.as_str()), "{name} is in no list of this test: which crates may it import?");
+        assert!(
+            known.contains(name.as_str()),
+            "{name} is in no list of this test: which crates may it import?"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
 //! Tests of the whole: the built binary with real clients, and the house rules.
 
+mod kill;
 mod layering;
 mod up;

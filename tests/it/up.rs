@@ -123,7 +123,8 @@ fn a_wrong_statement_of_the_init_file_is_named_with_its_line() {
 fn the_version_names_the_commit() {
     let output = Command::new(env!("CARGO_BIN_EXE_ilium")).arg("--version").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let commit = text.trim().strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, commit)| commit);
+    let commit =
+        text.trim().strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, commit)| commit);
     assert_eq!(commit.map(str::len), Some(12), "{text}");
 }
 

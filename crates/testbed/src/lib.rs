@@ -11,6 +11,7 @@ pub mod cassandra;
 pub mod folders;
 pub mod guarded;
 pub mod ilium;
+pub mod killing;
 pub mod loopback;
 pub mod requirement;
 pub mod value;
