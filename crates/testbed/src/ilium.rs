@@ -46,8 +46,14 @@ impl Ilium {
     /// Starts the binary on the folder with further flags of `up`. A test of the root package finds the binary by
     /// `env!("CARGO_BIN_EXE_ilium")`.
     pub fn start(binary: &Path, folder: &Folder, flags: &[&str]) -> Result<Ilium> {
+        Ilium::start_at(binary, folder, SocketAddr::from(([127, 0, 0, 1], 0)), flags)
+    }
+
+    /// As [`Ilium::start`], at the address where an earlier one was, for clients that reconnect.
+    pub fn start_at(binary: &Path, folder: &Folder, address: SocketAddr, flags: &[&str]) -> Result<Ilium> {
         let data = folder.data().display().to_string();
-        let mut args = vec!["up", "--data", &data, "--cql", "127.0.0.1:0"];
+        let address = address.to_string();
+        let mut args = vec!["up", "--data", &data, "--cql", &address];
         args.extend(flags);
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
         let output = folder.0.join("output.log");

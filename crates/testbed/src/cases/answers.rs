@@ -10,6 +10,28 @@ const NEAR: i64 = 60;
 /// Comes with the first prepared statement of a connection that has USEd a keyspace, which is most of them here.
 const USE_WARNING: &str = "`USE <keyspace>` with prepared statements";
 
+/// From here on Cassandra's words are of its Java classes, or a list in the order of a hash table, which is another in
+/// each process: what stands before is enough.
+const BEYOND: [&str; 7] = [
+    "java.",
+    ": class java.",
+    "com.fasterxml.",
+    "org.apache.cassandra.serializers.",
+    ", but got a ",
+    "(known type signatures",
+    "(can be matched by",
+];
+
+/// Words for a person in one line, without what says nothing.
+fn words(message: &str) -> String {
+    let end = BEYOND.iter().filter_map(|beyond| message.find(beyond)).min();
+    let cut = match end {
+        Some(end) => format!("{}…", message.get(..end).unwrap_or_default()),
+        None => message.to_owned(),
+    };
+    cut.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// The lines of an answer, warnings last.
 pub fn lines(step: &Step, answer: &Answer) -> Vec<String> {
     let mut lines = match &answer.outcome {
@@ -19,14 +41,14 @@ pub fn lines(step: &Step, answer: &Answer) -> Vec<String> {
         Outcome::Rows(rows) => rows_lines(step, rows),
         Outcome::Prepared(prepared) => prepared_lines(prepared),
         Outcome::Error(e) => {
-            let message = e.message.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t");
+            let message = words(&e.message);
             let mut lines = vec![format!("error {:04x} {}: {message}", e.code, error_name(e.code))];
             lines.extend(e.details.iter().map(|detail| format!("  {detail}")));
             lines
         }
     };
     let warnings = answer.warnings.iter().filter(|w| step.loud || !w.starts_with(USE_WARNING));
-    lines.extend(warnings.map(|w| format!("warning: {}", w.replace('\n', "\\n"))));
+    lines.extend(warnings.map(|w| format!("warning: {}", words(w))));
     lines
 }
 
