@@ -184,7 +184,11 @@ impl<'e> Cells<'e, '_> {
             CqlType::List { .. } => {
                 for element in list_elements(bytes).map_err(invalid)? {
                     let element = element.map_err(invalid)?.to_vec();
-                    self.push(operation, Some(position_id(self.env.now_micros, false)), NewState::Live(Cow::Owned(element)));
+                    self.push(
+                        operation,
+                        Some(position_id(self.env.now_micros, false)),
+                        NewState::Live(Cow::Owned(element)),
+                    );
                 }
             }
             CqlType::Set { element: key, .. } => {
@@ -229,7 +233,11 @@ impl<'e> Cells<'e, '_> {
         let elements: Vec<&[u8]> =
             list_elements(bytes).map_err(invalid)?.collect::<std::result::Result<_, _>>().map_err(invalid)?;
         for element in elements.into_iter().rev() {
-            self.push(operation, Some(position_id(self.env.now_micros, true)), NewState::Live(Cow::Owned(element.to_vec())));
+            self.push(
+                operation,
+                Some(position_id(self.env.now_micros, true)),
+                NewState::Live(Cow::Owned(element.to_vec())),
+            );
         }
         Ok(())
     }

@@ -1,17 +1,12 @@
-//! Runs modifications: which partitions and rows, which deltas, and whether the conditions hold.
+//! Runs modifications: which write time and time to live, which deltas.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use bytes::Bytes;
-use ilium_cql::CqlType;
-use ilium_cql::partition_key;
-use ilium_cql::sort_key;
-use ilium_store::{Binds, ColumnSpec, Error, Result, Rows, RowsMetadata};
+use ilium_store::{Binds, Error, Result};
 
 use super::cells::{Cells, Stamp};
-use super::condition::Conditions;
-use super::plan::{Keys, Modification};
+use super::plan::Modification;
+use super::target::RowTarget;
 use super::write_set::{Partition, WriteSet};
 use crate::catalog::entry::TableEntry;
 use crate::fault::Fault;
@@ -40,23 +35,11 @@ pub type Bound<'m> = (&'m Modification, &'m Binds);
 
 /// The largest time to live, 20 years (`Attributes.MAX_TTL`).
 const MAX_TTL: i32 = 20 * 365 * 24 * 60 * 60;
-
-/// The longest partition key (`FBUtilities.MAX_UNSIGNED_SHORT`).
-const MAX_KEY: usize = 65_535;
-
 /// Turns bound modifications into deltas.
 pub struct Writer<'w> {
     pub run: Run,
     /// What is stored; `None` where nothing needs to be known.
     pub view: Option<&'w View>,
-}
-
-/// Which rows of each partition.
-enum RowTarget {
-    Rows(Vec<RowKey>),
-    Slices(Vec<Slice>),
-    /// The partition as a whole, or its static row.
-    Partition,
 }
 
 impl<'w> Writer<'w> {
@@ -67,84 +50,16 @@ impl<'w> Writer<'w> {
         self.partition_keys(modification, &env, json.as_deref())
     }
 
-    fn env<'e>(&self, binds: &'e Binds) -> Env<'e> {
+    pub(super) fn env<'e>(&self, binds: &'e Binds) -> Env<'e> {
         Env { binds, row: None, aggregates: &[], now_micros: self.run.now_micros }
     }
 
-    fn json(&self, modification: &Modification, env: &Env<'_>) -> Result<Option<Vec<Value<'static>>>> {
+    pub(super) fn json(
+        &self,
+        modification: &Modification,
+        env: &Env<'_>,
+    ) -> Result<Option<Vec<Value<'static>>>> {
         modification.json.as_ref().map(|json| json.evaluate(&modification.entry, env)).transpose()
-    }
-
-    fn partition_keys(
-        &self,
-        modification: &Modification,
-        env: &Env<'_>,
-        json: Option<&[Value<'_>]>,
-    ) -> Result<Vec<Vec<u8>>> {
-        let entry = &modification.entry;
-        let keys = match &modification.keys {
-            Keys::Where(restrictions) => restrictions.partition_keys(env, self.run.budget)?,
-            Keys::Named { partition, .. } => vec![self.named_partition(entry, partition, env)?],
-            Keys::Json => {
-                let values =
-                    json.and_then(|values| values.get(..entry.partition_key_len)).unwrap_or_default();
-                vec![encode_partition(entry, values)?]
-            }
-        };
-        for key in &keys {
-            if key.len() > MAX_KEY {
-                return Err(Error::invalid(format!(
-                    "Key length of {} is longer than maximum of {MAX_KEY}",
-                    key.len()
-                )));
-            }
-        }
-        Ok(keys)
-    }
-
-    fn named_partition(&self, entry: &TableEntry, terms: &[Term], env: &Env<'_>) -> Result<Vec<u8>> {
-        if let [term] = terms {
-            let value = term.evaluate(env)?;
-            let bytes = key_value(entry, 0, &value)?;
-            if bytes.is_empty() {
-                return Err(Error::invalid("Key may not be empty"));
-            }
-            return Ok(bytes.to_vec());
-        }
-        let values = terms.iter().map(|term| term.evaluate(env)).collect::<Result<Vec<_>>>()?;
-        encode_partition(entry, &values)
-    }
-
-    fn row_target(
-        &self,
-        modification: &Modification,
-        env: &Env<'_>,
-        json: Option<&[Value<'_>]>,
-    ) -> Result<RowTarget> {
-        let entry = &modification.entry;
-        match &modification.keys {
-            Keys::Where(restrictions) => {
-                if entry.clustering_len > 0 && !restrictions.restricts_clustering() {
-                    Ok(RowTarget::Partition)
-                } else if restrictions.names_rows() {
-                    Ok(RowTarget::Rows(restrictions.row_keys(env, self.run.budget)?))
-                } else {
-                    Ok(RowTarget::Slices(restrictions.slices(env, self.run.budget)?))
-                }
-            }
-            Keys::Named { clustering, .. } if clustering.is_empty() && entry.clustering_len > 0 => {
-                Ok(RowTarget::Partition)
-            }
-            Keys::Named { clustering, .. } => {
-                let values = clustering.iter().map(|term| term.evaluate(env)).collect::<Result<Vec<_>>>()?;
-                Ok(RowTarget::Rows(vec![encode_row(entry, &values)?]))
-            }
-            Keys::Json => {
-                let values =
-                    json.and_then(|v| v.get(entry.partition_key_len..entry.key_len())).unwrap_or_default();
-                Ok(RowTarget::Rows(vec![encode_row(entry, values)?]))
-            }
-        }
     }
 
     fn stamp(&self, modification: &Modification, batch: Option<i64>, env: &Env<'_>) -> Result<Stamp> {
@@ -293,7 +208,7 @@ impl<'w> Writer<'w> {
     }
 
     /// A row as stored, with the partition's static columns; `None` if neither is there.
-    fn read(
+    pub(super) fn read(
         &self,
         view: &View,
         entry: &TableEntry,
@@ -316,106 +231,6 @@ impl<'w> Writer<'w> {
         let mut scan = Scan::new(view, entry, request, Io::Allowed, &mut found)?;
         Ok(scan.next(&mut found)?.then_some(found))
     }
-
-    /// Judges the conditions of statements on one partition. `None`: they hold; else what the client is told instead.
-    pub fn refusal(&self, items: &[Bound<'_>], is_batch: bool) -> std::result::Result<Option<Rows>, Fault> {
-        let Some((first, _)) = items.first() else { return Ok(None) };
-        let entry = &first.entry;
-        let Some(view) = self.view else {
-            return Err(Error::internal("a condition is judged without a view of what is stored").into());
-        };
-        let mut tests: BTreeMap<Option<RowKey>, Vec<Bound<'_>>> = BTreeMap::new();
-        let mut partition: Option<Vec<u8>> = None;
-        for (modification, binds) in items {
-            let env = self.env(binds);
-            let json = self.json(modification, &env)?;
-            let keys = self.partition_keys(modification, &env, json.as_deref())?;
-            let row = self.conditional_row(modification, &env, json.as_deref(), &keys, is_batch)?;
-            let key = keys.into_iter().next().unwrap_or_default();
-            if partition.as_ref().is_some_and(|other| *other != key) {
-                return Err(Error::invalid("Batch with conditions cannot span multiple partitions").into());
-            }
-            partition = Some(key);
-            if modification.is_conditional() {
-                tests.entry(row).or_default().push((modification, binds));
-            }
-        }
-        check_mixture(tests.values())?;
-        let partition = partition.unwrap_or_default();
-        let mut current = Vec::with_capacity(tests.len());
-        let mut applies = true;
-        for (row, tests) in &tests {
-            let stored = self.read(view, entry, &partition, row.as_ref())?;
-            for (modification, binds) in tests {
-                applies &= self.holds(modification, binds, row.is_some(), stored.as_ref())?;
-            }
-            current.push(stored);
-        }
-        if applies {
-            return Ok(None);
-        }
-        Ok(Some(refused(entry, items, is_batch, &current)))
-    }
-
-    /// The one row a conditional statement is about; `None`: the static row.
-    fn conditional_row(
-        &self,
-        modification: &Modification,
-        env: &Env<'_>,
-        json: Option<&[Value<'_>]>,
-        keys: &[Vec<u8>],
-        is_batch: bool,
-    ) -> Result<Option<RowKey>> {
-        let what = match modification.kind {
-            StatementKind::Delete => "deletions",
-            _ => "updates",
-        };
-        if let Keys::Where(restrictions) = &modification.keys {
-            if restrictions.partition_has_in() || keys.len() > 1 {
-                return Err(Error::invalid(if is_batch {
-                    "Batch with conditions cannot span multiple partitions (you cannot use IN on the partition key)"
-                        .to_owned()
-                } else {
-                    format!("IN on the partition key is not supported with conditional {what}")
-                }));
-            }
-            if restrictions.clustering_has_in() {
-                return Err(Error::invalid(format!(
-                    "IN on the clustering key columns is not supported with conditional {what}"
-                )));
-            }
-        }
-        let entry = &modification.entry;
-        match self.row_target(modification, env, json)? {
-            RowTarget::Rows(mut rows) if !modification.only_statics() => Ok(rows.pop()),
-            _ if entry.clustering_len == 0 => Ok(Some(RowKey { sort_key: Vec::new(), values: Vec::new() })),
-            _ => Ok(None),
-        }
-    }
-
-    fn holds(
-        &self,
-        modification: &Modification,
-        binds: &Binds,
-        on_row: bool,
-        stored: Option<&LiveRow>,
-    ) -> Result<bool> {
-        let exists = stored.is_some_and(|row| if on_row { row.has_row() } else { row.has_static() });
-        match &modification.conditions {
-            None => Ok(true),
-            Some(Conditions::Exists) => Ok(exists),
-            Some(Conditions::NotExists) => Ok(!exists),
-            Some(Conditions::Columns(tests)) => {
-                let env = self.env(binds);
-                for test in tests {
-                    if !test.holds(stored, &env)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-        }
-    }
 }
 
 /// One modification at work on one partition.
@@ -426,108 +241,6 @@ struct Change<'c, 'e> {
     stamp: &'c Stamp,
     partition: &'c Partition<'c>,
 }
-
-impl Modification {
-    /// Whether it changes and tests static columns alone.
-    fn only_statics(&self) -> bool {
-        let table = &self.entry.table;
-        let conditions = self.conditions.as_ref();
-        let statics =
-            self.operations.iter().any(|o| o.is_static) || conditions.is_some_and(|c| c.on_static(table));
-        let regulars =
-            self.operations.iter().any(|o| !o.is_static) || conditions.is_some_and(|c| c.on_regular(table));
-        let names_row = matches!(&self.keys, Keys::Named { clustering, .. } if !clustering.is_empty());
-        statics && !regulars && !names_row
-    }
-}
-
-fn check_mixture<'t>(rows: impl Iterator<Item = &'t Vec<Bound<'t>>>) -> Result<()> {
-    for tests in rows {
-        let kinds = tests.iter().filter_map(|(modification, _)| modification.conditions.as_ref());
-        let (mut exists, mut not_exists, mut columns) = (false, false, false);
-        for kind in kinds {
-            match kind {
-                Conditions::Exists => exists = true,
-                Conditions::NotExists => not_exists = true,
-                Conditions::Columns(_) => columns = true,
-            }
-        }
-        let message = match (exists, not_exists, columns) {
-            (true, true, _) => "Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row",
-            (true, _, true) => "Cannot mix IF conditions and IF EXISTS for the same row",
-            (_, true, true) => "Cannot mix IF conditions and IF NOT EXISTS for the same row",
-            _ => continue,
-        };
-        return Err(Error::invalid(message));
-    }
-    Ok(())
-}
-
-/// `[applied]` false and what was found instead (`ModificationStatement.buildCasFailureResultSet`).
-fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[Option<LiveRow>]) -> Rows {
-    let all = items.iter().any(|(modification, _)| {
-        matches!(modification.conditions, Some(Conditions::Exists | Conditions::NotExists))
-    });
-    let mut columns: Vec<usize> = Vec::new();
-    if all {
-        columns.extend(0..entry.table.columns.len());
-    } else {
-        if is_batch {
-            columns.extend(0..entry.key_len());
-        }
-        for (modification, _) in items {
-            for column in modification.conditions.iter().flat_map(Conditions::columns) {
-                if !columns.contains(&column) {
-                    columns.push(column);
-                }
-            }
-        }
-    }
-    let found: Vec<&LiveRow> =
-        current.iter().flatten().filter(|row| row.has_row() || row.has_static()).collect();
-    if found.is_empty() {
-        return applied(entry, false);
-    }
-    let mut data = Vec::new();
-    for row in &found {
-        data.extend_from_slice(&[0, 0, 0, 1, 0]);
-        for column in &columns {
-            match row.value(*column) {
-                Some(value) => {
-                    data.extend_from_slice(&(value.len() as i32).to_be_bytes());
-                    data.extend_from_slice(value);
-                }
-                None => data.extend_from_slice(&(-1i32).to_be_bytes()),
-            }
-        }
-    }
-    let metadata = applied_metadata(entry, &columns);
-    Rows { metadata: Arc::new(metadata), count: found.len() as u32, data: Bytes::from(data), next: None }
-}
-
-/// The one row that says whether a conditional statement applied.
-pub fn applied(entry: &TableEntry, applied: bool) -> Rows {
-    let metadata = applied_metadata(entry, &[]);
-    let data = Bytes::copy_from_slice(&[0, 0, 0, 1, u8::from(applied)]);
-    Rows { metadata: Arc::new(metadata), count: 1, data, next: None }
-}
-
-fn applied_metadata(entry: &TableEntry, columns: &[usize]) -> RowsMetadata {
-    let table = &entry.table;
-    let spec = |name: Arc<str>, column_type: CqlType| ColumnSpec {
-        keyspace: Arc::clone(&table.keyspace),
-        table: Arc::clone(&table.name),
-        name,
-        column_type,
-    };
-    let mut specs = vec![spec(Arc::from("[applied]"), CqlType::Boolean)];
-    for column in columns.iter().filter_map(|column| table.columns.get(*column)) {
-        specs.push(spec(Arc::clone(&column.name), column.column_type.clone()));
-    }
-    // Clients are never told to leave these columns out, so the id is not asked for.
-    RowsMetadata { columns: specs, id: [0; 16] }
-}
-
 fn timestamp(term: &Term, env: &Env<'_>) -> Result<Option<i64>> {
     match term.evaluate(env)? {
         Value::Unset => Ok(None),
@@ -551,38 +264,4 @@ fn expiry(entry: &TableEntry, now: u32, ttl: u32) -> Result<Expiry> {
             entry.table.keyspace, entry.table.name
         ))),
     }
-}
-
-fn key_value<'v>(entry: &TableEntry, column: usize, value: &'v Value<'_>) -> Result<&'v [u8]> {
-    let name = || entry.table.columns.get(column).map_or("", |column| &column.name);
-    match value {
-        Value::Bytes(bytes) => Ok(bytes),
-        Value::Null => Err(Error::invalid(format!("Invalid null value in condition for column {}", name()))),
-        Value::Unset => Err(Error::invalid(format!("Invalid unset value for column {}", name()))),
-    }
-}
-
-fn encode_partition(entry: &TableEntry, values: &[Value<'_>]) -> Result<Vec<u8>> {
-    let components = (0..entry.partition_key_len)
-        .zip(values)
-        .map(|(column, value)| key_value(entry, column, value))
-        .collect::<Result<Vec<_>>>()?;
-    let mut key = Vec::new();
-    partition_key::encode(&components, &mut key).map_err(|error| Error::invalid(error.to_string()))?;
-    if key.is_empty() {
-        return Err(Error::invalid("Key may not be empty"));
-    }
-    Ok(key)
-}
-
-fn encode_row(entry: &TableEntry, values: &[Value<'_>]) -> Result<RowKey> {
-    let mut row = RowKey { sort_key: Vec::new(), values: Vec::with_capacity(values.len()) };
-    for (column, value) in (entry.partition_key_len..).zip(values) {
-        let bytes = key_value(entry, column, value)?;
-        let Some(definition) = entry.table.columns.get(column) else { break };
-        sort_key::encode(&definition.column_type, bytes, definition.descending, &mut row.sort_key)
-            .map_err(|error| Error::invalid(error.to_string()))?;
-        row.values.push(bytes.to_vec());
-    }
-    Ok(row)
 }

@@ -7,15 +7,18 @@
 mod batch;
 mod cells;
 mod condition;
+mod conditional;
 mod execute;
 mod json;
 mod locks;
 mod operation;
 mod plan;
+mod target;
 mod write_set;
 
 pub use batch::{BatchPlan, check as check_batch, plan_batch};
-pub use execute::{Run, Writer, applied};
+pub use conditional::applied;
+pub use execute::{Run, Writer};
 pub use locks::PartitionLocks;
 pub use plan::{Modification, plan};
 pub use write_set::WriteSet;
