@@ -66,8 +66,8 @@ impl Compiler<'_> {
                 },
                 _ => Assignment::NotAssignable,
             }),
-            ExprKind::Tuple(elements) => match (parts::tuple_types(receiver), elements.as_slice()) {
-                (Some(types), _) => parts::test_tuple(&types, elements, test),
+            ExprKind::Tuple(elements) => match (receiver, elements.as_slice()) {
+                (CqlType::Tuple(types), _) => parts::test_tuple(types, elements, test),
                 // The grammar cannot tell a tuple of one from a value in parentheses.
                 (_, [only]) => self.test_value(only, receiver),
                 _ => Ok(Assignment::NotAssignable),

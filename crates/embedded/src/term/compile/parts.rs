@@ -55,7 +55,8 @@ pub(super) fn test_map<P>(
     test_all(entries, |(k, v)| Ok(test(k, key)?.min(test(v, value)?)))
 }
 
-/// The fields that `(a, b)` would give values to: a user-defined type can be written as a tuple too.
+/// The fields that `(a, b)` would give values to: in a selection a user-defined type can be written as a tuple too. (As
+/// a value to be stored Cassandra's rules allow it as well, and its writes then fail.)
 pub(super) fn tuple_types(ty: &CqlType) -> Option<Vec<CqlType>> {
     matches!(ty, CqlType::Tuple(_) | CqlType::Udt { .. }).then(|| ty.parts().cloned().collect())
 }

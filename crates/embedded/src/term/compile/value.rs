@@ -5,8 +5,8 @@ use ilium_cql::ast::{Expr, ExprKind, Name};
 use ilium_cql::value::text::from_constant;
 use ilium_store::{Error, Result};
 
+use super::Compiler;
 use super::assign::not_array;
-use super::{Compiler, parts};
 use crate::term::evaluate::invalid;
 use crate::term::function::FunctionKind;
 use crate::term::marker::Receiver;
@@ -46,8 +46,8 @@ impl Compiler<'_> {
             },
             ExprKind::Map(entries) => self.map(entries, receiver),
             ExprKind::Udt(fields) => self.udt(fields, receiver),
-            ExprKind::Tuple(elements) => match (parts::tuple_types(ty), elements.as_slice()) {
-                (Some(types), _) => self.tuple(elements, &types, receiver),
+            ExprKind::Tuple(elements) => match (ty, elements.as_slice()) {
+                (CqlType::Tuple(types), _) => self.tuple(elements, types, receiver),
                 (_, [only]) => self.value(only, receiver),
                 _ => Err(Error::invalid(format!(
                     "Invalid tuple type literal for {} of type {ty}",
