@@ -1,5 +1,6 @@
 //! Tests of the whole: the built binary with real clients, and the house rules.
 
+mod clients;
 mod kill;
 mod layering;
 mod up;

@@ -1,0 +1,37 @@
+//! Python environments with what is pinned in a requirements file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::obtained::{obtain, recipe, source, tool};
+
+/// A virtual environment.
+pub struct Python(PathBuf);
+
+/// The one with the Python driver.
+pub fn driver() -> Result<Python> {
+    environment("client-python", "python/requirements.txt")
+}
+
+fn environment(name: &str, requirements: &str) -> Result<Python> {
+    let folder = obtain(name, &recipe(&[requirements])?, |folder| {
+        let environment = folder.join("environment");
+        tool(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        let pip = environment.join("bin/pip");
+        tool(Command::new(pip).args(["install", "--quiet", "-r"]).arg(source(requirements)))?;
+        Ok(())
+    })?;
+    Ok(Python(folder.join("environment")))
+}
+
+impl Python {
+    /// Runs a program with the server's address and port as its arguments.
+    pub fn command(&self, program: &Path, server: SocketAddr) -> Command {
+        let mut command = Command::new(self.0.join("bin/python"));
+        command.arg(program).args([server.ip().to_string(), server.port().to_string()]);
+        command
+    }
+}
