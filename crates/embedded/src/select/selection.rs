@@ -48,8 +48,9 @@ impl Selected {
                     let name: Arc<str> =
                         match (&item.alias, term.as_column().and_then(|c| table.columns.get(c))) {
                             (Some(alias), _) => alias.as_str().into(),
-                            (None, Some(column)) => Arc::clone(&column.name),
-                            (None, None) => name.into(),
+                            // Not of a column with a type hint, whose name shows the hint.
+                            (None, Some(column)) if *column.name == *name => Arc::clone(&column.name),
+                            (None, _) => name.into(),
                         };
                     columns.push((name, term.result_type().clone()));
                     terms.push(term);

@@ -332,6 +332,8 @@ impl Compiler<'_> {
             Selectable::Element { of, .. } => match exact(of)? {
                 Some(CqlType::Set { element, .. }) => Some(CqlType::clone(&element)),
                 Some(CqlType::Map { value, .. }) => Some(CqlType::clone(&value)),
+                // It has none, which is said when it is compiled; until then it counts as what lists are sorted by.
+                Some(CqlType::List { .. }) => Some(CqlType::Timeuuid),
                 _ => None,
             },
             Selectable::Slice { of, .. } => exact(of)?.filter(CqlType::is_collection),

@@ -140,7 +140,7 @@ impl Parameter {
             Parameter::Any { .. } | Parameter::SameAs(_) => (true, Cow::Borrowed("")),
             Parameter::Int => (fits_one(&[CqlType::Int]), Cow::Borrowed("an argument of type int")),
             Parameter::Text | Parameter::OptionalText => {
-                (fits_one(&[CqlType::Text]), Cow::Owned(format!("an argument of type {}", self.text())))
+                (fits_one(&[CqlType::Text]), Cow::Borrowed("an argument of type text"))
             }
             Parameter::AnyString => (
                 fits_one(&[CqlType::Text, CqlType::Ascii]),
