@@ -120,10 +120,9 @@ pub fn push_record(timestamp: i64, expiry: Option<Expiry>, out: &mut Vec<u8>) {
 /// Whether an entry may still lead somewhere at `now` (seconds).
 pub fn is_live(record: &[u8], now: i64) -> Result<bool, BadRecord> {
     let record = Record::parse(record)?;
-    Ok(record.liveness.is_some_and(|liveness| {
-        !record.deletion.is_some_and(|deletion| deletion.timestamp >= liveness.timestamp)
-            && !liveness.expiry.is_some_and(|expiry| expiry.is_past(now))
-    }))
+    let Some(liveness) = record.liveness else { return Ok(false) };
+    let deleted = record.deletion.is_some_and(|deletion| deletion.timestamp >= liveness.timestamp);
+    Ok(!deleted && liveness.expiry.is_none_or(|expiry| !expiry.is_past(now)))
 }
 
 #[cfg(test)]

@@ -93,12 +93,15 @@ impl SelectPlan {
                 None => user_limit,
             },
             per_partition,
-            in_partition: position.as_ref().map_or(per_partition, |position| position.remaining_in_partition),
+            in_partition: match &position {
+                Some(position) if position.clustering.is_some() => position.remaining_in_partition,
+                _ => per_partition,
+            },
             page_rows: context.page_size.filter(|_| is_paged).unwrap_or(UNLIMITED),
             page_bytes: context.page_bytes.unwrap_or(usize::MAX).min(context.memory_budget),
         };
         let mut page = Page::new(self, context, env, limits, is_paged)?;
-        if let Some(position) = &position {
+        if let Some(position) = position.as_ref().filter(|position| position.clustering.is_some()) {
             page.resume_in(position);
         }
 

@@ -15,6 +15,9 @@ use crate::layout::live_row::LiveRow;
 use crate::term::function::Accumulator;
 use crate::term::{Env, RowValues};
 
+/// Room for the answer to most reads of one row.
+const FIRST_BYTES: usize = 256;
+
 /// How many rows are looked at between two looks at the clock.
 const ROWS_PER_CLOCK: u32 = 64;
 
@@ -122,7 +125,7 @@ impl<'a> Page<'a> {
             is_paged,
             gives_static_partitions: plan.restrictions.gives_static_partitions(),
             seen: 0,
-            out: Vec::new(),
+            out: Vec::with_capacity(FIRST_BYTES),
             count: 0,
             ended: Ended::Source,
             current_partition: Vec::new(),
@@ -197,8 +200,9 @@ impl<'a> Page<'a> {
     }
 
     fn check_time(&mut self) -> Result<()> {
-        let look = self.seen.is_multiple_of(ROWS_PER_CLOCK);
+        // The clock was read before the first row.
         self.seen = self.seen.wrapping_add(1);
+        let look = self.seen.is_multiple_of(ROWS_PER_CLOCK);
         if self.context.cancellation.is_cancelled() {
             return Err(timed_out(
                 self.context,
@@ -215,21 +219,14 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Whether the filter lets the row through.
-    fn admits(&self, row: &LiveRow) -> Flow {
-        for asked in &self.conditions {
-            if asked.of_partition && !asked.expected.holds(row, asked.column, asked.column_type) {
-                return Flow::NextPartition;
-            }
+    /// How to go on where the filter does not let the row through.
+    fn refusal(&self, row: &LiveRow) -> Option<Flow> {
+        let met = |asked: &Asked<'_>| asked.expected.holds(row, asked.column, asked.column_type);
+        if self.conditions.iter().any(|asked| asked.of_partition && !met(asked)) {
+            return Some(Flow::NextPartition);
         }
-        for asked in &self.conditions {
-            if !asked.of_partition
-                && !(row.has_row() && asked.expected.holds(row, asked.column, asked.column_type))
-            {
-                return Flow::Stop;
-            }
-        }
-        Flow::Next
+        let met = |asked: &Asked<'_>| asked.of_partition || (row.has_row() && met(asked));
+        (!self.conditions.iter().all(met)).then_some(Flow::Next)
     }
 
     fn enter_partition(&mut self, row: &LiveRow) {
@@ -369,10 +366,8 @@ impl Visit for Page<'_> {
         if !row.has_row() && !self.gives_static_partitions {
             return Ok(Flow::Next);
         }
-        match self.admits(row) {
-            Flow::Next => {}
-            Flow::NextPartition => return Ok(Flow::NextPartition),
-            Flow::Stop => return Ok(Flow::Next),
+        if let Some(flow) = self.refusal(row) {
+            return Ok(flow);
         }
         let flow = if self.plan.grouping.is_some() || self.plan.aggregates_everything() {
             self.take_grouped(row)?

@@ -269,8 +269,10 @@ fn chosen_index(
     })
 }
 
+/// Of the statement's one canonical text and the table it means, so that neither how the client wrote it nor another
+/// table of that name makes a difference unseen.
 fn digest(select: &Select, table: &Table) -> [u8; 16] {
-    let (high, low) = hash3_x64_128(format!("{:?}{select:?}", table.id).as_bytes());
+    let (high, low) = hash3_x64_128(format!("{:?}{select}", table.id).as_bytes());
     let mut digest = [0; 16];
     let (first, last) = digest.split_at_mut(8);
     first.copy_from_slice(&high.to_be_bytes());

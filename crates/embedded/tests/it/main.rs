@@ -9,3 +9,8 @@ mod storage_model;
 mod storage_power;
 mod storage_reclaim;
 mod storage_sim;
+mod select_bounds;
+mod select_fixture;
+mod select_index;
+mod select_paging;
+mod select_rows;

@@ -111,7 +111,7 @@ fn one<'e>(
 ) -> Result<Option<Cow<'e, [u8]>>> {
     match term.evaluate(env)? {
         Value::Null => Ok(None),
-        Value::Unset if restriction.tuple && restriction.columns.len() > 1 => {
+        Value::Unset if restriction.tuple => {
             Err(Error::invalid(format!("Invalid unset value for tuple field number {at}")))
         }
         Value::Unset => Err(unset(restriction, table)),
