@@ -1,4 +1,11 @@
 //! The engine's behaviour, one file an area.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod storage_suite;
 mod storage_toy;
