@@ -293,14 +293,13 @@ impl Parser<'_> {
     pub(super) fn constant(&mut self) -> Parse<Option<Literal>> {
         let token = self.peek();
         let Some(kind) = literal_kind(token.kind) else { return Ok(None) };
-        if kind == LiteralKind::Float && !self.source(token).parse::<f64>().is_ok_and(f64::is_finite) {
+        if kind == LiteralKind::Float && !is_in_range(self.source(token)) {
             return self.float_out_of_range(token);
         }
         self.advance();
         Ok(Some(Literal { kind, text: self.literal_text(token) }))
     }
 
-    /// Cassandra compares each float it reads with its value as a double, which fails past a double's range.
     fn float_out_of_range<T>(&self, token: Token) -> Parse<T> {
         let reason = "Character I is neither a decimal digit number, decimal point, nor \"e\" notation \
                       exponential mark.";
@@ -340,6 +339,12 @@ impl Parser<'_> {
         let message = self.failed_with("NumberFormatException", &reason);
         self.refuse(message, Span { start: token.start, end: token.end })
     }
+}
+
+/// Whether Java reads a float: the exponent must fit 32 bits, and the value a double, which Cassandra compares it with.
+fn is_in_range(float: &str) -> bool {
+    let exponent = float.split_once(['e', 'E']).map(|(_, exponent)| exponent.parse::<i32>());
+    exponent.is_none_or(|exponent| exponent.is_ok()) && float.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 fn literal_kind(token: TokenKind) -> Option<LiteralKind> {
