@@ -2,7 +2,7 @@
 
 use super::error::Parse;
 use super::{Parser, SyntaxErrorKind};
-use crate::ast::{OrderBy, Ordering, Select};
+use crate::ast::{Expr, OrderBy, Ordering, Select};
 use crate::lexer::Keyword;
 
 impl Parser<'_> {
@@ -42,7 +42,7 @@ impl Parser<'_> {
         })
     }
 
-    fn group_by(&mut self) -> Parse<Vec<crate::ast::Expr>> {
+    fn group_by(&mut self) -> Parse<Vec<Expr>> {
         if !self.accept_keyword(Keyword::Group) {
             return Ok(Vec::new());
         }
@@ -80,7 +80,7 @@ impl Parser<'_> {
         })
     }
 
-    fn per_partition_limit(&mut self) -> Parse<Option<crate::ast::Expr>> {
+    fn per_partition_limit(&mut self) -> Parse<Option<Expr>> {
         if !self.accept_keyword(Keyword::Per) {
             return Ok(None);
         }
