@@ -16,3 +16,10 @@ fn the_python_driver_does_all_that_applications_do() {
     let program = obtained::source("python/client.py");
     converse(|address| python.command(&program, address)).unwrap();
 }
+
+#[test]
+fn cqlsh_describes_everything_and_copies_to_and_from_files() {
+    let Some(python) = require("cqlsh", python::cqlsh()) else { return };
+    let program = obtained::source("cqlsh/client.py");
+    converse(|address| python.command(&program, address)).unwrap();
+}

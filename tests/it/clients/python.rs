@@ -16,6 +16,11 @@ pub fn driver() -> Result<Python> {
     environment("client-python", "python/requirements.txt")
 }
 
+/// The one with cqlsh.
+pub fn cqlsh() -> Result<Python> {
+    environment("client-cqlsh", "cqlsh/requirements.txt")
+}
+
 fn environment(name: &str, requirements: &str) -> Result<Python> {
     let folder = obtain(name, &recipe(&[requirements])?, |folder| {
         let environment = folder.join("environment");
