@@ -27,6 +27,16 @@ impl Argument for ValueArgument<'_> {
         self.compiler.compatible_type_of(self.expr)
     }
 
+    fn natural_type(&self) -> Result<Option<CqlType>> {
+        let mut inner = self.expr;
+        while let ExprKind::Tuple(parts) = &inner.kind
+            && let [only] = parts.as_slice()
+        {
+            inner = only;
+        }
+        self.compiler.compatible_type_of(inner)
+    }
+
     fn text(&self) -> String {
         self.compiler.text_of(self.expr)
     }

@@ -48,6 +48,10 @@ pub(in crate::term) trait Argument {
     fn test(&self, receiver: &CqlType) -> Result<Assignment>;
     /// A type that can hold it, if one can be told (`AssignmentTestable.getCompatibleTypeIfKnown`).
     fn compatible_type(&self) -> Result<Option<CqlType>>;
+    /// The type it has by itself, for choosing between functions that fit alike.
+    fn natural_type(&self) -> Result<Option<CqlType>> {
+        self.compatible_type()
+    }
     /// As messages show it.
     fn text(&self) -> String;
     fn is_marker(&self) -> bool {

@@ -115,6 +115,9 @@ impl Parameter {
                 Some(other) => Some(other),
                 None => own()?.or_else(|| receiver.cloned()),
             },
+            Parameter::FloatVector { .. } if argument.array_len() == Some(0) => {
+                return Err(Error::invalid("vectors may only have positive dimensions; given 0"));
+            }
             Parameter::FloatVector { same_as } => {
                 let float_vector =
                     argument.array_len().and_then(|len| u32::try_from(len).ok()).map(|dimension| {

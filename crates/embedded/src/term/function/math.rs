@@ -8,16 +8,17 @@ use super::registry::Registry;
 use super::{Function, Invocation, Slot};
 use crate::term::number::{NoResult, Number};
 
-/// The types arithmetic is defined on.
+/// The types arithmetic is defined on, those that hold more first: where nothing else chooses between overloads, no
+/// digit is lost.
 pub(super) const NUMBERS: [CqlType; 9] = [
-    CqlType::Tinyint,
-    CqlType::Smallint,
-    CqlType::Int,
-    CqlType::Bigint,
-    CqlType::Float,
-    CqlType::Double,
     CqlType::Decimal,
     CqlType::Varint,
+    CqlType::Double,
+    CqlType::Bigint,
+    CqlType::Float,
+    CqlType::Int,
+    CqlType::Smallint,
+    CqlType::Tinyint,
     CqlType::Counter,
 ];
 

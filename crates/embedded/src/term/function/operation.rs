@@ -32,9 +32,9 @@ pub(super) fn add_to(registry: &mut Registry) {
     }
     for (left, right, returns) in [
         (CqlType::Text, CqlType::Text, CqlType::Text),
-        (CqlType::Ascii, CqlType::Ascii, CqlType::Ascii),
-        (CqlType::Ascii, CqlType::Text, CqlType::Text),
         (CqlType::Text, CqlType::Ascii, CqlType::Text),
+        (CqlType::Ascii, CqlType::Text, CqlType::Text),
+        (CqlType::Ascii, CqlType::Ascii, CqlType::Ascii),
     ] {
         registry.add(Function::scalar(operation_name(A::Add), vec![left, right], returns, concatenate));
     }

@@ -68,7 +68,7 @@ fn check_types(function: &Function, lookup: &Lookup<'_>) -> Result<()> {
 }
 
 fn pick(candidates: &[&Arc<Function>], lookup: &Lookup<'_>) -> Result<Arc<Function>> {
-    let mut compatible: Vec<&Arc<Function>> = Vec::new();
+    let (mut exact, mut compatible) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let returns_it = lookup
             .receiver
@@ -77,10 +77,13 @@ fn pick(candidates: &[&Arc<Function>], lookup: &Lookup<'_>) -> Result<Arc<Functi
             continue;
         }
         match fit(candidate, lookup)? {
-            Assignment::Exact => return Ok(Arc::clone(candidate)),
-            Assignment::Weak => compatible.push(candidate),
+            Assignment::Exact => exact.push(*candidate),
+            Assignment::Weak => compatible.push(*candidate),
             Assignment::NotAssignable => {}
         }
+    }
+    if let Some(best) = most_alike(&exact, lookup)? {
+        return Ok(Arc::clone(best));
     }
     let operator = operator_of(lookup.name).map(operator_sign);
     let argument = |i: usize| lookup.arguments.get(i).map(|argument| argument.text()).unwrap_or_default();
@@ -120,6 +123,24 @@ fn pick(candidates: &[&Arc<Function>], lookup: &Lookup<'_>) -> Result<Arc<Functi
             list(several)
         ))),
     }
+}
+
+/// A call among the arguments counts as exact for every type that some overload of it returns, so that several functions
+/// may fit exactly. Cassandra takes the one its hash table has first, and often fails then; here it is the one whose
+/// arguments have the types they would have by themselves, and beyond that the type of what takes the result.
+fn most_alike<'f>(exact: &[&'f Arc<Function>], lookup: &Lookup<'_>) -> Result<Option<&'f Arc<Function>>> {
+    if let [] | [_] = exact {
+        return Ok(exact.first().copied());
+    }
+    let natural =
+        lookup.arguments.iter().map(|argument| argument.natural_type()).collect::<Result<Vec<_>>>()?;
+    let likeness = |function: &Function| {
+        let own =
+            function.arguments.iter().zip(&natural).filter(|(ty, own)| own.as_ref() == Some(*ty)).count();
+        let same = function.arguments.iter().filter(|ty| lookup.receiver == Some(*ty)).count();
+        (own, same)
+    };
+    Ok(exact.iter().copied().rev().max_by_key(|function| likeness(function)))
 }
 
 fn fit(function: &Function, lookup: &Lookup<'_>) -> Result<Assignment> {

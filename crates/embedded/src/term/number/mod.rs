@@ -210,8 +210,9 @@ impl Number {
             Number::Smallint(n) => Number::Smallint(n.wrapping_abs()),
             Number::Int(n) => Number::Int(n.wrapping_abs()),
             Number::Bigint(n) => Number::Bigint(n.wrapping_abs()),
-            Number::Float(n) => Number::Float(n.abs()),
-            Number::Double(n) => Number::Double(n.abs()),
+            // Not `abs`, which takes a NaN's sign away: Java leaves it.
+            Number::Float(n) => Number::Float(if n <= 0.0 { 0.0 - n } else { n }),
+            Number::Double(n) => Number::Double(if n <= 0.0 { 0.0 - n } else { n }),
             Number::Varint(n) => Number::Varint(if n.sign() == Sign::Minus { -n } else { n }),
             Number::Decimal(n) => Number::Decimal(n.abs()),
         }
@@ -238,7 +239,9 @@ impl Number {
     }
 
     pub fn log10(self) -> Result<Number, NoResult> {
-        self.positive("Log10 of number zero or less")?.through(f64::log10, transcendental::log10)
+        // Java's NaN there has the sign that the processor gives it.
+        let of_double = |x: f64| if x < 0.0 { f64::from_bits(0xfff8_0000_0000_0000) } else { x.log10() };
+        self.positive("Log10 of number zero or less")?.through(of_double, transcendental::log10)
     }
 
     /// Only varints and decimals have no value for what has no logarithm.
