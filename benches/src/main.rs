@@ -52,7 +52,7 @@ pub struct Flags {
     /// The binary to measure
     #[arg(long, default_value = "target/release/ilium")]
     ilium: PathBuf,
-    /// Only workloads whose name contains this
+    /// Only workloads whose name contains one of these, comma-separated
     #[arg(long, default_value = "")]
     only: String,
 }

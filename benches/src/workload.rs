@@ -34,7 +34,8 @@ pub fn all(flags: &Flags) -> Vec<Workload> {
         one("full scan", Kind::Scan, flags.operations),
         one("batch of 50 rows", Kind::Batch, 20),
     ];
-    list.into_iter().filter(|workload| workload.name.contains(&flags.only)).collect()
+    let wanted = |name: &str| flags.only.split(',').any(|part| name.contains(part));
+    list.into_iter().filter(|workload| wanted(workload.name)).collect()
 }
 
 /// Rows a partition of the table of ranges.

@@ -14,7 +14,7 @@ use crate::term::Markers;
 
 /// What `Prepared::plan` holds.
 pub enum Plan {
-    Select(SelectPlan),
+    Select(Box<SelectPlan>),
     Modify(Modification),
     Batch(BatchPlan),
     Truncate(Arc<TableEntry>),
@@ -37,7 +37,7 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
             let mut plan = SelectPlan::new(select, snapshot, keyspace)?;
             binds = Some((std::mem::take(&mut plan.binds), std::mem::take(&mut plan.partition_key_binds)));
             rows = Some(Arc::clone(&plan.metadata));
-            (Plan::Select(plan), Effect::Read)
+            (Plan::Select(Box::new(plan)), Effect::Read)
         }
         Statement::Insert(insert) => of_modification(single(BatchItem::Insert(insert.clone()))?),
         Statement::Update(update) => of_modification(single(BatchItem::Update(update.clone()))?),
