@@ -15,7 +15,7 @@ use crate::term::Markers;
 /// What `Prepared::plan` holds.
 pub enum Plan {
     Select(Box<SelectPlan>),
-    Modify(Modification),
+    Modify(Box<Modification>),
     Batch(BatchPlan),
     Truncate(Arc<TableEntry>),
     Use(Arc<str>),
@@ -88,7 +88,7 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
 
 fn of_modification(modification: Modification) -> (Plan, Effect) {
     let effect = modification.effect();
-    (Plan::Modify(modification), effect)
+    (Plan::Modify(Box::new(modification)), effect)
 }
 
 fn truncated(name: &QualifiedName, snapshot: &Snapshot, keyspace: Option<&str>) -> Result<Arc<TableEntry>> {

@@ -215,7 +215,7 @@ fn bound(entries: &[BatchEntry]) -> Result<Vec<Bound<'_>>> {
     entries
         .iter()
         .map(|entry| match entry.prepared.plan.downcast_ref::<Plan>() {
-            Some(Plan::Modify(modification)) => Ok((modification, &entry.binds)),
+            Some(Plan::Modify(modification)) => Ok((&**modification, &entry.binds)),
             _ => Err(Error::invalid(
                 "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.",
             )),
