@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ilium_cql::CqlType;
 use ilium_cql::ast::IndexOn;
 use ilium_cql::schema::{ColumnKind, Table};
 
@@ -44,6 +45,16 @@ pub enum Source {
     Stored,
     /// Made by `crate::system` when read; cannot be written.
     Virtual,
+}
+
+impl IndexEntry {
+    /// Whether several elements of a row may share one entry of this index, equal values of a map or a list: such an
+    /// entry must not expire with one of them.
+    pub fn is_shared(&self, table: &Table) -> bool {
+        let column_type = table.columns.get(self.column).map(|column| &column.column_type);
+        self.on == IndexOn::Values
+            && column_type.is_some_and(|t| t.is_multi_cell() && !matches!(t, CqlType::Set { .. }))
+    }
 }
 
 impl TableEntry {

@@ -77,57 +77,76 @@ struct Filler<'f> {
     record: Vec<u8>,
 }
 
+/// Calls `give` with every value of a row that an index keeps: the value, where it was found, its time and expiry.
+pub(super) fn each_value(
+    entry: &TableEntry,
+    index: &IndexEntry,
+    row: &LiveRow,
+    give: &mut dyn FnMut(&[u8], Found<'_>, i64, Option<Expiry>),
+) -> Result<()> {
+    let Some(column) = entry.table.columns.get(index.column) else { return Ok(()) };
+    let of_row = Found::Row(row.clustering_key());
+    // Entries of key columns carry no time: a row lives on by later writes than the one that made it.
+    match column.kind {
+        ColumnKind::PartitionKey if row.starts_partition() => {
+            let components = partition_key::split(row.partition_key(), entry.partition_key_len)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            if let Some(value) = components.get(index.column) {
+                give(value, Found::Partition, 0, None);
+            }
+        }
+        ColumnKind::Clustering if row.has_row() => {
+            if let Some(value) = row.value(index.column) {
+                give(value, of_row, 0, None);
+            }
+        }
+        ColumnKind::Static if row.starts_partition() => {
+            each_cell(entry, index, row, &column.column_type, Found::Partition, give);
+        }
+        ColumnKind::Regular if row.has_row() => {
+            each_cell(entry, index, row, &column.column_type, of_row, give)
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn each_cell(
+    entry: &TableEntry,
+    index: &IndexEntry,
+    row: &LiveRow,
+    column_type: &CqlType,
+    found: Found<'_>,
+    give: &mut dyn FnMut(&[u8], Found<'_>, i64, Option<Expiry>),
+) {
+    if let Some(timestamp) = row.write_time(index.column) {
+        if let Some(value) = row.value(index.column) {
+            give(value, found, timestamp, row.expiry(index.column).map(|(ttl, at)| Expiry { ttl, at }));
+        }
+        return;
+    }
+    for element in row.elements(index.column) {
+        let (key, value) = (row.element_path(element), row.element_value(element));
+        let mut both = Vec::new();
+        let indexed = match (index.on, column_type) {
+            (IndexOn::Keys, _) | (_, CqlType::Set { .. }) => key,
+            (IndexOn::Entries, _) => {
+                index_key::push_map_entry(key, value, &mut both);
+                &both
+            }
+            _ => value,
+        };
+        let expiry = element.expiry.filter(|_| !index.is_shared(&entry.table));
+        give(indexed, found, element.timestamp, expiry.map(|(ttl, at)| Expiry { ttl, at }));
+    }
+}
+
 impl Filler<'_> {
     fn add(&mut self, row: &LiveRow) -> Result<()> {
-        let Some(column) = self.entry.table.columns.get(self.index.column) else { return Ok(()) };
-        let of_row = Found::Row(row.clustering_key());
-        // Entries of key columns carry no time: a row lives on by later writes than the one that made it.
-        match column.kind {
-            ColumnKind::PartitionKey if row.starts_partition() => {
-                let components = partition_key::split(row.partition_key(), self.entry.partition_key_len)
-                    .map_err(|error| Error::internal(error.to_string()))?;
-                if let Some(value) = components.get(self.index.column) {
-                    self.put(row, value, Found::Partition, 0, None);
-                }
-            }
-            ColumnKind::Clustering if row.has_row() => {
-                if let Some(value) = row.value(self.index.column) {
-                    self.put(row, value, of_row, 0, None);
-                }
-            }
-            ColumnKind::Static if row.starts_partition() => {
-                self.add_cells(row, &column.column_type, Found::Partition)?
-            }
-            ColumnKind::Regular if row.has_row() => self.add_cells(row, &column.column_type, of_row)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn add_cells(&mut self, row: &LiveRow, column_type: &CqlType, found: Found<'_>) -> Result<()> {
-        let column = self.index.column;
-        if let Some(timestamp) = row.write_time(column) {
-            if let Some(value) = row.value(column) {
-                let expiry = row.expiry(column).map(|(ttl, at)| Expiry { ttl, at });
-                self.put(row, value, found, timestamp, expiry);
-            }
-            return Ok(());
-        }
-        for element in row.elements(column) {
-            let (key, value) = (row.element_path(element), row.element_value(element));
-            let mut both = Vec::new();
-            let indexed = match (self.index.on, column_type) {
-                (IndexOn::Keys, _) | (_, CqlType::Set { .. }) => key,
-                (IndexOn::Entries, _) => {
-                    index_key::push_map_entry(key, value, &mut both);
-                    &both
-                }
-                _ => value,
-            };
-            let expiry = element.expiry.map(|(ttl, at)| Expiry { ttl, at });
-            self.put(row, indexed, found, element.timestamp, expiry);
-        }
-        Ok(())
+        let (entry, index) = (self.entry, self.index);
+        each_value(entry, index, row, &mut |value, found, timestamp, expiry| {
+            self.put(row, value, found, timestamp, expiry);
+        })
     }
 
     fn put(&mut self, row: &LiveRow, value: &[u8], found: Found<'_>, timestamp: i64, expiry: Option<Expiry>) {

@@ -59,6 +59,13 @@ impl NewCell<'_> {
     }
 }
 
+/// A counter's sum and its write time.
+#[derive(Debug, Clone, Copy)]
+pub struct Sum {
+    value: i64,
+    timestamp: i64,
+}
+
 /// Gathers the cells of one row or one static row.
 pub struct Cells<'e, 's> {
     pub stamp: &'s Stamp,
@@ -66,7 +73,7 @@ pub struct Cells<'e, 's> {
     /// What is stored, for operations that must know.
     pub current: Option<&'s LiveRow>,
     /// What earlier statements of the same batch made of this row's counters, by cell id.
-    pub counted: Option<&'s mut HashMap<u16, i64>>,
+    pub counted: Option<&'s mut HashMap<u16, Sum>>,
     pub out: Vec<NewCell<'e>>,
 }
 
@@ -353,16 +360,29 @@ impl<'e> Cells<'e, '_> {
             by
         };
         let earlier = self.counted.as_ref().and_then(|counted| counted.get(&operation.cell_id).copied());
-        let stored = match earlier {
-            Some(sum) => Some(sum),
-            None => self.current.and_then(|row| row.value(operation.column)).map(int8).transpose()?,
+        let stored = match (earlier, self.current) {
+            (Some(sum), _) => Some(sum),
+            (None, Some(row)) => match (row.value(operation.column), row.write_time(operation.column)) {
+                (Some(value), Some(timestamp)) => Some(Sum { value: int8(value)?, timestamp }),
+                _ => None,
+            },
+            (None, None) => None,
         };
-        // Cassandra's counter shards add up in Java longs, which wrap.
-        let sum = stored.unwrap_or(0).wrapping_add(by);
+        let timestamp = self.stamp.timestamp;
+        let sum = match stored {
+            None => Sum { value: by, timestamp },
+            // Cassandra's counter shards add up in Java longs, which wrap. They also add up whatever the clients'
+            // clocks say, so a sum is always later than the one it was made from.
+            Some(stored) => Sum {
+                value: stored.value.wrapping_add(by),
+                timestamp: timestamp.max(stored.timestamp.saturating_add(1)),
+            },
+        };
         if let Some(counted) = &mut self.counted {
             counted.insert(operation.cell_id, sum);
         }
-        self.push(operation, None, NewState::Counter(sum.to_be_bytes()));
+        let state = NewState::Counter(sum.value.to_be_bytes());
+        self.out.push(NewCell { column: operation.cell_id, timestamp: sum.timestamp, path: None, state });
         Ok(())
     }
 
@@ -396,6 +416,9 @@ fn int8(bytes: &[u8]) -> Result<i64> {
     Ok(i64::from_be_bytes(bytes))
 }
 
+/// A path or a value made here.
+type Bytes = Cow<'static, [u8]>;
+
 fn invalid(error: ValueError) -> Error {
     Error::invalid(error.to_string())
 }
@@ -418,11 +441,7 @@ fn key_path(key_type: &CqlType, key: &[u8]) -> Result<Cow<'static, [u8]>> {
 }
 
 /// The path of an element and its value, which begins with the key's own bytes where its sort key loses them.
-fn key_cell(
-    key_type: &CqlType,
-    key: &[u8],
-    value: &[u8],
-) -> Result<(Cow<'static, [u8]>, Cow<'static, [u8]>)> {
+fn key_cell(key_type: &CqlType, key: &[u8], value: &[u8]) -> Result<(Bytes, Bytes)> {
     let path = key_path(key_type, key)?;
     let mut stored = Vec::with_capacity(value.len());
     if sort_key::is_lossy(key_type) {

@@ -6,7 +6,7 @@ use ilium_cql::ast::IndexOn;
 use ilium_cql::{CqlType, sort_key};
 use ilium_store::{Error, Result};
 
-use super::cells::{NewCell, NewState, Stamp};
+use super::cells::{NewCell, NewState, Stamp, Sum};
 use crate::catalog::entry::{IndexEntry, TableEntry};
 use crate::layout::index_key::{self, Found, Target};
 use crate::layout::key::{self, EntryKind};
@@ -22,7 +22,7 @@ pub struct WriteSet {
     pub batch: Batch,
     record: Vec<u8>,
     /// Counter sums by the stored key of their row: two increments in one batch add up.
-    pub(super) counted: HashMap<Vec<u8>, HashMap<u16, i64>>,
+    pub(super) counted: HashMap<Vec<u8>, HashMap<u16, Sum>>,
 }
 
 /// A partition being written.
@@ -161,9 +161,10 @@ impl WriteSet {
             } else {
                 let cell_id = entry.cell_ids.get(index.column).copied().unwrap_or_default();
                 let found = if row.is_none() { Found::Partition } else { of_row };
+                let expiry = stamp.expiry.filter(|_| !index.is_shared(&entry.table));
                 for cell in cells.iter().filter(|cell| cell.column == cell_id) {
                     if let Some(value) = indexed_value(entry, index, cell)? {
-                        self.put_index(entry, index, &value, partition, found, stamp.expiry, stamp)?;
+                        self.put_index(entry, index, &value, partition, found, expiry, stamp)?;
                     }
                 }
             }
