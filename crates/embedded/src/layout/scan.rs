@@ -82,6 +82,8 @@ pub struct Scan<'a> {
 struct Partition {
     deletion: Option<Deletion>,
     ranges: RangeTombstones,
+    /// Whether `ranges` is flattened.
+    flat: bool,
     given: bool,
     open: bool,
 }
@@ -309,9 +311,14 @@ impl<'a> Scan<'a> {
                 }
                 EntryKind::RangeTombstone => {
                     add_range(&mut self.partition.ranges, parts.rest, value).map_err(bad)?;
-                    self.partition.ranges.flatten();
+                    self.partition.flat = false;
                 }
                 EntryKind::Row => {
+                    // Once for all of a partition's, which come before its rows.
+                    if !self.partition.flat {
+                        self.partition.ranges.flatten();
+                        self.partition.flat = true;
+                    }
                     let slices = self.request.slices;
                     let after = slices.partition_point(|slice| slice.from.as_slice() <= parts.rest);
                     let inside = after
