@@ -7,6 +7,7 @@ mod consistency;
 mod data_store;
 mod ddl;
 mod index_fill;
+mod index_sweep;
 mod open;
 mod plan;
 mod writes;
@@ -21,7 +22,7 @@ use crate::catalog::{Catalog, Snapshot};
 use crate::clock::Clock;
 use crate::layout::policy::RowPolicy;
 use crate::modify::PartitionLocks;
-use crate::storage::{StorageError, Store};
+use crate::storage::{Stats, StorageError, Store};
 use crate::system::Live;
 
 pub use open::{EngineOptions, OpenError};
@@ -64,9 +65,21 @@ impl Inner {
 }
 
 impl Engine {
-    /// Writes everything to table files and merges them, dropping what may go. Blocks.
-    pub fn compact(&self) -> std::result::Result<(), StorageError> {
-        self.inner.store.compact()
+    /// Removes index entries that lead nowhere, then writes everything to table files and merges them, dropping what
+    /// may go. Blocks.
+    pub fn compact(&self) -> Result<()> {
+        self.inner.sweep_indexes()?;
+        self.inner.store.compact().map_err(in_words)
+    }
+
+    /// Writes what is in memory to table files. Blocks.
+    pub fn flush(&self) -> std::result::Result<(), StorageError> {
+        self.inner.store.flush()
+    }
+
+    /// What the storage holds at this moment.
+    pub fn storage_stats(&self) -> Stats {
+        self.inner.store.stats()
     }
 
     /// A consistent copy that can be opened, made while writes go on. `folder` must be empty or absent. Blocks.
