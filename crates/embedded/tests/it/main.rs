@@ -7,6 +7,11 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod model;
+mod model_engine;
+mod model_rules;
+mod model_writes;
+mod retention;
 mod storage_suite;
 mod storage_toy;
 mod storage_folder;
