@@ -10,7 +10,7 @@ use ilium_store::{Error, Result};
 
 use super::Restrictions;
 use super::choose::{in_list, tuple};
-use super::restriction::{Limit, Restriction, Test, Values, name};
+use super::restriction::{Choices, Limit, Restriction, Test, Values, name};
 use super::set::{Lookup, RestrictionSet, is_filtered, is_supported};
 use crate::term::{Env, RowValues, Term, Value};
 
@@ -186,11 +186,25 @@ impl Condition {
                 let Test::In(list) = &restriction.test else {
                     return Err(Error::internal("a list of values is asked for where there is no IN"));
                 };
-                let tuples = in_list(list, restriction, table, env)?;
-                // A null equals nothing.
-                Expected::In(
-                    tuples.into_iter().filter_map(|tuple| tuple.into_iter().next().flatten()).collect(),
-                )
+                // As Cassandra's `ListSerializer.anyMatch` reads the list: a null ends it, an unset marker is no bytes.
+                let mut found = Vec::new();
+                match list {
+                    Choices::List(values) if !restriction.tuple => {
+                        for term in values.iter().filter_map(Values::single) {
+                            match term.evaluate(env)? {
+                                Value::Null => break,
+                                Value::Unset => found.push(Cow::Borrowed(&[][..])),
+                                Value::Bytes(bytes) => found.push(bytes),
+                            }
+                        }
+                    }
+                    _ => {
+                        let tuples = in_list(list, restriction, table, env)?;
+                        found
+                            .extend(tuples.into_iter().map_while(|tuple| tuple.into_iter().next().flatten()));
+                    }
+                }
+                Expected::In(found)
             }
             Ask::Contains(term) => Expected::Contains(value(term)?),
             Ask::ContainsKey(term) => Expected::ContainsKey(value(term)?),

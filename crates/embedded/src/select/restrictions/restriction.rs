@@ -13,6 +13,16 @@ pub(super) enum Values {
     Tuple(Term),
 }
 
+impl Values {
+    /// The value of a single column.
+    pub fn single(&self) -> Option<&Term> {
+        match self {
+            Values::Each(terms) => terms.first(),
+            Values::Tuple(_) => None,
+        }
+    }
+}
+
 /// What follows IN.
 #[derive(Debug, Clone)]
 pub(super) enum Choices {
