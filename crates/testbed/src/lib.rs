@@ -3,12 +3,14 @@
 //! - *Components*: a real Apache Cassandra ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
 //!   outlive the test ([`guarded`]).
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
+//! - The *generator*, which makes up statements and compares the answers ([`generator`]).
 //! - The *client* that sends them ([`wire`], [`value`]) is small, blocking, and made apart from the crates it tests,
 //!   so that no mistake can hide by being on both sides.
 
 pub mod cases;
 pub mod cassandra;
 pub mod folders;
+pub mod generator;
 pub mod guarded;
 pub mod ilium;
 pub mod killing;

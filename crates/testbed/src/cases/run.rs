@@ -40,17 +40,16 @@ impl Server {
         self.connections.get_mut(&key).context("just made")
     }
 
-    /// Drops the file's keyspaces and makes its own.
-    fn fresh(&mut self, file: &CaseFile) -> Result<()> {
+    /// Drops the keyspaces and makes the first anew.
+    pub fn fresh(&mut self, keyspace: &str, others: &[String]) -> Result<()> {
         self.connections.clear();
         let mut connection = Connection::open(self.address, PROTOCOL)?;
         let mut run = |text: &str| done(&connection.query(text, &Binds::None, &Settings::default())?);
-        for keyspace in file.keyspaces.iter().chain([&file.keyspace]) {
+        for keyspace in others.iter().map(String::as_str).chain([keyspace]) {
             run(&format!("DROP KEYSPACE IF EXISTS {keyspace}"))?;
         }
         run(&format!(
-            "CREATE KEYSPACE {} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}",
-            file.keyspace
+            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
         ))
     }
 
@@ -78,7 +77,9 @@ pub fn run_case(server: &mut Server, file: &CaseFile, case: &Case) -> Result<Cas
 
 /// Runs the setup and these cases in fresh keyspaces.
 pub fn run_some(server: &mut Server, file: &CaseFile, cases: &[&Case]) -> Result<Transcript> {
-    server.fresh(file).with_context(|| format!("cannot make the keyspace of {}", file.name))?;
+    server
+        .fresh(&file.keyspace, &file.keyspaces)
+        .with_context(|| format!("cannot make the keyspace of {}", file.name))?;
     let setup = Case { name: SETUP.to_owned(), differs: None, steps: file.setup.clone() };
     let mut transcript = Transcript::default();
     for case in [&setup].into_iter().chain(cases.iter().copied()) {
@@ -86,7 +87,7 @@ pub fn run_some(server: &mut Server, file: &CaseFile, cases: &[&Case]) -> Result
         // Each case starts on connections of its own: what it prepares or USEs is not seen by the next.
         server.connections.clear();
         for step in &case.steps {
-            let answer = answer(server, file, step)
+            let answer = self::step(server, &file.keyspace, step)
                 .with_context(|| format!("in {}, case: {}, at {}", file.name, case.name, step.text))?;
             steps.push(StepTranscript { statement: title(step), lines: answer });
         }
@@ -107,10 +108,10 @@ fn title(step: &Step) -> String {
 }
 
 /// Runs a step and gives the lines of its answers.
-fn answer(server: &mut Server, file: &CaseFile, step: &Step) -> Result<Vec<String>> {
+pub fn step(server: &mut Server, keyspace: &str, step: &Step) -> Result<Vec<String>> {
     std::thread::sleep(step.wait);
     let version = step.protocol.unwrap_or(PROTOCOL);
-    let connection = server.connection(&step.connection, version, &file.keyspace)?;
+    let connection = server.connection(&step.connection, version, keyspace)?;
     let settings = Settings {
         consistency: step.consistency.unwrap_or(crate::wire::Consistency::ONE),
         serial: step.serial,
@@ -146,7 +147,7 @@ fn answer(server: &mut Server, file: &CaseFile, step: &Step) -> Result<Vec<Strin
             }
         }
     }
-    wait_for_index(connection, step, &file.keyspace, &out)?;
+    wait_for_index(connection, step, keyspace, &out)?;
     Ok(out)
 }
 

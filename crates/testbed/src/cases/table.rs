@@ -1,11 +1,12 @@
 //! The table of `docs/compatibility.md`: rows, and the cases they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::file::CaseFile;
+use super::suite::FileResult;
 
 /// The file in this checkout.
 pub fn path() -> PathBuf {
@@ -97,4 +98,24 @@ impl Row {
 /// Files by `area/feature`.
 pub fn by_name(files: Vec<CaseFile>) -> BTreeMap<String, CaseFile> {
     files.into_iter().map(|file| (file.name.clone(), file)).collect()
+}
+
+/// What a server's answers say against the table: rows that say they work and have a case that does not pass.
+pub fn wrong_rows(results: &[FileResult]) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path()).context("cannot read docs/compatibility.md")?;
+    let files = by_name(super::all("")?);
+    let mut passed = BTreeSet::new();
+    for result in results {
+        passed.extend(result.good.iter().map(|case| format!("{}: {case}", result.name)));
+    }
+    let mut wrong = Vec::new();
+    for row in rows(&text)?.iter().filter(|row| row.state == State::Works) {
+        let cases = row.cases(&files)?;
+        let failed: Vec<&str> =
+            cases.iter().filter(|case| !passed.contains(*case)).map(String::as_str).collect();
+        if !failed.is_empty() {
+            wrong.push(format!("{} does not work: {}", row.feature, failed.join("; ")));
+        }
+    }
+    Ok(wrong)
 }

@@ -1,0 +1,84 @@
+//! Sends made-up statements to a real Cassandra and to a running Ilium, and prints what they answer differently.
+//!
+//! `generate --against HOST:PORT --minutes M [--seed N] [--statements K] [--strict] [--keep DIR]`. Without `--keep` it
+//! ends at the first difference; with it each is written into a file of the folder and it goes on.
+//! `--cassandra HOST:PORT` uses a running Cassandra instead of starting one.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use ilium_testbed::Cassandra;
+use ilium_testbed::generator::{self, Plan};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("generate: {e:#}");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let (mut ilium, mut cassandra, mut keep) = (None, None, None::<PathBuf>);
+    let (mut seed, mut minutes, mut statements, mut strict) = (1, 5.0, 200, false);
+    let mut args = std::env::args().skip(1);
+    while let Some(flag) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
+        match flag.as_str() {
+            "--against" => ilium = Some(address(&value()?)?),
+            "--cassandra" => cassandra = Some(address(&value()?)?),
+            "--seed" => seed = value()?.parse().context("--seed wants a whole number")?,
+            "--minutes" => minutes = value()?.parse().context("--minutes wants a number")?,
+            "--statements" => statements = value()?.parse().context("--statements wants a whole number")?,
+            "--strict" => strict = true,
+            "--keep" => keep = Some(PathBuf::from(value()?)),
+            other => bail!(
+                "{other} is no flag; there are --against, --cassandra, --seed, --minutes, --statements, --strict and --keep"
+            ),
+        }
+    }
+    let ilium = ilium.context("--against HOST:PORT says where Ilium is")?;
+    let own;
+    let cassandra = match cassandra {
+        Some(address) => address,
+        None => {
+            own = Cassandra::start(&Default::default())?;
+            own.address()
+        }
+    };
+    if let Some(folder) = &keep {
+        std::fs::create_dir_all(folder)?;
+    }
+    let time = Duration::from_secs_f64(f64::max(minutes, 0.0) * 60.0);
+    let plan = Plan { cassandra, ilium, seed, time, statements, strict };
+    let count = generator::run(&plan, |found| {
+        match &keep {
+            Some(folder) => {
+                let file = folder.join(format!("seed_{}.cql", found.seed));
+                std::fs::write(&file, found.case_file())?;
+                println!("a difference, kept in {}", file.display());
+            }
+            None => println!("{}", found.case_file()),
+        }
+        Ok(keep.is_some())
+    })?;
+    println!(
+        "{} rounds from seed {seed}, {} statements, {} of them refused by both, {} differences",
+        count.rounds, count.statements, count.errors, count.differences
+    );
+    Ok(count.differences == 0)
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    text.to_socket_addrs()
+        .with_context(|| format!("{text} is no HOST:PORT"))?
+        .next()
+        .with_context(|| format!("{text} has no address"))
+}
