@@ -3,4 +3,5 @@
 mod clients;
 mod kill;
 mod layering;
+mod readme;
 mod up;

@@ -33,6 +33,11 @@ fn environment(name: &str, requirements: &str) -> Result<Python> {
 }
 
 impl Python {
+    /// The folder with its programs, `python` and `cqlsh` among them.
+    pub fn programs(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+
     /// Runs a program with the server's address and port as its arguments.
     pub fn command(&self, program: &Path, server: SocketAddr) -> Command {
         let mut command = Command::new(self.0.join("bin/python"));
