@@ -65,7 +65,8 @@ impl SelectPlan {
                     required: 1,
                     data_present: false,
                 },
-                "Operation timed out: the read did not start in the time its request has; allow more time, or send less at once",
+                "Operation timed out: the read did not start in the time its request has; allow more time, or send \
+                 less at once",
             )));
         }
         let now = context.now_in_seconds.map_or(read.now_micros.div_euclid(1_000_000), i64::from);

@@ -106,8 +106,8 @@ impl<'a> Page<'a> {
         is_paged: bool,
     ) -> Result<Page<'a>> {
         let table = &plan.entry.table;
-        let mut conditions = Vec::with_capacity(plan.conditions.all.len());
-        for condition in &plan.conditions.all {
+        let mut conditions = Vec::with_capacity(plan.conditions.len());
+        for condition in &plan.conditions {
             let Some(column) = table.columns.get(condition.column) else { continue };
             conditions.push(Asked {
                 column: condition.column,

@@ -28,7 +28,8 @@ pub struct SelectPlan {
     pub metadata: Arc<RowsMetadata>,
     pub(super) entry: Arc<TableEntry>,
     pub(super) restrictions: Restrictions,
-    pub(super) conditions: Conditions,
+    /// The filter.
+    pub(super) conditions: Vec<Condition>,
     pub(super) selected: Selected,
     pub(super) aggregates: Vec<AggregateCall>,
     pub(super) grouping: Option<Grouping>,
@@ -48,12 +49,6 @@ pub struct SelectPlan {
     pub(super) by_key_value: bool,
     /// What a page state is bound to.
     pub(super) digest: [u8; 16],
-}
-
-/// The filter, asked of partitions first.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Conditions {
-    pub all: Vec<Condition>,
 }
 
 impl SelectPlan {
@@ -97,10 +92,10 @@ impl SelectPlan {
             RowLimit::compile(select.per_partition_limit.as_ref(), "[per_partition_limit]", &mut compiler)?;
         let aggregates = compiler.into_aggregates();
 
-        let conditions = Conditions { all: restrictions.conditions() };
+        let conditions = restrictions.conditions();
         let wanted = wanted_columns(entry, &selected, &conditions, &order, grouping.as_ref());
         let index = chosen_index(entry, &restrictions, &conditions);
-        let point = if conditions.all.is_empty() { restrictions.point() } else { None };
+        let point = if conditions.is_empty() { restrictions.point() } else { None };
         Ok(SelectPlan {
             binds: markers.finish(),
             partition_key_binds: key_markers.of_key(entry.partition_key_len),
@@ -231,7 +226,7 @@ fn check_distinct(
 fn wanted_columns(
     entry: &TableEntry,
     selected: &Selected,
-    conditions: &Conditions,
+    conditions: &[Condition],
     order: &OrderColumns,
     grouping: Option<&Grouping>,
 ) -> Vec<bool> {
@@ -242,7 +237,7 @@ fn wanted_columns(
         }
     };
     selected.visit_columns(&mut want);
-    conditions.all.iter().for_each(|condition| want(condition.column));
+    conditions.iter().for_each(|condition| want(condition.column));
     order.columns().for_each(&mut want);
     if let Some(grouping) = grouping {
         grouping.visit_columns(entry, &mut want);
@@ -254,7 +249,7 @@ fn wanted_columns(
 fn chosen_index(
     entry: &TableEntry,
     restrictions: &Restrictions,
-    conditions: &Conditions,
+    conditions: &[Condition],
 ) -> Option<(IndexEntry, usize)> {
     if !restrictions.uses_index() {
         return None;
@@ -262,7 +257,6 @@ fn chosen_index(
     entry.indexes.iter().find_map(|index| {
         let column_type = &entry.table.columns.get(index.column)?.column_type;
         let at = conditions
-            .all
             .iter()
             .position(|asked| asked.column == index.column && answers(index, column_type, asked.lookup()))?;
         Some((index.clone(), at))

@@ -354,14 +354,13 @@ impl Restrictions {
     /// Whether rows will be looked at that are not returned (`needFiltering`).
     pub(in crate::select) fn needs_filtering(&self) -> bool {
         let sets = self.filtered_sets();
-        let restricted = |set: &RestrictionSet| set.len();
         let any = self.filters.partition || self.filters.clustering || self.filters.others;
         let answered =
             |index| sets.iter().all(|set| set.iter().all(|r| !set::needs_filtering(r, index, &self.entry)));
         if any && !self.entry.indexes.iter().any(answered) {
             return true;
         }
-        sets.iter().map(|set| restricted(set)).sum::<usize>() == 0 && !self.clustering.is_empty()
+        sets.iter().all(|set| set.is_empty()) && !self.clustering.is_empty()
     }
 
     fn filtered_sets(&self) -> Vec<&RestrictionSet> {
