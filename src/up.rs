@@ -43,7 +43,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         CqlListener::bind(ListenOptions::new(settings.cql), tls).await.map_err(Failure::unavailable)?;
     let address = listener.address().map_err(Failure::io)?;
 
-    let mut options = EngineOptions::new(settings.data.clone(), Box::new(Node::at(address)), Handle::current());
+    let node = Node::at(address);
+    let mut options = EngineOptions::new(settings.data.clone(), Box::new(node.clone()), Handle::current());
     options.datacenter = settings.dc;
     options.storage.durability = match settings.durability {
         Durability::Group => storage::Durability::Group,
@@ -60,6 +61,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
 
     let (stop, stopping) = watch::channel(false);
     let service = Service::new(store, Options::default());
+    node.serves(&service);
     let serving = tokio::spawn(listener.serve(service, stopping));
     announce(&settings.data, address, started).map_err(Failure::io)?;
 

@@ -102,7 +102,7 @@ impl CqlListener {
             let (service, tls, stopping) = (Arc::clone(&service), self.tls.clone(), stopping.clone());
             let handshake = self.options.handshake;
             connections.spawn(async move {
-                if let Err(error) = serve_one(service, socket, tls, handshake, stopping).await {
+                if let Err(error) = serve_one(service, (socket, peer), tls, handshake, stopping).await {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
                 drop(place);
@@ -123,7 +123,7 @@ impl CqlListener {
 
 async fn serve_one(
     service: Arc<Service>,
-    socket: TcpStream,
+    (socket, peer): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
     handshake: Duration,
     stopping: watch::Receiver<bool>,
@@ -131,12 +131,12 @@ async fn serve_one(
     // Answers are gathered before they are written, so waiting for more would only delay them.
     socket.set_nodelay(true)?;
     match tls {
-        None => ilium_native::serve(service, socket, stopping).await,
+        None => ilium_native::serve(service, socket, peer, stopping).await,
         Some(acceptor) => {
             let accepted = timeout(handshake, acceptor.accept(socket)).await;
             let socket = accepted
                 .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))??;
-            ilium_native::serve(service, socket, stopping).await
+            ilium_native::serve(service, socket, peer, stopping).await
         }
     }
 }

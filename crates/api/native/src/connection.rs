@@ -4,6 +4,7 @@
 //! go. It reads no further while too many requests wait, so a client that floods slows down itself alone.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -30,13 +31,21 @@ const FLUSH: usize = 256 * 1024;
 
 /// Serves a connection until the client leaves, breaks the protocol or is too slow, or `stopping` turns true; then
 /// what was read is answered first.
-pub async fn serve<S>(service: Arc<Service>, socket: S, mut stopping: watch::Receiver<bool>) -> io::Result<()>
+pub async fn serve<S>(
+    service: Arc<Service>,
+    socket: S,
+    address: SocketAddr,
+    mut stopping: watch::Receiver<bool>,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = Limits { max_envelope: service.options.max_frame };
+    let (number, client) = service.clients.connect(address);
     let mut connection = Connection {
+        number,
         peer: Peer {
+            client,
             session: Session::new(),
             reader: FrameReader::new(Direction::Request, limits),
             writer: FrameWriter::new(ProtocolVersion::V5),
@@ -51,6 +60,8 @@ where
 }
 
 struct Connection {
+    /// Among the service's clients.
+    number: u64,
     service: Arc<Service>,
     peer: Peer,
     pending: FuturesUnordered<Pending>,
@@ -212,6 +223,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.service.abandon(self.pending.len());
+        self.service.clients.disconnect(self.number);
     }
 }
 

@@ -13,6 +13,7 @@ use ilium_protocol::{
 };
 use ilium_store::{Answer, BatchEntry, BatchKind, Error, ErrorKind, Outcome, Prepared, Result, ResultKind};
 
+use crate::clients::Client;
 use crate::prepared::{PreparedStatement, PreparedStatements, is_preparable, wire_columns};
 use crate::reply::{self, KnownColumns, ReplyTo};
 use crate::session::{self, Session};
@@ -38,6 +39,7 @@ impl Future for Pending {
 
 /// A connection's two directions and its memory.
 pub struct Peer {
+    pub client: Arc<Client>,
     pub session: Session,
     pub reader: FrameReader,
     pub writer: FrameWriter,
@@ -51,6 +53,7 @@ impl Service {
         envelope: &ilium_protocol::Envelope,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
         let stream = envelope.header.stream;
+        peer.client.count_request();
         let plain = ResponseExtras::default();
         let request = match Request::decode(envelope) {
             Ok((_extras, request)) => request,
@@ -164,6 +167,7 @@ impl Service {
     ) -> std::result::Result<(), ProtocolError> {
         if let Ok(Outcome { result: ResultKind::SetKeyspace(keyspace), .. }) = &outcome {
             peer.session.keyspace = Some(Arc::clone(keyspace));
+            peer.client.change(|session| session.keyspace = Some(Arc::clone(keyspace)));
         }
         reply::write(&mut peer.writer, to, &outcome)
     }
@@ -183,12 +187,16 @@ impl Service {
                 return peer.writer.response(stream, &plain, &error);
             }
         };
-        peer.writer.set_version(version);
         peer.writer.response(stream, &plain, &Response::Ready)?;
         peer.reader.negotiated(version, compression)?;
         peer.writer.negotiated(version, compression)?;
         peer.session.version = version;
         peer.session.started = true;
+        peer.client.change(|session| {
+            session.protocol_version = version.number();
+            let text = |text: &str| text.to_owned();
+            session.options = startup.options.iter().map(|(name, value)| (text(name), text(value))).collect();
+        });
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! The path of a request: `connection` reads bytes, `ilium_protocol` makes a message of them, `dispatch` hands it to
 //! the store, `reply` encodes what comes back into the connection's output.
 
+mod clients;
 mod connection;
 mod dispatch;
 mod errors;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ilium_store::DataStore;
 
+pub use clients::{Client, ClientSession, Clients};
 pub use connection::serve;
 pub use options::Options;
 
@@ -32,6 +34,7 @@ pub struct Service {
     options: Options,
     prepared: PreparedStatements,
     events: Events,
+    clients: Clients,
     /// Requests that wait for the store, over all connections.
     waiting: AtomicUsize,
 }
@@ -40,7 +43,19 @@ impl Service {
     pub fn new(store: Arc<dyn DataStore>, options: Options) -> Arc<Service> {
         let events = Events::of(&*store);
         let prepared = PreparedStatements::new(options.max_prepared_statements);
-        Arc::new(Service { store, options, prepared, events, waiting: AtomicUsize::new(0) })
+        Arc::new(Service {
+            store,
+            options,
+            prepared,
+            events,
+            clients: Clients::default(),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// Who is connected at this moment.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// Requests that wait for the store at this moment.

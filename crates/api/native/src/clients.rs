@@ -1,0 +1,68 @@
+//! Who is connected, for whoever reports it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// The connections of a service at this moment.
+#[derive(Default)]
+pub struct Clients {
+    next: AtomicU64,
+    connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+/// One connection as others see it.
+pub struct Client {
+    pub address: SocketAddr,
+    requests: AtomicU64,
+    session: Mutex<ClientSession>,
+}
+
+/// What a client said of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientSession {
+    /// What STARTUP said; empty before it.
+    pub options: BTreeMap<String, String>,
+    /// 0 before STARTUP.
+    pub protocol_version: u8,
+    pub keyspace: Option<Arc<str>>,
+}
+
+impl Client {
+    /// Messages received so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub fn session(&self) -> ClientSession {
+        self.session.lock().clone()
+    }
+
+    pub(crate) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut ClientSession)) {
+        change(&mut self.session.lock());
+    }
+}
+
+impl Clients {
+    pub fn list(&self) -> Vec<Arc<Client>> {
+        self.connected.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn connect(&self, address: SocketAddr) -> (u64, Arc<Client>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let client = Arc::new(Client { address, requests: AtomicU64::new(0), session: Mutex::default() });
+        self.connected.lock().insert(number, Arc::clone(&client));
+        (number, client)
+    }
+
+    pub(crate) fn disconnect(&self, number: u64) {
+        self.connected.lock().remove(&number);
+    }
+}
