@@ -55,6 +55,10 @@ impl Service {
         let stream = envelope.header.stream;
         peer.client.count_request();
         let plain = ResponseExtras::default();
+        if !peer.session.started {
+            // OPTIONS, and what is refused, is answered in the client's version too: some look at it (gocql does).
+            peer.writer.set_version(envelope.header.version);
+        }
         let request = match Request::decode(envelope) {
             Ok((_extras, request)) => request,
             Err(failure) => {
