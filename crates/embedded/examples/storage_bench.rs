@@ -29,6 +29,14 @@ impl Merge for Newest {
         value.first_chunk().map_or(0, |time| i64::from_be_bytes(*time))
     }
 
+    fn newest(&self, key: &[u8], value: &[u8]) -> i64 {
+        self.oldest(key, value)
+    }
+
+    fn settled(&self, key: &[u8], value: &[u8]) -> i64 {
+        self.oldest(key, value)
+    }
+
     fn group_len(&self, key: &[u8]) -> usize {
         key.len().min(12)
     }

@@ -31,22 +31,42 @@ impl Weighter<(u64, u64), Block> for Bytes {
 }
 
 /// Blocks by table and offset. Evicts what was not asked for again (S3-FIFO), so one scan does not empty it.
-pub(crate) struct BlockCache(Cache<(u64, u64), Block, Bytes>);
+///
+/// Index blocks and filters have a part of their own: every read needs them, and data blocks would drive them out.
+pub(crate) struct BlockCache {
+    data: Cache<(u64, u64), Block, Bytes>,
+    guides: Cache<(u64, u64), Block, Bytes>,
+}
+
+/// Which part of the cache a block belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Data,
+    Guides,
+}
 
 impl BlockCache {
-    pub fn new(bytes: usize) -> Self {
-        Self(Cache::with_weighter(bytes / BLOCK_BYTES + 1, bytes as u64, Bytes))
+    pub fn new(data_bytes: usize, guide_bytes: usize) -> Self {
+        let part = |bytes: usize| Cache::with_weighter(bytes / BLOCK_BYTES + 1, bytes as u64, Bytes);
+        Self { data: part(data_bytes), guides: part(guide_bytes) }
     }
 
-    pub fn get(&self, table: u64, offset: u64) -> Option<Block> {
-        self.0.get(&(table, offset))
+    pub fn get(&self, part: Part, table: u64, offset: u64) -> Option<Block> {
+        self.part(part).get(&(table, offset))
     }
 
-    pub fn insert(&self, table: u64, offset: u64, block: Block) {
-        self.0.insert((table, offset), block);
+    pub fn insert(&self, part: Part, table: u64, offset: u64, block: Block) {
+        self.part(part).insert((table, offset), block);
     }
 
     pub fn bytes(&self) -> u64 {
-        self.0.weight()
+        self.data.weight() + self.guides.weight()
+    }
+
+    fn part(&self, part: Part) -> &Cache<(u64, u64), Block, Bytes> {
+        match part {
+            Part::Data => &self.data,
+            Part::Guides => &self.guides,
+        }
     }
 }

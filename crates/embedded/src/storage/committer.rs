@@ -28,6 +28,10 @@ pub(crate) struct Committer {
     log: LogWriter,
     /// Bytes logged since the tree was empty.
     logged: u64,
+    /// Whether the next segment of the log was asked for.
+    asked: bool,
+    /// Whether the store was just made and is not one on disk yet.
+    new: bool,
     scratch: Vec<u8>,
 }
 
@@ -39,8 +43,8 @@ struct Orders {
 }
 
 impl Committer {
-    pub fn new(shared: Arc<Shared>, log: LogWriter, logged: u64) -> Self {
-        Self { shared, log, logged, scratch: Vec::new() }
+    pub fn new(shared: Arc<Shared>, log: LogWriter, logged: u64, new: bool) -> Self {
+        Self { shared, log, logged, asked: false, new, scratch: Vec::new() }
     }
 
     /// Works until the store is closed and nothing waits any more.
@@ -108,11 +112,17 @@ impl Committer {
         // Twice: they go to the log now and to a table later.
         shared.check_space(2 * bytes as u64)?;
         self.wait_for_memory()?;
+        self.settle()?;
         if !self.log.has_room(bytes) {
             self.rotate(bytes)?;
         }
         self.log.append(record.iter().map(|(batch, _)| batch.encoded()), shared.log_synced())?;
         self.logged += bytes as u64;
+        if self.log.past_half() && !self.asked {
+            self.asked = true;
+            shared.files.lock().spare_wanted = true;
+            shared.files_changed.notify_all();
+        }
         shared.log_end.store(self.log.end().to_u64(), Ordering::Release);
         if shared.options.durability == Durability::Group {
             self.sync()?;
@@ -121,6 +131,21 @@ impl Committer {
             // The manifest may tell of the drop before the log is synced next, and what came before it must not be
             // lost then.
             keeper::sync_now(&shared)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new store durable before the first write to it.
+    fn settle(&mut self) -> Result<(), StorageError> {
+        if self.new {
+            let segment = self.log.segment();
+            segment.file.sync().map_err(|error| StorageError::io("sync", &segment.path, error))?;
+            for folder in std::iter::once(self.shared.folder.as_path()).chain(self.shared.folder.parent()) {
+                let synced = self.shared.disk().sync_dir(folder);
+                synced.map_err(|error| StorageError::io("sync", folder, error))?;
+            }
+            self.shared.replace_layers(|rest| rest.layers.clone())?;
+            self.new = false;
         }
         Ok(())
     }
@@ -152,6 +177,7 @@ impl Committer {
     fn rotate(&mut self, payload: usize) -> Result<(), StorageError> {
         let size = u32::try_from(LogWriter::segment_for(payload)).unwrap_or(u32::MAX);
         self.log.rotate(keeper::next_segment(&self.shared, size)?);
+        self.asked = false;
         Ok(())
     }
 
@@ -231,7 +257,7 @@ impl Committer {
             hidden: Hidden::default(),
         });
         let layers = std::iter::once(frozen).chain(state.rest.layers.iter().cloned()).collect();
-        state.rest = Arc::new(Rest { merge: Arc::clone(&self.shared.merge), layers });
+        state.rest = Arc::new(Rest::new(Arc::clone(&self.shared.merge), layers));
         Ok(())
     }
 

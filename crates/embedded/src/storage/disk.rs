@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::ReadWriteFlags;
 
 /// A file system, as far as the store needs one. A change of names (create, rename, remove, link) survives a power
@@ -47,6 +47,9 @@ pub trait DiskFile: Send + Sync {
     fn read_at_once(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool>;
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// The first place from `offset` on that may hold anything but zeros; `None` if there is none. Never later than
+    /// the true one.
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>>;
     /// Returns once the content is on the disk.
     fn sync(&self) -> io::Result<()>;
 }
@@ -139,6 +142,15 @@ impl DiskFile for File {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        match rustix::fs::seek(self, SeekFrom::Data(offset)) {
+            Ok(at) => Ok(Some(at)),
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            // A file system that cannot tell.
+            Err(_) => Ok(Some(offset)),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -79,7 +79,8 @@ pub(crate) fn flush_now(shared: &Shared) -> Result<(), StorageError> {
 /// Writes the frozen tree, then lets go of its part of the log.
 fn flush(shared: &Shared) -> Result<(), StorageError> {
     let Some(frozen) = shared.state.read().rest.frozen().cloned() else { return Ok(()) };
-    let mut output = Output::new(shared, &shared.folder);
+    // Compaction reads it again soon, and so do those who just wrote: not worth compressing.
+    let mut output = Output::new(shared, &shared.folder, false);
     for page in frozen.tree.leaves() {
         if shared.flow.lock().closing {
             return Err(StorageError::Closed);
@@ -126,6 +127,7 @@ pub(crate) fn open_tables(shared: &Shared, finished: &[Finished]) -> Result<Vec<
 pub(crate) struct Output<'a> {
     shared: &'a Shared,
     folder: &'a Path,
+    compress: bool,
     writer: Option<TableWriter<'a>>,
     finished: Vec<Finished>,
     /// Bytes written when somebody last looked.
@@ -136,8 +138,8 @@ pub(crate) struct Output<'a> {
 const LOOK_UP_EVERY: u64 = 256 << 10;
 
 impl<'a> Output<'a> {
-    pub fn new(shared: &'a Shared, folder: &'a Path) -> Self {
-        Self { shared, folder, writer: None, finished: Vec::new(), seen: 0 }
+    pub fn new(shared: &'a Shared, folder: &'a Path, compress: bool) -> Self {
+        Self { shared, folder, compress, writer: None, finished: Vec::new(), seen: 0 }
     }
 
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
@@ -145,7 +147,13 @@ impl<'a> Output<'a> {
             Some(writer) => writer,
             None => {
                 let id = self.shared.next_table.fetch_add(1, Ordering::Relaxed);
-                let writer = TableWriter::create(self.shared.disk(), self.folder, id, &*self.shared.merge)?;
+                let writer = TableWriter::create(
+                    self.shared.disk(),
+                    self.folder,
+                    id,
+                    &*self.shared.merge,
+                    self.compress,
+                )?;
                 self.writer.insert(writer)
             }
         };

@@ -17,6 +17,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct LogFiles {
     /// The segment to be used next.
     spare: Option<Arc<Segment>>,
+    /// Whether it will be needed soon.
+    pub spare_wanted: bool,
     /// Whether it is being made at this moment.
     making: bool,
     next_number: u32,
@@ -29,7 +31,14 @@ pub(crate) struct LogFiles {
 impl LogFiles {
     pub fn new(last: Arc<Segment>) -> Self {
         let next_number = last.header.number + 1;
-        Self { spare: None, making: false, next_number, unsynced: vec![last], closing: false }
+        Self {
+            spare: None,
+            spare_wanted: false,
+            making: false,
+            next_number,
+            unsynced: vec![last],
+            closing: false,
+        }
     }
 }
 
@@ -46,6 +55,7 @@ pub(crate) fn next_segment(shared: &Shared, size: u32) -> Result<Arc<Segment>, S
         None => create(shared, files.next_number, size.max(shared.options.segment_bytes))?,
     };
     files.next_number = segment.header.number + 1;
+    files.spare_wanted = false;
     if matches!(shared.options.durability, Durability::Periodic { .. }) {
         files.unsynced.push(Arc::clone(&segment));
     }
@@ -64,7 +74,8 @@ pub(crate) fn run(shared: &Shared) {
     let mut files = shared.files.lock();
     while !files.closing {
         let now = Instant::now();
-        if files.spare.is_none() && retry_at <= now {
+        let wants_spare = files.spare_wanted && files.spare.is_none();
+        if wants_spare && retry_at <= now {
             if let Err(error) = make_spare(shared, &mut files) {
                 tracing::warn!(%error, "cannot make the next segment of the log ahead of time");
                 retry_at = now + RETRY;
@@ -73,7 +84,7 @@ pub(crate) fn run(shared: &Shared) {
             sync_all(shared, &mut files);
             sync_at = every.map(|every| Instant::now() + every);
         } else {
-            let retry_at = files.spare.is_none().then_some(retry_at);
+            let retry_at = wants_spare.then_some(retry_at);
             match retry_at.into_iter().chain(sync_at).min() {
                 Some(at) => _ = shared.files_changed.wait_until(&mut files, at),
                 None => shared.files_changed.wait(&mut files),

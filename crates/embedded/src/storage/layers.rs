@@ -1,5 +1,6 @@
 //! The layers of a store that no longer change: a frozen tree, and runs of tables.
 
+use std::cmp::Reverse;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -40,6 +41,40 @@ pub(crate) struct Placed {
     pub hidden: Hidden,
 }
 
+/// One read by key as it goes from layer to layer.
+pub(crate) struct Read<'a> {
+    pub key: &'a [u8],
+    /// The key's hash, once a table asked for it.
+    pub hash: Option<u64>,
+    pub io: Io,
+    pub found: bool,
+    /// The time before which nothing written matters any more, once a table asked for it.
+    pub settled: Option<i64>,
+    pub out: &'a mut Vec<u8>,
+    pub merged: Vec<u8>,
+}
+
+impl Read<'_> {
+    pub fn add(&mut self, merge: &dyn Merge, value: &[u8]) {
+        if self.found {
+            self.merged.clear();
+            merge.merge(self.key, self.out, value, &mut self.merged);
+            std::mem::swap(self.out, &mut self.merged);
+        } else {
+            self.out.extend_from_slice(value);
+            self.found = true;
+        }
+        self.settled = None;
+    }
+
+    fn settled(&mut self, merge: &dyn Merge) -> i64 {
+        if !self.found {
+            return i64::MIN;
+        }
+        *self.settled.get_or_insert_with(|| merge.settled(self.key, self.out))
+    }
+}
+
 /// Prefixes whose keys were dropped after the layer was written.
 pub(crate) type Hidden = Arc<[Box<[u8]>]>;
 
@@ -57,7 +92,7 @@ impl Rest {
                 Layer::Run(tables.iter().map(|table| table.without_prefix(prefix)).collect())
             }
         });
-        Self { merge: Arc::clone(&self.merge), layers: layers.collect() }
+        Self::new(Arc::clone(&self.merge), layers.collect())
     }
 
     /// The layers without the tables of which nothing is left.
@@ -67,6 +102,12 @@ impl Rest {
             Layer::Run(tables) => Layer::run(tables.iter().filter(|placed| !placed.is_gone()).cloned()),
         });
         layers.collect()
+    }
+
+    /// Layers so ordered that a read by key meets the newest first: it may then pass over the rest.
+    pub fn new(merge: Arc<dyn Merge>, mut layers: Vec<Layer>) -> Self {
+        layers.sort_by_key(|layer| Reverse(layer.newest()));
+        Self { merge, layers }
     }
 
     pub fn frozen(&self) -> Option<&Frozen> {
@@ -113,37 +154,42 @@ impl Placed {
 }
 
 impl Layer {
+    fn newest(&self) -> i64 {
+        match self {
+            Self::Frozen(_) => i64::MAX,
+            Self::Run(tables) => {
+                tables.iter().map(|placed| placed.table.summary.newest).max().unwrap_or(i64::MIN)
+            }
+        }
+    }
+
     /// A run of tables; `None` if there are none.
     pub fn run(tables: impl Iterator<Item = Placed>) -> Option<Self> {
         let tables: Arc<[Placed]> = tables.collect();
         (!tables.is_empty()).then_some(Self::Run(tables))
     }
 
-    /// Hands the layer's value for `key` to `add`, if there is one.
-    pub fn get(
-        &self,
-        key: &[u8],
-        key_hash: &mut Option<u64>,
-        io: Io,
-        add: &mut impl FnMut(&[u8]),
-    ) -> Result<(), StorageError> {
+    /// Adds the layer's value for the key of `read`, if there is one.
+    pub fn get(&self, merge: &dyn Merge, read: &mut Read<'_>) -> Result<(), StorageError> {
+        let key = read.key;
         match self {
             Self::Frozen(frozen) => {
                 if hiding(&frozen.hidden, key).is_none()
                     && let Some(value) = frozen.tree.get(key)
                 {
-                    add(value);
+                    read.add(merge, value);
                 }
             }
             Self::Run(tables) => {
                 let at = tables.partition_point(|placed| placed.table.summary.last_key.as_slice() < key);
                 if let Some(Placed { table, hidden }) = tables.get(at)
                     && table.summary.first_key.as_slice() <= key
+                    && table.summary.newest >= read.settled(merge)
                     && hiding(hidden, key).is_none()
                 {
-                    let hash = *key_hash.get_or_insert_with(|| hash(key));
-                    if let Some((page, at)) = table.get(key, hash, Reading { io, keep: true })? {
-                        add(page.value(at));
+                    let hash = *read.hash.get_or_insert_with(|| hash(key));
+                    if let Some((page, at)) = table.get(key, hash, Reading { io: read.io, keep: true })? {
+                        read.add(merge, page.value(at));
                     }
                 }
             }

@@ -44,7 +44,7 @@ impl Shadow for NothingElsewhere {
 impl MemoryStore {
     /// An empty store.
     pub fn new(merge: Arc<dyn Merge>) -> Self {
-        let rest = Arc::new(Rest { merge, layers: Vec::new() });
+        let rest = Arc::new(Rest::new(merge, Vec::new()));
         let shared = Arc::new(Shared { tree: RwLock::default(), rest });
         let (stop, stopped) = channel();
         let swept = Arc::clone(&shared);

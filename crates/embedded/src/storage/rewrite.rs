@@ -65,7 +65,7 @@ fn attempt(
     };
 
     let mut entries = Range::of_all(&shared.merge, layers.into_iter());
-    let mut output = Output::new(shared, &shared.folder);
+    let mut output = Output::new(shared, &shared.folder, true);
     let mut purger = merge.purger();
     let mut brake = Brake { pace, started: Instant::now() };
     let mut rewritten = Vec::new();

@@ -209,7 +209,7 @@ impl Shared {
             let state = self.state.read();
             (Arc::clone(&state.rest), state.first_segment)
         };
-        let next = Rest { merge: Arc::clone(&self.merge), layers: edit(&rest) };
+        let next = Rest::new(Arc::clone(&self.merge), edit(&rest));
         let first_segment = next.frozen().map_or(active_first, |frozen| frozen.first_segment);
         let manifest = Manifest {
             next_table: self.next_table.load(Ordering::Relaxed),
@@ -225,7 +225,7 @@ impl Shared {
         }
         let mut state = self.state.write();
         let layers = edit(&state.rest);
-        state.rest = Arc::new(Rest { merge: Arc::clone(&self.merge), layers });
+        state.rest = Arc::new(Rest::new(Arc::clone(&self.merge), layers));
         Ok(())
     }
 }

@@ -36,30 +36,32 @@ impl DiskStore {
         let lock = disk.lock(&lock_path).map_err(|error| StorageError::io("lock", &lock_path, error))?;
         let lock = lock.ok_or_else(|| StorageError::Locked { folder: folder.to_path_buf() })?;
 
-        let manifest = match Manifest::read(&*disk, folder)? {
-            Some(manifest) => manifest,
-            None => make(&*disk, folder, &options)?,
-        };
+        let found = Manifest::read(&*disk, folder)?;
+        let new = if found.is_none() { Some(make(&*disk, folder, &options)?) } else { None };
+        let manifest = found.unwrap_or(Manifest { next_table: 1, first_segment: 1, runs: Vec::new() });
         remove_leftovers(&*disk, folder, &manifest)?;
-        let cache = Arc::new(BlockCache::new(options.cache_bytes));
+        let cache = Arc::new(BlockCache::new(options.cache_bytes, options.guide_bytes));
         let rest = open_layers(&disk, folder, &manifest, &merge, &cache)?;
-
         let catalog = Catalog { listed: rest.tables().map(|placed| Arc::clone(&placed.table)).collect() };
 
+        let is_new = new.is_some();
         let first_segment = manifest.first_segment as u32;
         let mut state = State::empty(Arc::new(rest), first_segment);
         let mut logged = 0;
         let mut scratch = Vec::new();
-        let Replayed { segment, offset, end } = log::replay(&*disk, folder, first_segment, |ops| {
-            logged += ops.len() as u64;
-            state.apply(ops, &*merge, &mut scratch);
-            Ok(())
-        })?;
+        let Replayed { segment, offset, end } = match new {
+            Some(segment) => Replayed::nothing(segment),
+            None => log::replay(&*disk, folder, first_segment, |ops| {
+                logged += ops.len() as u64;
+                state.apply(ops, &*merge, &mut scratch);
+                Ok(())
+            })?,
+        };
         let log = LogWriter::new(segment, offset, end);
         let folder = folder.to_path_buf();
         let shared = Arc::new(Shared::new(folder, options, cache, catalog, manifest.next_table, &log, state));
         let mut store = Self { shared: Arc::clone(&shared), threads: Vec::new(), _lock: lock };
-        let committer = Committer::new(Arc::clone(&shared), log, logged);
+        let committer = Committer::new(Arc::clone(&shared), log, logged, is_new);
         store.start("storage-commit", move |_| committer.run())?;
         store.start("storage-log", keeper::run)?;
         store.start("storage-flush", flush::run)?;
@@ -152,26 +154,17 @@ impl Drop for DiskStore {
     }
 }
 
-/// Makes an empty store, unless the folder holds parts of one.
-fn make(disk: &dyn Disk, folder: &Path, options: &Options) -> Result<Manifest, StorageError> {
+/// Makes an empty store, unless the folder holds parts of one. Nothing is synced yet, and without a manifest it is not
+/// a store yet: the committer sees to both before the first write, so that starting does not wait for the disk.
+fn make(disk: &dyn Disk, folder: &Path, options: &Options) -> Result<Segment, StorageError> {
     let names = disk.list(folder).map_err(|error| StorageError::io("list", folder, error))?;
-    let manifest = Manifest { next_table: 1, first_segment: 1, runs: Vec::new() };
-    let first = |name: &&String| log::number_in(name) == Some(1);
-    if names
-        .iter()
-        .any(|name| table::id_in(name).is_some() || log::number_in(name).is_some_and(|number| number > 1))
-    {
+    let part_of_one =
+        |name: &String| table::id_in(name).is_some() || log::number_in(name).is_some_and(|number| number > 1);
+    // A first segment alone, without a record, is what a crash leaves of a folder nothing was written to.
+    if names.iter().any(part_of_one) || log::number_in_use(disk, folder, 1)? {
         return Err(StorageError::damaged(&manifest::path(folder), 0, "the file is missing"));
     }
-    // A first segment without a manifest is one that a crash left while the folder was being made: nothing could be
-    // written before the manifest was there.
-    if let Some(name) = names.iter().find(first) {
-        let path = folder.join(name);
-        disk.remove(&path).map_err(|error| StorageError::io("remove", &path, error))?;
-    }
-    Segment::create(disk, folder, 1, options.segment_bytes)?;
-    manifest.write(disk, folder)?;
-    Ok(manifest)
+    Segment::create_first(disk, folder, options.segment_bytes)
 }
 
 /// Removes files that a crash left: half-made ones, tables that were never listed, and segments already in tables.
@@ -206,5 +199,5 @@ fn open_layers(
         }
         layers.push(Layer::Run(tables.into()));
     }
-    Ok(Rest { merge: Arc::clone(merge), layers })
+    Ok(Rest::new(Arc::clone(merge), layers))
 }

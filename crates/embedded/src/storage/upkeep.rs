@@ -75,7 +75,7 @@ pub(crate) fn checkpoint(shared: &Shared, view: &View, folder: &Path) -> Result<
     let rest = view.rest();
     let in_memory = rest.layers.iter().filter(|layer| matches!(layer, Layer::Frozen(_))).cloned();
     let mut entries = Range::of_all(&shared.merge, std::iter::once(view.active()).chain(in_memory));
-    let mut output = Output::new(shared, folder);
+    let mut output = Output::new(shared, folder, true);
     while let Some((key, value)) = entries.next()? {
         output.add(key, value)?;
     }

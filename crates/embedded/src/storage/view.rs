@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::layers::{Frozen, Hidden, Layer, Rest, after_prefix};
+use super::layers::{Frozen, Hidden, Layer, Read, Rest, after_prefix};
 use super::tree::Tree;
 use super::{Io, Range, StorageError};
 
@@ -23,27 +23,16 @@ impl View {
     /// Puts the value of `key`, merged over all layers, into `out` in place of what was there; `false` if there is
     /// none.
     pub fn get(&self, key: &[u8], io: Io, out: &mut Vec<u8>) -> Result<bool, StorageError> {
-        out.clear();
-        let mut found = false;
-        let mut merged = Vec::new();
-        let mut add = |value: &[u8]| {
-            if found {
-                merged.clear();
-                self.rest.merge.merge(key, out, value, &mut merged);
-                std::mem::swap(out, &mut merged);
-            } else {
-                out.extend_from_slice(value);
-                found = true;
-            }
-        };
+        let merge = &*self.rest.merge;
+        let mut read = Read { key, hash: None, io, found: false, settled: None, out, merged: Vec::new() };
+        read.out.clear();
         if let Some(value) = self.tree.get(key) {
-            add(value);
+            read.add(merge, value);
         }
-        let mut hash = None;
         for layer in &self.rest.layers {
-            layer.get(key, &mut hash, io, &mut add)?;
+            layer.get(merge, &mut read)?;
         }
-        Ok(found)
+        Ok(read.found)
     }
 
     /// The entries between two keys, in key order or (`reversed`) against it.

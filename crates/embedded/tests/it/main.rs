@@ -10,6 +10,7 @@
 mod model;
 mod model_engine;
 mod model_rules;
+mod model_tables;
 mod model_writes;
 mod retention;
 mod storage_suite;
@@ -26,3 +27,4 @@ mod select_fixture;
 mod select_index;
 mod select_paging;
 mod select_rows;
+mod storage_fixture;

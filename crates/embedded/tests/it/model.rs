@@ -14,8 +14,9 @@ use ilium_cql::murmur3::Token;
 use proptest::prelude::*;
 
 use crate::model_engine::{Database, Row};
-use crate::model_rules::{Partition, Range, Seen, Stamp};
-use crate::model_writes::{Came, Guard, Model, Table, Write, range, write};
+use crate::model_rules::{Cell, Partition, Range, Seen, Stamp};
+use crate::model_tables::Model;
+use crate::model_writes::{Action, Came, Guard, Table, Write, range, write};
 
 const START: i64 = 1_700_000_000;
 
@@ -23,6 +24,7 @@ const START: i64 = 1_700_000_000;
 enum Step {
     Write(Write),
     Batch(Vec<Write>, bool),
+    ConditionalBatch(Vec<(Write, bool)>),
     Flush,
     Compact,
     Restart,
@@ -40,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         40 => write().prop_map(Step::Write),
         5 => (prop::collection::vec(write(), 1..5), any::<bool>()).prop_map(|(all, logged)| Step::Batch(all, logged)),
+        3 => prop::collection::vec((write(), any::<bool>()), 1..4).prop_map(Step::ConditionalBatch),
         5 => Just(Step::Flush),
         4 => Just(Step::Compact),
         2 => Just(Step::Restart),
@@ -112,7 +115,7 @@ impl Pair {
         let now = self.tick();
         let counts = write.table == Table::Counter;
         let explicit = self.explicit(&write);
-        let deletes = !matches!(write.action, crate::model_writes::Action::Count(_));
+        let deletes = !matches!(write.action, Action::Count(_));
         let (text, unset) = write.text(explicit.filter(|_| !counts));
         // A deletion of counters that is older than their sums leaves them, but not what Cassandra would.
         let time = explicit.filter(|_| !(counts && deletes)).unwrap_or(now);
@@ -154,7 +157,7 @@ impl Pair {
             if !self.has_x {
                 write = write.without_x();
             }
-            let is_count = matches!(write.action, crate::model_writes::Action::Count(_));
+            let is_count = matches!(write.action, Action::Count(_));
             if (write.table == Table::Counter) != counts || counts && !is_count {
                 continue;
             }
@@ -187,10 +190,46 @@ impl Pair {
         }
     }
 
+    fn conditional_batch(&mut self, writes: &[(Write, bool)]) {
+        let now = self.tick();
+        let before = self.model.clone();
+        let mut after = before.clone();
+        let (mut texts, mut unset, mut came) = (Vec::new(), 0, Vec::new());
+        let (first, _) = &writes[0];
+        for (place, (write, conditional)) in writes.iter().enumerate() {
+            let mut write = write.clone().in_conditional_batch(first.p, place == 0 || *conditional);
+            write.table = if first.table == Table::Plain { Table::Plain } else { Table::Wide };
+            if !self.has_x {
+                write = write.without_x();
+            }
+            let (text, more) = write.text(None);
+            texts.push(format!("{text};"));
+            unset += more;
+            came.push(write.came(&before, self.second()));
+            if came.iter().all(|came| *came == Came::Done) {
+                let stamp = Stamp { time: now, ttl: write.ttl.map(u32::from), second: self.second() };
+                after.apply(&write, &before, stamp);
+            }
+        }
+        let text = format!("BEGIN BATCH {} APPLY BATCH", texts.join(" "));
+        let applied = !came.contains(&Came::NotApplied);
+        match self.database.run(&text, unset, Some(now), None) {
+            Err(error) => assert!(applied && came.contains(&Came::Refused), "{text}: {error}"),
+            Ok(rows) => {
+                assert_eq!(rows[0][0], Some(vec![u8::from(applied)]), "{text}: [applied]");
+                if applied {
+                    assert!(!came.contains(&Came::Refused), "{text}: should be refused");
+                    self.model = after;
+                }
+            }
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         match step {
             Step::Write(write) => self.write(write),
             Step::Batch(writes, logged) => self.batch(writes, *logged),
+            Step::ConditionalBatch(writes) => self.conditional_batch(writes),
             Step::Flush => self.database.engine().flush().unwrap(),
             Step::Compact => self.database.engine().compact().unwrap(),
             Step::Restart => self.database.restart(),
@@ -242,7 +281,7 @@ impl Pair {
             out.extend([row.and_then(|((c, _), _)| int(c)), row.and_then(|((_, d), _)| int(d))]);
         }
         let seen = row.map(|(_, seen)| seen);
-        let mut simple = |cell: Option<&crate::model_rules::Cell>| {
+        let mut simple = |cell: Option<&Cell>| {
             out.push(cell.and_then(|cell| cell.value.clone()));
             // Thousandths: a conditional statement takes a time of its own within its millisecond.
             out.push(cell.map(|cell| (cell.time / 1000).to_be_bytes().to_vec()));

@@ -93,7 +93,7 @@ fn check(
 fn no_flipped_byte_changes_what_is_read() {
     let (disk, expected) = sample();
     let files = disk.files();
-    assert!(files.len() >= 5, "{:?}", files.keys());
+    assert!(files.len() >= 4, "{:?}", files.keys());
     for (path, content) in &files {
         let mut noticed = 0;
         for at in 0..content.len() {
@@ -130,9 +130,10 @@ fn no_cut_file_changes_what_is_read() {
 fn a_missing_file_is_named() {
     let (disk, _) = sample();
     let files = disk.files();
-    let last_log =
-        files.keys().filter(|path| path.display().to_string().contains("log-")).next_back().cloned();
-    for path in files.keys().filter(|path| Some(*path) != last_log.as_ref()) {
+    // The last segment may be one that was made ahead of time and never used.
+    let is_log = |path: &&PathBuf| path.display().to_string().contains("log-");
+    let spare = files.keys().filter(is_log).skip(1).last();
+    for path in files.keys().filter(|path| Some(*path) != spare) {
         let mut fewer = files.clone();
         fewer.remove(path);
         let disk = SimDisk::default();

@@ -385,6 +385,10 @@ impl DiskFile for SimFile {
         Ok(())
     }
 
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut sim = self.disk.0.lock();
         if matches!(sim.fail, Some(Fail::Sync(name)) if self.name.starts_with(name)) {

@@ -55,6 +55,14 @@ impl Merge for Toy {
         time_of(value)
     }
 
+    fn newest(&self, _key: &[u8], value: &[u8]) -> i64 {
+        time_of(value)
+    }
+
+    fn settled(&self, _key: &[u8], value: &[u8]) -> i64 {
+        time_of(value)
+    }
+
     fn group_len(&self, _key: &[u8]) -> usize {
         1
     }

@@ -29,16 +29,27 @@ impl Segment {
     /// Makes a segment. It appears under its name complete and durable or not at all, so whatever has a segment's name
     /// and is no segment was damaged later.
     pub fn create(disk: &dyn Disk, folder: &Path, number: u32, size: u32) -> Result<Self, StorageError> {
-        let (path, new) = (path(folder, number), folder.join(format!("log-{number:08}.new")));
-        let header = SegmentHeader { number, size, salt: RandomState::new().hash_one(number) };
-        let file = disk.create(&new, u64::from(size)).and_then(|file| {
-            file.write_at(0, &header.to_bytes())?;
-            file.sync()?;
-            Ok(file)
-        });
-        let file = file.map_err(|error| StorageError::io("create", &new, error))?;
+        let new = folder.join(format!("log-{number:08}.new"));
+        let made = Self::make(disk, new.clone(), number, size)?;
+        made.file.sync().map_err(|error| StorageError::io("sync", &new, error))?;
+        let path = path(folder, number);
         disk.rename(&new, &path).map_err(|error| StorageError::io("name", &path, error))?;
         disk.sync_dir(folder).map_err(|error| StorageError::io("sync", folder, error))?;
+        Ok(Self { path, ..made })
+    }
+
+    /// Makes the first segment of a store that is one only once its manifest is there: without waiting for the disk.
+    pub fn create_first(disk: &dyn Disk, folder: &Path, size: u32) -> Result<Self, StorageError> {
+        Self::make(disk, path(folder, 1), 1, size)
+    }
+
+    fn make(disk: &dyn Disk, path: PathBuf, number: u32, size: u32) -> Result<Self, StorageError> {
+        let header = SegmentHeader { number, size, salt: RandomState::new().hash_one(number) };
+        let file = disk.create(&path, u64::from(size)).and_then(|file| {
+            file.write_at(0, &header.to_bytes())?;
+            Ok(file)
+        });
+        let file = file.map_err(|error| StorageError::io("create", &path, error))?;
         Ok(Self { header, path, file })
     }
 

@@ -40,6 +40,11 @@ impl LogWriter {
         self.offset as usize + record_len(payload) + record_len(0) <= self.segment.header.size as usize
     }
 
+    /// Whether the segment is more than half full: time to have the next one made.
+    pub fn past_half(&self) -> bool {
+        self.offset > self.segment.header.size / 2
+    }
+
     /// Goes on in another segment.
     pub fn rotate(&mut self, segment: Arc<Segment>) {
         self.segment = segment;

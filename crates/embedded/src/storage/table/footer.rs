@@ -18,6 +18,8 @@ pub(crate) struct Summary {
     pub entries: u64,
     /// No write time in the table is less (microseconds).
     pub oldest: i64,
+    /// No write time in the table is greater.
+    pub newest: i64,
     pub garbage: Garbage,
 }
 
@@ -27,6 +29,7 @@ impl Summary {
         put_bytes(out, &self.last_key);
         put_uint(out, self.entries);
         out.extend_from_slice(&self.oldest.to_le_bytes());
+        out.extend_from_slice(&self.newest.to_le_bytes());
         self.garbage.put(out);
     }
 
@@ -37,6 +40,7 @@ impl Summary {
             last_key: input.bytes()?.to_vec(),
             entries: input.uint()?,
             oldest: input.i64()?,
+            newest: input.i64()?,
             garbage: Garbage::read(&mut input)?,
         };
         input.is_empty().then_some(summary)

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::block::{Handle, read_entries, unframe};
 use self::footer::{BadFooter, FOOTER_LEN, Footer};
-use super::cache::{Block, BlockCache};
+use super::cache::{Block, BlockCache, Part};
 use super::disk::{Disk, DiskFile};
 use super::encode::Input;
 use super::layers::Place;
@@ -138,7 +138,7 @@ impl Table {
         if !filter::may_hold(&self.filter(filter, reading.io)?, hash) {
             return Ok(None);
         }
-        let index = self.page(index, Reading { keep: true, ..reading })?;
+        let index = self.index(index, reading.io)?;
         let Some(handle) = self.data_handle(&index, index.lower_bound(key, true))? else { return Ok(None) };
         let page = self.page(handle, reading)?;
         Ok(page.search(key).ok().map(|at| (page, at)))
@@ -172,7 +172,7 @@ impl Table {
         let (mut blocks, mut hidden) = (0, 0);
         for at in 0..self.top.len() {
             let Some((_, handle)) = self.partition(at)? else { break };
-            let index = self.page(handle, Reading { io: Io::Allowed, keep: true })?;
+            let index = self.index(handle, Io::Allowed)?;
             blocks += index.len();
             hidden += under(&index);
         }
@@ -188,7 +188,7 @@ impl Table {
     ) -> Result<Option<Place>, StorageError> {
         for top in around(&self.top, bound, reversed) {
             let Some((_, handle)) = self.partition(top)? else { break };
-            let index = self.page(handle, Reading { keep: true, ..reading })?;
+            let index = self.index(handle, reading.io)?;
             for block in around(&index, bound, reversed) {
                 let Some(handle) = self.data_handle(&index, block)? else { break };
                 let page = self.page(handle, reading)?;
@@ -222,22 +222,30 @@ impl Table {
     }
 
     fn page(&self, handle: Handle, reading: Reading) -> Result<Arc<Page>, StorageError> {
-        if let Some(Block::Page(page)) = self.cache.get(self.id(), handle.offset) {
+        self.cached_page(Part::Data, handle, reading)
+    }
+
+    fn index(&self, handle: Handle, io: Io) -> Result<Arc<Page>, StorageError> {
+        self.cached_page(Part::Guides, handle, Reading { io, keep: true })
+    }
+
+    fn cached_page(&self, part: Part, handle: Handle, reading: Reading) -> Result<Arc<Page>, StorageError> {
+        if let Some(Block::Page(page)) = self.cache.get(part, self.id(), handle.offset) {
             return Ok(page);
         }
         let page = Arc::new(self.read_page(handle, reading.io)?);
         if reading.keep {
-            self.cache.insert(self.id(), handle.offset, Block::Page(Arc::clone(&page)));
+            self.cache.insert(part, self.id(), handle.offset, Block::Page(Arc::clone(&page)));
         }
         Ok(page)
     }
 
     fn filter(&self, handle: Handle, io: Io) -> Result<Arc<[u8]>, StorageError> {
-        if let Some(Block::Filter(filter)) = self.cache.get(self.id(), handle.offset) {
+        if let Some(Block::Filter(filter)) = self.cache.get(Part::Guides, self.id(), handle.offset) {
             return Ok(filter);
         }
         let filter: Arc<[u8]> = self.read(handle, io)?.into();
-        self.cache.insert(self.id(), handle.offset, Block::Filter(Arc::clone(&filter)));
+        self.cache.insert(Part::Guides, self.id(), handle.offset, Block::Filter(Arc::clone(&filter)));
         Ok(filter)
     }
 
