@@ -77,12 +77,15 @@ struct Filler<'f> {
     record: Vec<u8>,
 }
 
-/// Calls `give` with every value of a row that an index keeps: the value, where it was found, its time and expiry.
+/// Takes a value that an index keeps: where it was found, its write time and expiry.
+type Give<'g> = &'g mut dyn FnMut(&[u8], Found<'_>, i64, Option<Expiry>);
+
+/// Calls `give` with every value of a row that an index keeps.
 pub(super) fn each_value(
     entry: &TableEntry,
     index: &IndexEntry,
     row: &LiveRow,
-    give: &mut dyn FnMut(&[u8], Found<'_>, i64, Option<Expiry>),
+    give: Give<'_>,
 ) -> Result<()> {
     let Some(column) = entry.table.columns.get(index.column) else { return Ok(()) };
     let of_row = Found::Row(row.clustering_key());
@@ -117,7 +120,7 @@ fn each_cell(
     row: &LiveRow,
     column_type: &CqlType,
     found: Found<'_>,
-    give: &mut dyn FnMut(&[u8], Found<'_>, i64, Option<Expiry>),
+    give: Give<'_>,
 ) {
     if let Some(timestamp) = row.write_time(index.column) {
         if let Some(value) = row.value(index.column) {
