@@ -63,7 +63,10 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let service = Service::new(store, Options::default());
     node.serves(&service);
     let serving = tokio::spawn(listener.serve(service, stopping));
-    announce(&settings.data, address, started).map_err(Failure::io)?;
+    if let Err(error) = announce(&settings.data, address, started) {
+        // Nobody reads; that is no reason not to serve.
+        tracing::warn!(%error, "cannot say where it listens");
+    }
 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
