@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use ilium_cql::schema::ColumnKind;
 use ilium_store::{Binds, Context, Error, ErrorKind, Rows, SealKey};
 
 use super::made::{MadeRow, MadeRows};
@@ -126,6 +127,15 @@ impl SelectPlan {
         self.aggregates_everything() || (self.distinct && self.grouping.is_some())
     }
 
+    fn reads_statics(&self) -> bool {
+        self.entry
+            .table
+            .columns
+            .iter()
+            .zip(&self.wanted)
+            .any(|(column, wanted)| *wanted && column.kind == ColumnKind::Static)
+    }
+
     fn warnings(&self) -> Vec<String> {
         if self.grouping.is_none() && !self.aggregates_everything() {
             return Vec::new();
@@ -246,11 +256,15 @@ impl SelectPlan {
         } else {
             restrictions.row_slices(env, budget)?
         };
+        if let Some(keys) = &keys
+            && (!rows.slices.is_empty() || (rows.exact && self.reads_statics()))
+        {
+            check_keys(keys)?;
+        }
         if rows.slices.is_empty() {
             return Ok(None);
         }
         if let Some(keys) = keys {
-            check_keys(&keys)?;
             return Ok(Some(Named { keys: Some(keys), range: TokenRange::ALL, rows }));
         }
         let Some(range) = restrictions.token_range(env)? else { return Ok(None) };

@@ -40,7 +40,15 @@ pub(super) fn in_list<'e>(
 ) -> Result<Vec<Tuple<'e>>> {
     let marker = match list {
         Choices::List(values) => {
-            return values.iter().map(|values| tuple(values, restriction, table, env)).collect();
+            let found = values.iter().map(|values| tuple(values, restriction, table, env)).collect();
+            // Of a null and an unset marker in one list, Cassandra complains of the null.
+            let is_null = |values: &Values| {
+                values.single().is_some_and(|term| matches!(term.evaluate(env), Ok(Value::Null)))
+            };
+            if Result::is_err(&found) && !restriction.tuple && values.iter().any(is_null) {
+                return Err(null_value(restriction.first(), table));
+            }
+            return found;
         }
         Choices::Marker(marker) => marker,
     };
@@ -157,6 +165,10 @@ fn present<'e>(
             })
         })
         .collect()
+}
+
+fn null_value(column: usize, table: &Table) -> Error {
+    Error::invalid(format!("Invalid null value in condition for column {}", name(table, column)))
 }
 
 fn tuple_name(restriction: &Restriction, table: &Table) -> String {
