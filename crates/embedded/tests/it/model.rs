@@ -20,6 +20,20 @@ use crate::model_writes::{Action, Came, Guard, Table, Write, range, write};
 
 const START: i64 = 1_700_000_000;
 
+/// Of table `plain`.
+const DEFAULT_TTL: u32 = 130;
+
+/// Seconds that what a statement writes will live.
+fn ttl(write: &Write) -> Option<u32> {
+    match write.action {
+        Action::Insert(_) | Action::Update(_) => {
+            let default = (write.table == Table::Plain).then_some(DEFAULT_TTL);
+            write.ttl.map(u32::from).or(default)
+        }
+        _ => None,
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Write(Write),
@@ -78,7 +92,10 @@ impl Pair {
                 "CREATE TABLE wide (p int, c int, d int, s int static, {values}, PRIMARY KEY (p, c, d)) \
                  WITH CLUSTERING ORDER BY (c ASC, d DESC) AND gc_grace_seconds = 100"
             ),
-            format!("CREATE TABLE plain (p int PRIMARY KEY, {values}) WITH gc_grace_seconds = 100"),
+            format!(
+                "CREATE TABLE plain (p int PRIMARY KEY, {values}) \
+                 WITH gc_grace_seconds = 100 AND default_time_to_live = {DEFAULT_TTL}"
+            ),
             "CREATE TABLE counted (p int, c int, d int, hits counter, PRIMARY KEY (p, c, d)) \
              WITH CLUSTERING ORDER BY (c ASC, d DESC) AND gc_grace_seconds = 100"
                 .to_owned(),
@@ -103,7 +120,7 @@ impl Pair {
     /// Cassandra on whether a compaction came between.
     fn explicit(&mut self, write: &Write) -> Option<i64> {
         let second = self.second() + i64::from(write.age?);
-        if write.ttl.is_none() || self.expiring.insert(second) {
+        if ttl(write).is_none() || self.expiring.insert(second) {
             return Some(second * 1_000_000 + 500);
         }
         self.bumped += 1;
@@ -133,11 +150,7 @@ impl Pair {
         }
         if came == Came::Done {
             let before = self.model.clone();
-            self.model.apply(
-                &write,
-                &before,
-                Stamp { time, ttl: write.ttl.map(u32::from), second: self.second() },
-            );
+            self.model.apply(&write, &before, Stamp { time, ttl: ttl(&write), second: self.second() });
         }
     }
 
@@ -170,11 +183,7 @@ impl Pair {
                 let time = explicit.unwrap_or(now);
                 // Counters add up within a batch; all else is read as it was before.
                 let seen = if counts { after.clone() } else { before.clone() };
-                after.apply(
-                    &write,
-                    &seen,
-                    Stamp { time, ttl: write.ttl.map(u32::from), second: self.second() },
-                );
+                after.apply(&write, &seen, Stamp { time, ttl: ttl(&write), second: self.second() });
             }
         }
         if texts.is_empty() {
@@ -207,7 +216,7 @@ impl Pair {
             unset += more;
             came.push(write.came(&before, self.second()));
             if came.iter().all(|came| *came == Came::Done) {
-                let stamp = Stamp { time: now, ttl: write.ttl.map(u32::from), second: self.second() };
+                let stamp = Stamp { time: now, ttl: ttl(&write), second: self.second() };
                 after.apply(&write, &before, stamp);
             }
         }
@@ -416,4 +425,25 @@ proptest! {
         pair.database.engine().compact().unwrap();
         pair.check(Range::CFrom(0));
     }
+}
+
+#[test]
+fn increments_add_up_whatever_the_clients_clocks_say() {
+    let pair = Pair::new(true);
+    let add = "UPDATE counted SET hits = hits + 2 WHERE p = 1 AND c = 1 AND d = 1";
+    for time in [2_000_000, 1_000_000, 2_000_000] {
+        pair.database.run(add, 0, Some(time), None).unwrap();
+    }
+    pair.database.do_it(&format!("BEGIN COUNTER BATCH {add}; {}; APPLY BATCH", add.replace('+', "-")));
+    let found = pair.database.do_it("SELECT hits FROM counted");
+    assert_eq!(found, [vec![Some(6i64.to_be_bytes().to_vec())]]);
+}
+
+#[test]
+fn a_value_is_found_by_its_index_after_an_equal_one_of_the_same_map_expired() {
+    let mut pair = Pair::new(true);
+    pair.database.do_it("UPDATE plain USING TTL 0 SET m['a'] = 1 WHERE p = 1");
+    pair.database.do_it("UPDATE plain USING TTL 5 SET m['b'] = 1 WHERE p = 1");
+    pair.step(&Step::Advance(10));
+    assert_eq!(pair.database.do_it("SELECT p FROM plain WHERE m CONTAINS 1").len(), 1);
 }
