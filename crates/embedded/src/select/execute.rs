@@ -137,7 +137,7 @@ impl SelectPlan {
     }
 
     fn warnings(&self) -> Vec<String> {
-        if self.grouping.is_none() && !self.aggregates_everything() {
+        if !self.is_grouped() {
             return Vec::new();
         }
         if !self.restrictions.restricts_partition_key() {
@@ -190,10 +190,13 @@ impl SelectPlan {
             return Ok(Some(vec![key]));
         }
 
-        let Some(named) = self.named(env, read.context.memory_budget)? else { return Ok(Some(Vec::new())) };
-        if self.sorting.is_some() && read.context.page_size.is_some() {
+        let named = self.named(env, read.context.memory_budget)?;
+        // Where there is nothing to read there is nothing to page, but Cassandra always pages through groups.
+        let is_read = named.is_some() || self.is_grouped();
+        if self.sorting.is_some() && read.context.page_size.is_some() && is_read {
             return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
         }
+        let Some(named) = named else { return Ok(Some(Vec::new())) };
         reader.slices = &named.rows.slices;
         reader.exact_rows = named.rows.exact;
         if self.is_virtual() {

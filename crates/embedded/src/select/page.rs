@@ -369,11 +369,7 @@ impl Visit for Page<'_> {
         if let Some(flow) = self.refusal(row) {
             return Ok(flow);
         }
-        let flow = if self.plan.grouping.is_some() || self.plan.aggregates_everything() {
-            self.take_grouped(row)?
-        } else {
-            self.take_plain(row)?
-        };
+        let flow = if self.plan.is_grouped() { self.take_grouped(row)? } else { self.take_plain(row)? };
         Ok(flow)
     }
 }

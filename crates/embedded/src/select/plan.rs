@@ -142,6 +142,11 @@ impl SelectPlan {
         self.grouping.is_none() && self.selected.has_aggregate()
     }
 
+    /// Rows are taken together, in groups or all.
+    pub(super) fn is_grouped(&self) -> bool {
+        self.grouping.is_some() || self.selected.has_aggregate()
+    }
+
     pub(super) fn is_virtual(&self) -> bool {
         self.entry.source == Source::Virtual
     }

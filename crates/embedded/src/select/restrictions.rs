@@ -23,7 +23,7 @@ use ilium_cql::identifier::quote_if_needed;
 use ilium_cql::schema::ColumnKind;
 use ilium_store::{Error, Result};
 
-use crate::catalog::entry::{Source, TableEntry};
+use crate::catalog::entry::TableEntry;
 use crate::term::Compiler;
 
 pub(in crate::select) use conditions::{Condition, Expected};
@@ -348,7 +348,7 @@ impl Restrictions {
 
     /// Virtual tables are small and filter without being told to (`AbstractVirtualTable.allowFilteringImplicitly`).
     pub(in crate::select) fn must_say_allow_filtering(&self) -> bool {
-        self.entry.source == Source::Stored
+        !crate::system::is_virtual_keyspace(&self.entry.table.keyspace)
     }
 
     /// Whether rows will be looked at that are not returned (`needFiltering`).
