@@ -28,9 +28,11 @@ impl Build {
 
     /// A value: its literal, or a marker and the value.
     pub(super) fn value(&mut self, literal: &str) -> &mut Build {
+        // A set or a map is bound as it stands. Drivers sort it; Cassandra finds no key that was not sorted.
+        let unsorted = literal.contains('{') && literal.contains(',');
         let parsed = Literal::list(literal).ok().filter(|all| all.len() == 1).and_then(|mut all| all.pop());
         match (&mut self.bound, parsed) {
-            (Some(bound), Some((None, value))) => {
+            (Some(bound), Some((None, value))) if !unsorted => {
                 bound.push((None, value));
                 self.text += "?";
             }
