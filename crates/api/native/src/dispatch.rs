@@ -14,7 +14,7 @@ use ilium_protocol::{
 use ilium_store::{Answer, BatchEntry, BatchKind, Error, ErrorKind, Outcome, Prepared, Result, ResultKind};
 
 use crate::clients::Client;
-use crate::prepared::{PreparedStatement, PreparedStatements, is_preparable, wire_columns};
+use crate::prepared::{PreparedStatement, PreparedStatements, wire_columns};
 use crate::reply::{self, KnownColumns, ReplyTo};
 use crate::session::{self, Session};
 use crate::{Service, errors};
@@ -225,7 +225,7 @@ impl Service {
         let context = session.context(&request.parameters, &self.options)?;
         let statement = self.parse(request.query)?;
         let prepared = self.store.prepare(statement, context.keyspace.as_deref())?;
-        let binds = session::binds(&request.parameters.values, &prepared.binds, || {
+        let binds = session::binds(&request.parameters.values, &prepared.binds, |_| {
             Error::invalid("Invalid amount of bind variables")
         })?;
         Ok(self.store.execute(&prepared, binds, &context))
@@ -234,9 +234,6 @@ impl Service {
     fn prepare(&self, session: &Session, request: &PrepareRequest<'_>) -> Result<Arc<PreparedStatement>> {
         let keyspace = session.keyspace_for(request.keyspace);
         let statement = self.parse(request.query)?;
-        if !is_preparable(&statement) {
-            return Err(Error::invalid("USE cannot be prepared: send it as a query"));
-        }
         let prepared = self.store.prepare(statement, keyspace.as_deref())?;
         let id = PreparedStatements::id(keyspace.as_deref(), request.query);
         let statement = Arc::new(PreparedStatement::new(id, prepared));
@@ -277,9 +274,8 @@ impl Service {
         let statement = self.lookup(request.id)?;
         let context = session.context(&request.parameters, &self.options)?;
         let markers = &statement.prepared.binds;
-        let binds = session::binds(&request.parameters.values, markers, || {
-            mismatch(markers.len(), request.parameters.values.len())
-        })?;
+        let binds =
+            session::binds(&request.parameters.values, markers, |values| mismatch(markers.len(), values))?;
         to.columns = match (&statement.prepared.rows, request.result_metadata_id) {
             (Some(rows), Some(known)) if known != rows.id => KnownColumns::Changed,
             (Some(_), Some(_)) if request.parameters.skip_metadata => KnownColumns::Known,
@@ -329,9 +325,8 @@ impl Service {
             BatchedStatement::Query(text) => self.store.prepare(self.parse(text)?, keyspace)?,
             BatchedStatement::Prepared(id) => Arc::clone(&self.lookup(id)?.prepared),
         };
-        let binds = session::binds(&entry.values, &prepared.binds, || {
-            mismatch(prepared.binds.len(), entry.values.len())
-        })?;
+        let binds =
+            session::binds(&entry.values, &prepared.binds, |values| mismatch(prepared.binds.len(), values))?;
         Ok(BatchEntry { prepared, binds })
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use ilium_cql::ast::Statement;
 use ilium_protocol::{ColumnSpec, EncodedColumns, ProtocolError, ProtocolVersion};
 use ilium_store::{Prepared, RowsMetadata};
 use parking_lot::RwLock;
@@ -107,12 +106,6 @@ impl PreparedStatements {
             inner.by_id.remove(&oldest);
         }
     }
-}
-
-/// Whether a statement may be executed more than once from its prepared form; BATCH with markers inside is prepared
-/// like any other.
-pub fn is_preparable(statement: &Statement) -> bool {
-    !matches!(statement, Statement::Use { .. })
 }
 
 #[cfg(test)]

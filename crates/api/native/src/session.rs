@@ -10,6 +10,8 @@ use ilium_store::{
     SerialConsistency, Slot,
 };
 
+use smallvec::SmallVec;
+
 use crate::Options;
 
 pub struct Session {
@@ -47,7 +49,7 @@ impl Session {
             Some(code) if code == Consistency::LocalSerial as u16 => SerialConsistency::LocalSerial,
             Some(_) => {
                 return Err(Error::invalid(
-                    "Invalid consistency level for conditional update. Must be one of SERIAL or LOCAL_SERIAL",
+                    "Invalid consistency for conditional update. Must be one of SERIAL or LOCAL_SERIAL",
                 ));
             }
         };
@@ -90,7 +92,8 @@ pub fn consistency(level: ilium_protocol::Consistency) -> Consistency {
 }
 
 /// The request's values in the order of the statement's markers, sharing the request's memory.
-pub fn binds(values: &Values, markers: &[BindMarker], mismatch: impl Fn() -> Error) -> Result<Binds> {
+/// `mismatch` is told how many of the markers got a value.
+pub fn binds(values: &Values, markers: &[BindMarker], mismatch: impl Fn(usize) -> Error) -> Result<Binds> {
     let slot = |(offset, length): (u32, i32)| match length {
         -2 => Slot::Unset,
         length => u32::try_from(length).map_or(Slot::Null, |length| Slot::Value { offset, length }),
@@ -101,11 +104,15 @@ pub fn binds(values: &Values, markers: &[BindMarker], mismatch: impl Fn() -> Err
             let index = (0..values.len()).find(|index| values.name(*index) == Some(&marker.name));
             index.and_then(|index| places.get(index).copied()).map(slot)
         });
-        let slots: Option<_> = named.collect();
-        return Ok(Binds::new(values.wire().clone(), slots.ok_or_else(mismatch)?));
+        // A name the statement has no marker for is passed over; one that is missing leaves a marker without a value.
+        let slots: SmallVec<[Slot; 8]> = named.flatten().collect();
+        if slots.len() != markers.len() {
+            return Err(mismatch(slots.len()));
+        }
+        return Ok(Binds::new(values.wire().clone(), slots));
     }
     if values.len() != markers.len() {
-        return Err(mismatch());
+        return Err(mismatch(values.len()));
     }
     Ok(Binds::new(values.wire().clone(), values.places().map(slot).collect()))
 }

@@ -222,10 +222,13 @@ fn check_key(key: &PrimaryKey, declared: &[Declared<'_>], table: &str) -> Result
         }
         let column_type = &column.column_type;
         if column_type.is_multi_cell() {
-            let kind = if column_type.is_collection() { "collection" } else { "user-defined" };
-            return Err(Error::invalid(format!(
-                "Invalid non-frozen {kind} type {column_type} for PRIMARY KEY column '{shown}'"
-            )));
+            let what = match column_type {
+                CqlType::Udt { definition, .. } => {
+                    format!("user-defined type \"{}.{}\"", definition.keyspace, definition.name)
+                }
+                collection => format!("collection type {collection}"),
+            };
+            return Err(Error::invalid(format!("Invalid non-frozen {what} for PRIMARY KEY column '{shown}'")));
         }
         if column_type.is_counter() {
             return Err(Error::invalid(format!(

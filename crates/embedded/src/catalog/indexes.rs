@@ -118,15 +118,25 @@ pub fn names_of_indexes_on(entry: &TableEntry, column: &str) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
+/// The classes that come with Cassandra, by their short names.
+fn is_known_class(class: &str) -> bool {
+    let short = class.rsplit('.').next().unwrap_or(class);
+    ["sai", "StorageAttachedIndex", "SASIIndex"].iter().any(|known| short.eq_ignore_ascii_case(known))
+}
+
 /// The class after USING and the options after WITH (`IndexAttributes.validate`).
 fn check_class(statement: &CreateIndex) -> Result<()> {
     let properties = Properties::read(&statement.options, &["options"])?;
     match &statement.using {
         Some(class) if statement.custom || !class.eq_ignore_ascii_case(PLAIN_CLASS) => {
-            return Err(Error::config(format!(
-                "the index class '{class}' is not supported by Ilium yet: without USING, CREATE INDEX makes a secondary \
-                 index"
-            )));
+            return Err(Error::config(if is_known_class(class) {
+                format!(
+                    "the index class '{class}' is not supported by Ilium yet: without USING, CREATE INDEX makes a \
+                     secondary index"
+                )
+            } else {
+                format!("Unable to find custom indexer class '{class}'")
+            }));
         }
         None if statement.custom => {
             return Err(Error::config(format!("Unable to find custom indexer class '{PLAIN_CLASS}'")));

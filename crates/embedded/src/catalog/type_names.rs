@@ -101,7 +101,13 @@ impl TypeScope<'_> {
                 CqlType::Udt { definition: Arc::clone(definition), frozen }
             }
             TypeName::Custom(class) => native_class(class).ok_or_else(|| {
-                Error::config(format!("the custom type '{class}' is not supported by Ilium yet"))
+                // Classes of Cassandra's own exist; any other would have to be on its class path.
+                if class.starts_with("org.apache.cassandra.") || !class.contains('.') {
+                    return Error::config(format!("the custom type '{class}' is not supported by Ilium yet"));
+                }
+                Error::syntax(format!(
+                    "Error setting type {class}: Unable to find abstract-type class '{class}'"
+                ))
             })?,
         })
     }

@@ -94,7 +94,11 @@ fn of_modification(modification: Modification) -> (Plan, Effect) {
 fn truncated(name: &QualifiedName, snapshot: &Snapshot, keyspace: Option<&str>) -> Result<Arc<TableEntry>> {
     let entry = find_table(name, snapshot, keyspace)?;
     if entry.source == Source::Virtual {
-        return Err(Error::invalid("Cannot truncate virtual tables"));
+        let table = &entry.table;
+        return Err(Error::invalid(format!(
+            "Truncation is not supported by table {}.{}",
+            table.keyspace, table.name
+        )));
     }
     Ok(Arc::clone(entry))
 }

@@ -35,7 +35,14 @@ pub fn plan_batch(
         (Some(expr), Some(first)) => {
             let table = std::sync::Arc::clone(&first.entry.table);
             let mut compiler = Compiler::new(&snapshot.schema, &table, markers);
-            Some(compiler.term(expr, &Receiver::named(&table, "[timestamp]", CqlType::Bigint))?)
+            // No table's: Cassandra names it so, and drivers see that the markers are not all of one table.
+            let nowhere: std::sync::Arc<str> = "[batch]".into();
+            let receiver = Receiver {
+                keyspace: nowhere.clone(),
+                table: nowhere,
+                ..Receiver::named(&table, "[timestamp]", CqlType::Bigint)
+            };
+            Some(compiler.term(expr, &receiver)?)
         }
         (Some(_), None) => None,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ilium_cql::CqlType;
+use ilium_cql::schema::ColumnKind;
 use ilium_store::{Binds, ColumnSpec, Error, Result, Rows, RowsMetadata};
 
 use super::condition::Conditions;
@@ -121,12 +122,17 @@ impl Writer<'_> {
 }
 
 impl Modification {
+    fn touches_static(&self) -> bool {
+        let table = &self.entry.table;
+        self.operations.iter().any(|operation| operation.is_static)
+            || self.conditions.as_ref().is_some_and(|conditions| conditions.on_static(table))
+    }
+
     /// Whether it changes and tests static columns alone.
     fn only_statics(&self) -> bool {
         let table = &self.entry.table;
         let conditions = self.conditions.as_ref();
-        let statics =
-            self.operations.iter().any(|o| o.is_static) || conditions.is_some_and(|c| c.on_static(table));
+        let statics = self.touches_static();
         let regulars =
             self.operations.iter().any(|o| !o.is_static) || conditions.is_some_and(|c| c.on_regular(table));
         let names_row = matches!(&self.keys, Keys::Named { clustering, .. } if !clustering.is_empty());
@@ -176,8 +182,13 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
             }
         }
     }
+    // Static columns are looked at only where they are changed or tested (`CQL3CasRequest.columnsToRead`).
+    let reads_static = items.iter().any(|(modification, _)| modification.touches_static());
+    let is_static = |column: &usize| {
+        entry.table.columns.get(*column).is_some_and(|column| column.kind == ColumnKind::Static)
+    };
     let found: Vec<&LiveRow> =
-        current.iter().flatten().filter(|row| row.has_row() || row.has_static()).collect();
+        current.iter().flatten().filter(|row| row.has_row() || (reads_static && row.has_static())).collect();
     if found.is_empty() {
         return applied(entry, false);
     }
@@ -185,7 +196,7 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
     for row in &found {
         data.extend_from_slice(&[0, 0, 0, 1, 0]);
         for column in &columns {
-            match row.value(*column) {
+            match row.value(*column).filter(|_| reads_static || !is_static(column)) {
                 Some(value) => {
                     data.extend_from_slice(&(value.len() as i32).to_be_bytes());
                     data.extend_from_slice(value);

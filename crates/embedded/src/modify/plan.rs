@@ -429,7 +429,9 @@ impl Modification {
             }
             Keys::Json => false,
         };
-        let regular = self.operations.iter().any(|operation| !operation.is_static);
+        // Without named columns it deletes rows, which is the regular ones, too.
+        let regular =
+            self.operations.is_empty() || self.operations.iter().any(|operation| !operation.is_static);
         if let Some(conditions) = &self.conditions
             && !whole_key
         {
