@@ -1,6 +1,7 @@
 //! Tests of the whole: the built binary with real clients, and the house rules.
 
 mod clients;
+mod compatibility;
 mod kill;
 mod layering;
 mod readme;
