@@ -167,21 +167,18 @@ impl<'e> Cells<'e, '_> {
     }
 
     fn replace(&mut self, operation: &Operation, value: Value<'e>) -> Result<()> {
+        if value.is_unset() {
+            return Ok(());
+        }
+        // A microsecond earlier, so that it does not hide the elements written with it
+        // (`UpdateParameters.setComplexDeletionTimeForOverwrite`), null among what may be written.
+        self.push(operation, None, NewState::CollectionDeleted);
+        if let Some(deletion) = self.out.last_mut() {
+            deletion.timestamp = deletion.timestamp.saturating_sub(1);
+        }
         match value {
-            Value::Unset => Ok(()),
-            Value::Null => {
-                self.push(operation, None, NewState::CollectionDeleted);
-                Ok(())
-            }
-            Value::Bytes(bytes) => {
-                // A microsecond earlier, so that it does not hide the elements written with it
-                // (`UpdateParameters.setComplexDeletionTimeForOverwrite`).
-                self.push(operation, None, NewState::CollectionDeleted);
-                if let Some(deletion) = self.out.last_mut() {
-                    deletion.timestamp = deletion.timestamp.saturating_sub(1);
-                }
-                self.add_elements(operation, &bytes)
-            }
+            Value::Bytes(bytes) => self.add_elements(operation, &bytes),
+            Value::Null | Value::Unset => Ok(()),
         }
     }
 

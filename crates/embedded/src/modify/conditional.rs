@@ -184,8 +184,12 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
     }
     // Static columns are looked at only where they are changed or tested (`CQL3CasRequest.columnsToRead`).
     let reads_static = items.iter().any(|(modification, _)| modification.touches_static());
-    let is_static = |column: &usize| {
-        entry.table.columns.get(*column).is_some_and(|column| column.kind == ColumnKind::Static)
+    // Regular ones are not where static columns alone are written.
+    let reads_regular = items.iter().any(|(modification, _)| !modification.only_statics());
+    let is_read = |column: &usize| match entry.table.columns.get(*column).map(|column| column.kind) {
+        Some(ColumnKind::Static) => reads_static,
+        Some(ColumnKind::Regular) => reads_regular || !all,
+        _ => true,
     };
     let found: Vec<&LiveRow> =
         current.iter().flatten().filter(|row| row.has_row() || (reads_static && row.has_static())).collect();
@@ -196,7 +200,7 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
     for row in &found {
         data.extend_from_slice(&[0, 0, 0, 1, 0]);
         for column in &columns {
-            match row.value(*column).filter(|_| reads_static || !is_static(column)) {
+            match row.value(*column).filter(|_| is_read(column)) {
                 Some(value) => {
                     data.extend_from_slice(&(value.len() as i32).to_be_bytes());
                     data.extend_from_slice(value);

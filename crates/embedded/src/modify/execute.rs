@@ -158,7 +158,13 @@ impl<'w> Writer<'w> {
             }
             RowTarget::Partition | RowTarget::Slices(_) => {}
         }
-        if has_statics {
+        // A static column is changed once for each row named (`ModificationStatement.addUpdates`), which shows in
+        // counters and lists.
+        let times = match target {
+            RowTarget::Rows(rows) => rows.len(),
+            _ => 1,
+        };
+        for _ in (0..times).filter(|_| has_statics) {
             self.change_row(change, None, set)?;
         }
         Ok(())
@@ -242,13 +248,21 @@ struct Change<'c, 'e> {
     partition: &'c Partition<'c>,
 }
 fn timestamp(term: &Term, env: &Env<'_>) -> Result<Option<i64>> {
-    match term.evaluate(env)? {
-        Value::Unset => Ok(None),
-        Value::Null => Err(Error::invalid("Invalid null value of timestamp")),
-        Value::Bytes(bytes) => {
-            <[u8; 8]>::try_from(&*bytes).map(|bytes| Some(i64::from_be_bytes(bytes))).map_err(|_| {
-                Error::invalid(format!("Invalid timestamp value: {} bytes, 8 are needed", bytes.len()))
-            })
+    let bytes = match term.evaluate(env)? {
+        Value::Unset => return Ok(None),
+        Value::Null => return Err(Error::invalid("Invalid null value of timestamp")),
+        Value::Bytes(bytes) => bytes,
+    };
+    match <[u8; 8]>::try_from(&*bytes).map(i64::from_be_bytes) {
+        // What a cell that was never written has (`LivenessInfo.NO_TIMESTAMP`).
+        Ok(i64::MIN) => Err(Error::invalid(format!(
+            "Out of bound timestamp, must be in [{}, {}]",
+            i64::MIN + 1,
+            i64::MAX
+        ))),
+        Ok(timestamp) => Ok(Some(timestamp)),
+        Err(_) => {
+            Err(Error::invalid(format!("Invalid timestamp value: {} bytes, 8 are needed", bytes.len())))
         }
     }
 }

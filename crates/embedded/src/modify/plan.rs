@@ -269,7 +269,9 @@ impl Planner<'_, '_> {
         operations: &[Operation],
         conditions: Option<&Conditions>,
     ) -> Clause {
-        let by_operations = operations.iter().any(|operation| !operation.is_static);
+        // A DELETE without columns is of whole rows.
+        let of_rows = statement == StatementKind::Delete && operations.is_empty();
+        let by_operations = of_rows || operations.iter().any(|operation| !operation.is_static);
         let by_conditions = conditions.is_some_and(|conditions| conditions.on_regular(&self.entry.table));
         let touches_static = operations.iter().any(|o| o.is_static)
             || conditions.is_some_and(|c| c.on_static(&self.entry.table));
@@ -421,12 +423,7 @@ impl Modification {
         }
         let whole_key = match &self.keys {
             Keys::Named { .. } => true,
-            Keys::Where(restrictions) => {
-                restrictions.names_rows()
-                    && !restrictions.partition_has_in()
-                    && !restrictions.clustering_has_in()
-                    && self.clustering_is_named(restrictions)
-            }
+            Keys::Where(restrictions) => restrictions.names_rows() && self.clustering_is_named(restrictions),
             Keys::Json => false,
         };
         // Without named columns it deletes rows, which is the regular ones, too.
