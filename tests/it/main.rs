@@ -5,4 +5,5 @@ mod compatibility;
 mod kill;
 mod layering;
 mod readme;
+mod real_data;
 mod up;

