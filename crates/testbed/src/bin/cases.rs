@@ -1,20 +1,24 @@
 //! Runs the cases of `tests/cases` and says what does not agree.
 //!
-//! `cases --against HOST:PORT [--filter x] [--case x] [--quiet]` compares a running Ilium with the goldens.
+//! `cases --against HOST:PORT [--filter x] [--case x] [--quiet]` compares a running Ilium with the goldens,
+//! `cases --ilium PROGRAM` one that it starts.
 //! `cases --record [--filter x]` writes the goldens anew from a real Cassandra; `cases --check` verifies them.
 //! `cases --cassandra HOST:PORT` uses a running Cassandra for these instead of starting one.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use ilium_testbed::Cassandra;
 use ilium_testbed::cases::compare::Side;
 use ilium_testbed::cases::{self, suite};
+use ilium_testbed::ilium::Folder;
+use ilium_testbed::{Cassandra, Ilium};
 
 struct Flags {
     against: Option<SocketAddr>,
+    ilium: Option<PathBuf>,
     cassandra: Option<SocketAddr>,
     record: bool,
     check: bool,
@@ -26,6 +30,7 @@ struct Flags {
 fn flags() -> Result<Flags> {
     let mut flags = Flags {
         against: None,
+        ilium: None,
         cassandra: None,
         record: false,
         check: false,
@@ -38,6 +43,7 @@ fn flags() -> Result<Flags> {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
             "--against" => flags.against = Some(address(&value()?)?),
+            "--ilium" => flags.ilium = Some(PathBuf::from(value()?)),
             "--cassandra" => flags.cassandra = Some(address(&value()?)?),
             "--record" => flags.record = true,
             "--check" => flags.check = true,
@@ -45,7 +51,7 @@ fn flags() -> Result<Flags> {
             "--case" => flags.case = value()?,
             "--quiet" => flags.quiet = true,
             other => bail!(
-                "{other} is no flag; there are --against, --record, --check, --cassandra, --filter, --case and --quiet"
+                "{other} is no flag; there are --against, --ilium, --record, --check, --cassandra, --filter, --case and --quiet"
             ),
         }
     }
@@ -98,6 +104,11 @@ fn run() -> Result<bool> {
         if flags.check {
             well &= report(&suite::run(cassandra, files.clone(), Side::Cassandra)?, &flags);
         }
+    }
+    if let Some(program) = &flags.ilium {
+        let folder = Folder::new()?;
+        let ilium = Ilium::start(&program.canonicalize()?, &folder, &[])?;
+        well &= report(&suite::run(ilium.address(), files.clone(), Side::Ilium)?, &flags);
     }
     if let Some(ilium) = flags.against {
         well &= report(&suite::run(ilium, files, Side::Ilium)?, &flags);

@@ -1,8 +1,8 @@
 //! Sends made-up statements to a real Cassandra and to a running Ilium, and prints what they answer differently.
 //!
-//! `generate --against HOST:PORT --minutes M [--seed N] [--statements K] [--strict] [--keep DIR]`. Without `--keep` it
+//! `generate --ilium PROGRAM --minutes M [--seed N] [--statements K] [--strict] [--keep DIR]`. Without `--keep` it
 //! ends at the first difference; with it each is written into a file of the folder and it goes on.
-//! `--cassandra HOST:PORT` uses a running Cassandra instead of starting one.
+//! `--against HOST:PORT` uses a running Ilium instead of starting one, `--cassandra HOST:PORT` a running Cassandra.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use ilium_testbed::Cassandra;
 use ilium_testbed::generator::{self, Plan};
+use ilium_testbed::ilium::Folder;
+use ilium_testbed::{Cassandra, Ilium};
 
 fn main() -> ExitCode {
     match run() {
@@ -26,13 +27,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let (mut ilium, mut cassandra, mut keep) = (None, None, None::<PathBuf>);
+    let (mut against, mut program, mut cassandra, mut keep) = (None, None, None, None::<PathBuf>);
     let (mut seed, mut minutes, mut statements, mut strict) = (1, 5.0, 200, false);
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
-            "--against" => ilium = Some(address(&value()?)?),
+            "--against" => against = Some(address(&value()?)?),
+            "--ilium" => program = Some(PathBuf::from(value()?)),
             "--cassandra" => cassandra = Some(address(&value()?)?),
             "--seed" => seed = value()?.parse().context("--seed wants a whole number")?,
             "--minutes" => minutes = value()?.parse().context("--minutes wants a number")?,
@@ -40,11 +42,20 @@ fn run() -> Result<bool> {
             "--strict" => strict = true,
             "--keep" => keep = Some(PathBuf::from(value()?)),
             other => bail!(
-                "{other} is no flag; there are --against, --cassandra, --seed, --minutes, --statements, --strict and --keep"
+                "{other} is no flag; there are --ilium, --against, --cassandra, --seed, --minutes, --statements, --strict and --keep"
             ),
         }
     }
-    let ilium = ilium.context("--against HOST:PORT says where Ilium is")?;
+    let started;
+    let folder = Folder::new()?;
+    let ilium = match (against, program) {
+        (Some(address), _) => address,
+        (None, Some(program)) => {
+            started = Ilium::start(&program.canonicalize()?, &folder, &[])?;
+            started.address()
+        }
+        (None, None) => bail!("--ilium PROGRAM or --against HOST:PORT says where Ilium is"),
+    };
     let own;
     let cassandra = match cassandra {
         Some(address) => address,
