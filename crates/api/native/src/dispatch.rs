@@ -98,7 +98,8 @@ impl Service {
             )),
             Request::Prepare(request) => match self.prepare(&peer.session, &request) {
                 Ok(statement) => {
-                    write_prepared(&mut peer.writer, stream, &statement)?;
+                    let warning = peer.session.warning_about_use(&statement, request.keyspace);
+                    write_prepared(&mut peer.writer, stream, &statement, warning.as_deref())?;
                     return Ok(None);
                 }
                 Err(error) => Err(error),
@@ -244,7 +245,7 @@ impl Service {
     /// The statement with this id, planned anew if the schema changed since.
     fn lookup(&self, id: &[u8]) -> Result<Arc<PreparedStatement>> {
         let Some(statement) = self.prepared.get(id) else {
-            let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(id);
             let id = <[u8; 16]>::try_from(id).unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::Unprepared { id },
@@ -331,6 +332,11 @@ impl Service {
     }
 }
 
+/// An id as messages show it.
+pub(crate) fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn mismatch(markers: usize, values: usize) -> Error {
     Error::invalid(format!("there were {markers} markers(?) in CQL but {values} bound variables"))
 }
@@ -350,6 +356,7 @@ fn write_prepared(
     writer: &mut FrameWriter,
     stream: i16,
     statement: &PreparedStatement,
+    warning: Option<&str>,
 ) -> std::result::Result<(), ProtocolError> {
     let prepared = &statement.prepared;
     let binds: Vec<ColumnSpec> = prepared
@@ -377,7 +384,7 @@ fn write_prepared(
         },
     };
     let extras = ResponseExtras {
-        warnings: prepared.warnings.iter().map(String::as_str).collect(),
+        warnings: prepared.warnings.iter().map(String::as_str).chain(warning).collect(),
         ..ResponseExtras::default()
     };
     match writer.response(stream, &extras, &Response::Result(QueryResult::Prepared(answer))) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ilium_cql::ast::Statement;
 use ilium_protocol::{EventType, ProtocolVersion, QueryParameters, Values};
 use ilium_store::{
     BindMarker, Binds, Cancellation, Consistency, Context, Error, PageState, Principal, Result,
@@ -13,6 +14,8 @@ use ilium_store::{
 use smallvec::SmallVec;
 
 use crate::Options;
+use crate::dispatch::hex;
+use crate::prepared::PreparedStatement;
 
 pub struct Session {
     pub version: ProtocolVersion,
@@ -21,6 +24,8 @@ pub struct Session {
     pub keyspace: Option<Arc<str>>,
     pub events: Vec<EventType>,
     pub started: bool,
+    /// Whether the client was told what Cassandra thinks of `USE` beside prepared statements: once is enough.
+    warned_about_use: bool,
 }
 
 impl Session {
@@ -31,6 +36,7 @@ impl Session {
             keyspace: None,
             events: Vec::new(),
             started: false,
+            warned_about_use: false,
         }
     }
 
@@ -40,6 +46,35 @@ impl Session {
             Some(name) => Some(Arc::from(name)),
             None => self.keyspace.clone(),
         }
+    }
+
+    /// What a client hears when it first prepares a statement whose table has no keyspace after `USE`
+    /// (`ClientState.warnAboutUseWithPreparedStatements`).
+    pub fn warning_about_use(
+        &mut self,
+        statement: &PreparedStatement,
+        request: Option<&str>,
+    ) -> Option<String> {
+        let used = self.keyspace.as_ref().filter(|_| request.is_none() && !self.warned_about_use)?;
+        let table = match &*statement.prepared.statement {
+            Statement::Select(select) => &select.from,
+            Statement::Insert(insert) => &insert.table,
+            Statement::Update(update) => &update.table,
+            Statement::Delete(delete) => &delete.table,
+            _ => return None,
+        };
+        if table.keyspace.is_some() {
+            return None;
+        }
+        self.warned_about_use = true;
+        Some(format!(
+            "`USE <keyspace>` with prepared statements is considered to be an anti-pattern due to ambiguity in \
+             non-qualified table names. Please consider removing instances of `Session#setKeyspace(<keyspace>)`, \
+             `Session#execute(\"USE <keyspace>\")` and `cluster.newSession(<keyspace>)` from your code, and always use \
+             fully qualified table names (e.g. <keyspace>.<table>). Keyspace used: {used}, statement keyspace: {used}, \
+             statement id: {}",
+            hex(&statement.id)
+        ))
     }
 
     pub fn context(&self, parameters: &QueryParameters<'_>, options: &Options) -> Result<Context> {

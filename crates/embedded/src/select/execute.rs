@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use ilium_cql::schema::ColumnKind;
-use ilium_store::{Binds, Context, Error, ErrorKind, Rows, SealKey};
+use ilium_store::{Binds, Consistency, Context, Error, ErrorKind, Rows, SealKey};
 
 use super::made::{MadeRow, MadeRows};
 use super::ordering::CANNOT_PAGE;
@@ -197,6 +197,12 @@ impl SelectPlan {
             return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
         }
         let Some(named) = named else { return Ok(Some(Vec::new())) };
+        let serial = matches!(read.context.consistency, Consistency::Serial | Consistency::LocalSerial);
+        if serial && named.keys.as_ref().is_some_and(|keys| keys.len() > 1) {
+            return Err(Fault::Error(Error::invalid(
+                "SERIAL/LOCAL_SERIAL consistency may only be requested for one partition at a time",
+            )));
+        }
         reader.slices = &named.rows.slices;
         reader.exact_rows = named.rows.exact;
         if self.is_virtual() {
