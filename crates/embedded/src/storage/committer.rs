@@ -5,23 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::RwLockWriteGuard;
-
-use super::batch::{Op, Ops};
+use super::apply::apply;
 use super::commit::Acknowledge;
 use super::keeper;
 use super::layers::{Frozen, Hidden, Layer, Rest};
 use super::log::LogWriter;
-use super::shared::{Shared, State};
-use super::tree::Tree;
-use super::{Batch, Durability, Merge, StorageError};
+use super::shared::Shared;
+use super::{Batch, Durability, StorageError};
 
 /// A record is closed past this many bytes: what is written in one go, and held up by one sync.
 const RECORD_BYTES: usize = 1 << 20;
-/// How long a write waits at most before it looks again whether the deletion it is older than is gone.
-const BARRIER_POLL: Duration = Duration::from_millis(1);
 
 pub(crate) struct Committer {
     shared: Arc<Shared>,
@@ -32,7 +27,39 @@ pub(crate) struct Committer {
     asked: bool,
     /// Whether the store was just made and is not one on disk yet.
     new: bool,
+    pace: Pace,
     scratch: Vec<u8>,
+}
+
+/// How fast batches come. Where they come fast, letting some gather before each record spares most of its cost: waking
+/// up, one call to write, going back to sleep. A lone writer, who waits for each answer, never meets this.
+struct Pace {
+    syncs: bool,
+    since: Instant,
+    batches: usize,
+    fast: bool,
+}
+
+/// The time that batches are given to gather, a small part of what a client sees anyway.
+const GATHER: Duration = Duration::from_micros(100);
+/// What counts as fast: more batches in this time than one writer could make who waits for each answer.
+const FAST: (usize, Duration) = (32, Duration::from_millis(1));
+
+impl Pace {
+    fn count(&mut self, batches: usize) {
+        self.batches += batches;
+        let passed = self.since.elapsed();
+        if passed >= FAST.1 {
+            self.fast =
+                !self.syncs && self.batches as u128 * FAST.1.as_nanos() >= FAST.0 as u128 * passed.as_nanos();
+            self.batches = 0;
+            self.since = Instant::now();
+        }
+    }
+
+    fn is_fast(&self) -> bool {
+        self.fast
+    }
 }
 
 /// What waited for the committer.
@@ -44,7 +71,10 @@ struct Orders {
 
 impl Committer {
     pub fn new(shared: Arc<Shared>, log: LogWriter, logged: u64, new: bool) -> Self {
-        Self { shared, log, logged, asked: false, new, scratch: Vec::new() }
+        // A sync takes long enough for writes to gather by themselves.
+        let syncs = shared.options.durability == Durability::Group;
+        let pace = Pace { syncs, since: Instant::now(), batches: 0, fast: false };
+        Self { shared, log, logged, asked: false, new, pace, scratch: Vec::new() }
     }
 
     /// Works until the store is closed and nothing waits any more.
@@ -76,13 +106,17 @@ impl Committer {
     }
 
     /// Sleeps until something waits and takes all of it.
-    fn next(&self) -> Orders {
+    fn next(&mut self) -> Orders {
+        if self.pace.is_fast() {
+            std::thread::sleep(GATHER);
+        }
         let mut queue = self.shared.queue.lock();
         while queue.waiting.is_empty() && !queue.look && !queue.mark && !queue.closing {
             queue.sleeping = true;
             self.shared.work.wait(&mut queue);
             queue.sleeping = false;
         }
+        self.pace.count(queue.waiting.len());
         queue.bytes = 0;
         queue.look = false;
         let room = Vec::with_capacity(queue.waiting.len());
@@ -96,7 +130,7 @@ impl Committer {
     fn commit(&mut self, record: &mut Vec<(Batch, Acknowledge)>) {
         let outcome = self.write(record);
         if outcome.is_ok() {
-            self.apply(record);
+            apply(&self.shared, record.iter().map(|(batch, _)| batch), &mut self.scratch);
         }
         for (_, acknowledge) in record.drain(..) {
             acknowledge.answer(outcome.clone());
@@ -181,28 +215,6 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes the batches visible, each as a whole.
-    fn apply(&mut self, record: &[(Batch, Acknowledge)]) {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.state.write();
-        let mut dropped = false;
-        for (batch, _) in record {
-            while state.barrier > i64::MIN && oldest(batch, &*shared.merge) <= state.barrier {
-                drop(state);
-                shared.changed.wait_for(&mut shared.flow.lock(), BARRIER_POLL);
-                state = shared.state.write();
-            }
-            dropped |= state.apply(batch.encoded(), &*shared.merge, &mut self.scratch);
-            // Lets a reader in that waits; none waits longer than one batch takes.
-            RwLockWriteGuard::bump(&mut state);
-        }
-        drop(state);
-        if dropped {
-            shared.flow.lock().reclaim = true;
-            shared.changed.notify_all();
-        }
-    }
-
     /// Waits while the tree is full and the one before it is not flushed yet.
     fn wait_for_memory(&mut self) -> Result<(), StorageError> {
         if self.shared.state.read().tree.bytes() < self.shared.options.memory_bytes {
@@ -272,45 +284,11 @@ impl Committer {
     }
 }
 
-/// A lower bound of the write times in a batch.
-fn oldest(batch: &Batch, merge: &dyn Merge) -> i64 {
-    let times = Ops::new(batch.encoded()).flatten().filter_map(|op| match op {
-        Op::Put { key, value } => Some(merge.oldest(key, value)),
-        Op::Drop { .. } => None,
-    });
-    times.min().unwrap_or(i64::MAX)
-}
-
-impl State {
-    /// Applies the changes of one batch or several; returns whether a prefix was dropped.
-    pub fn apply(&mut self, ops: &[u8], merge: &dyn Merge, scratch: &mut Vec<u8>) -> bool {
-        let mut dropped = false;
-        for op in Ops::new(ops).flatten() {
-            match op {
-                Op::Put { key, value } => {
-                    let oldest = merge.oldest(key, value);
-                    self.oldest = self.oldest.min(oldest);
-                    self.oldest_arrived = self.oldest_arrived.min(oldest);
-                    self.tree.put(key, value, merge, scratch);
-                }
-                Op::Drop { prefix } => {
-                    self.tree.drop_prefix(prefix);
-                    self.rest = Arc::new(self.rest.without_prefix(prefix));
-                    dropped = true;
-                }
-            }
-        }
-        dropped
-    }
-
-    pub fn empty(rest: Arc<Rest>, first_segment: u32) -> Self {
-        Self {
-            tree: Tree::default(),
-            oldest: i64::MAX,
-            oldest_arrived: i64::MAX,
-            barrier: i64::MIN,
-            first_segment,
-            rest,
-        }
+impl Drop for Committer {
+    /// However the thread ends, nobody waits for it in vain.
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue.lock();
+        queue.closing = true;
+        queue.waiting.clear();
     }
 }

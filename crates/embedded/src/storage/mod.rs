@@ -9,6 +9,7 @@
 //! *manifest* lists what belongs to the store; a *group* is the keys among which one value may hide another (the
 //! engine's partitions).
 
+mod apply;
 mod batch;
 mod cache;
 mod commit;

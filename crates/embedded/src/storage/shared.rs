@@ -100,6 +100,19 @@ pub(crate) struct Flow {
     pub closing: bool,
 }
 
+impl State {
+    pub fn empty(rest: Arc<Rest>, first_segment: u32) -> Self {
+        Self {
+            tree: Tree::default(),
+            oldest: i64::MAX,
+            oldest_arrived: i64::MAX,
+            barrier: i64::MIN,
+            first_segment,
+            rest,
+        }
+    }
+}
+
 impl Shared {
     pub fn new(
         folder: PathBuf,

@@ -90,6 +90,9 @@ impl Store for DiskStore {
             return Commit::ready(Err(StorageError::BatchTooLarge { bytes, limit: options.batch_bytes }));
         }
         let mut queue = self.shared.queue.lock();
+        if queue.closing {
+            return Commit::ready(Err(StorageError::Closed));
+        }
         if queue.bytes + bytes > options.queue_bytes {
             let overloaded = StorageError::Overloaded { queued: queue.bytes, limit: options.queue_bytes };
             return Commit::ready(Err(overloaded));

@@ -73,6 +73,7 @@ on_each!(
     a_batch_is_applied_in_order,
     a_dropped_prefix_is_gone_and_takes_new_writes,
     ranges_respect_their_bounds_in_both_directions,
+    a_batch_is_seen_whole_or_not_at_all,
     deletions_go_after_their_grace_and_nothing_they_hid_comes_back,
 );
 
@@ -191,6 +192,31 @@ fn ranges_respect_their_bounds_in_both_directions(open: Open) {
         assert_eq!(read(from, to, false), expected);
         let backwards: Vec<u32> = expected.into_iter().rev().collect();
         assert_eq!(read(from, to, true), backwards);
+    }
+}
+
+fn a_batch_is_seen_whole_or_not_at_all(open: Open) {
+    let store = open(Toy::new());
+    for size in [3u16, 1000] {
+        let batch = |time: i64| {
+            let mut batch = Batch::new();
+            for i in 0..size {
+                batch.put(&[b"a".as_slice(), &i.to_be_bytes()].concat(), &live(time, &[time as u8; 100]));
+            }
+            batch
+        };
+        store.commit(batch(1)).wait().unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (2..40).for_each(|time| store.commit(batch(time)).wait().unwrap()));
+            while !writer.is_finished() {
+                let found = rows(&store.view());
+                let first = found.values().next().unwrap();
+                assert!(found.values().all(|payload| payload == first), "half a batch of {size}");
+            }
+        });
+        let mut drop_all = Batch::new();
+        drop_all.drop_prefix(b"");
+        store.commit(drop_all).wait().unwrap();
     }
 }
 
