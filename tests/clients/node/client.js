@@ -247,6 +247,7 @@ async function reconnect() {
   const input = readline.createInterface({ input: process.stdin });
   const [word] = await require('node:events').once(input, 'line');
   input.close();
+  process.stdin.destroy(); // an open input keeps the process alive
   assert.equal(word, 'restarted');
   await until('the driver to reconnect', async () => {
     try {
