@@ -86,12 +86,30 @@ pub struct AlterTable {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableChange {
-    Add { if_not_exists: bool, columns: Vec<ColumnDefinition> },
-    Drop { if_exists: bool, columns: Vec<Name>, timestamp: Option<i64> },
-    Rename { if_exists: bool, renames: Vec<(Name, Name)> },
-    AlterType { if_exists: bool, column: Name, to: TypeName },
+    Add {
+        if_not_exists: bool,
+        columns: Vec<ColumnDefinition>,
+    },
+    Drop {
+        if_exists: bool,
+        columns: Vec<Name>,
+        timestamp: Option<i64>,
+    },
+    Rename {
+        if_exists: bool,
+        renames: Vec<(Name, Name)>,
+    },
+    AlterType {
+        if_exists: bool,
+        column: Name,
+        to: TypeName,
+    },
     /// `ALTER column MASKED WITH ...` or `DROP MASKED`.
-    Mask { if_exists: bool, column: Name, mask: Option<Mask> },
+    Mask {
+        if_exists: bool,
+        column: Name,
+        mask: Option<Mask>,
+    },
     Options(Vec<Property>),
     DropCompactStorage,
 }
@@ -191,10 +209,15 @@ pub struct Describe {
 pub enum DescribeTarget {
     Cluster,
     /// `SCHEMA` or `FULL SCHEMA`: with the system keyspaces.
-    Schema { full: bool },
+    Schema {
+        full: bool,
+    },
     Keyspaces,
     /// `KEYSPACE` with no name is the current one; `only`: without what it contains.
-    Keyspace { name: Option<Name>, only: bool },
+    Keyspace {
+        name: Option<Name>,
+        only: bool,
+    },
     Tables,
     Table(QualifiedName),
     Index(QualifiedName),

@@ -52,20 +52,48 @@ pub struct Relation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RelationKind {
     /// `column op value`, CONTAINS and LIKE among the operators.
-    Column { column: Name, operator: Operator, value: Expr },
+    Column {
+        column: Name,
+        operator: Operator,
+        value: Expr,
+    },
     /// `column IN values`.
-    In { column: Name, values: InValues },
+    In {
+        column: Name,
+        values: InValues,
+    },
     /// `(a, b) op value`; the value is a tuple or a marker.
-    Columns { columns: Vec<Name>, operator: Operator, value: Expr },
+    Columns {
+        columns: Vec<Name>,
+        operator: Operator,
+        value: Expr,
+    },
     /// `(a, b) IN values`; each value is a tuple or a marker.
-    ColumnsIn { columns: Vec<Name>, values: InValues },
+    ColumnsIn {
+        columns: Vec<Name>,
+        values: InValues,
+    },
     /// `token(a, b) op value`.
-    Token { columns: Vec<Name>, operator: Operator, value: Expr },
+    Token {
+        columns: Vec<Name>,
+        operator: Operator,
+        value: Expr,
+    },
     /// `column[key] op value`.
-    Element { column: Name, key: Expr, operator: Operator, value: Expr },
-    IsNotNull { column: Name },
+    Element {
+        column: Name,
+        key: Expr,
+        operator: Operator,
+        value: Expr,
+    },
+    IsNotNull {
+        column: Name,
+    },
     /// `expr(index, value)`.
-    Custom { index: QualifiedName, value: Expr },
+    Custom {
+        index: QualifiedName,
+        value: Expr,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,9 +136,15 @@ pub struct Insert {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum InsertValues {
-    Columns { columns: Vec<Name>, values: Vec<Expr> },
+    Columns {
+        columns: Vec<Name>,
+        values: Vec<Expr>,
+    },
     /// `JSON value [DEFAULT NULL | DEFAULT UNSET]`; the value is a string or a marker.
-    Json { value: Expr, default_unset: bool },
+    Json {
+        value: Expr,
+        default_unset: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

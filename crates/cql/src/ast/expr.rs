@@ -13,7 +13,10 @@ pub enum ExprKind {
     Literal(Literal),
     Null,
     /// `?` or `:name`; `index` counts the markers of the whole statement (a batch included) from 0 in text order.
-    Bind { name: Option<Name>, index: u16 },
+    Bind {
+        name: Option<Name>,
+        index: u16,
+    },
     /// Only in selections and on the left of arithmetic assignments.
     Column(Name),
     /// `[a, b]`: a list or a vector, which only the expected type can tell.
@@ -26,23 +29,49 @@ pub enum ExprKind {
     Udt(Vec<(Name, Expr)>),
     /// `(a, b)`; `(a)` is a tuple of one, as Cassandra reads it.
     Tuple(Vec<Expr>),
-    Call { function: QualifiedName, arguments: Vec<Expr> },
+    Call {
+        function: QualifiedName,
+        arguments: Vec<Expr>,
+    },
     /// `count(*)` and `count(1)`.
     CountRows,
     /// `CAST(value AS type)`.
-    Cast { value: Box<Expr>, to: TypeName },
+    Cast {
+        value: Box<Expr>,
+        to: TypeName,
+    },
     /// `(type) value`, a hint that chooses between overloads.
-    TypeHint { to: TypeName, value: Box<Expr> },
-    Binary { operator: Arithmetic, left: Box<Expr>, right: Box<Expr> },
+    TypeHint {
+        to: TypeName,
+        value: Box<Expr>,
+    },
+    Binary {
+        operator: Arithmetic,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Negate(Box<Expr>),
     /// `value.field`.
-    Field { of: Box<Expr>, field: Name },
+    Field {
+        of: Box<Expr>,
+        field: Name,
+    },
     /// `value[key]`.
-    Element { of: Box<Expr>, key: Box<Expr> },
+    Element {
+        of: Box<Expr>,
+        key: Box<Expr>,
+    },
     /// `value[from..to]`, each end optional.
-    Slice { of: Box<Expr>, from: Option<Box<Expr>>, to: Option<Box<Expr>> },
+    Slice {
+        of: Box<Expr>,
+        from: Option<Box<Expr>>,
+        to: Option<Box<Expr>>,
+    },
     /// `writetime(...)`, `maxwritetime(...)`, `ttl(...)`: the argument is a column, field, element or slice.
-    CellMeta { what: CellMeta, of: Box<Expr> },
+    CellMeta {
+        what: CellMeta,
+        of: Box<Expr>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -102,7 +102,10 @@ pub enum Resource {
     Role(RoleName),
     AllFunctions,
     AllFunctionsIn(Name),
-    Function { name: QualifiedName, arguments: Vec<TypeName> },
+    Function {
+        name: QualifiedName,
+        arguments: Vec<TypeName>,
+    },
     AllMBeans,
     MBean(String),
     MBeans(String),

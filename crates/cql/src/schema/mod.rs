@@ -45,10 +45,8 @@ impl Schema {
 
     /// Looks an index up by its name, which is unique within a keyspace.
     pub fn index(&self, keyspace: &str, name: &str) -> Option<(&Arc<Table>, &Index)> {
-        self.keyspaces
-            .get(keyspace)?
-            .tables
-            .values()
-            .find_map(|table| table.indexes.iter().find(|index| &*index.name == name).map(|index| (table, index)))
+        self.keyspaces.get(keyspace)?.tables.values().find_map(|table| {
+            table.indexes.iter().find(|index| &*index.name == name).map(|index| (table, index))
+        })
     }
 }

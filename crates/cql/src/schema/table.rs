@@ -101,7 +101,8 @@ pub struct TableOptions {
 impl Default for TableOptions {
     /// Cassandra 5.0's defaults (`TableParams.Builder`, `CompactionParams.DEFAULT`, `CompressionParams.DEFAULT`).
     fn default() -> TableOptions {
-        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let map =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         TableOptions {
             additional_write_policy: "99p".into(),
             allow_auto_snapshot: true,

@@ -228,7 +228,9 @@ fn check_key(key: &PrimaryKey, declared: &[Declared<'_>], table: &str) -> Result
                 }
                 collection => format!("collection type {collection}"),
             };
-            return Err(Error::invalid(format!("Invalid non-frozen {what} for PRIMARY KEY column '{shown}'")));
+            return Err(Error::invalid(format!(
+                "Invalid non-frozen {what} for PRIMARY KEY column '{shown}'"
+            )));
         }
         if column_type.is_counter() {
             return Err(Error::invalid(format!(

@@ -10,11 +10,11 @@ use ilium_store::{
 };
 
 use super::plan::{self, Plan};
-use crate::system;
 use super::{Engine, Inner, consistency, finished};
 use crate::fault::Fault;
 use crate::select::{Read, SelectPlan};
 use crate::storage::Io;
+use crate::system;
 
 impl DataStore for Engine {
     fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {

@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicI64;
 use ilium_store::{Error, SealKey};
 use parking_lot::RwLock;
 
-use crate::system::Live;
 use super::{Engine, Inner};
 use crate::catalog::{Catalog, Opened};
 use crate::clock::{Clock, SystemClock};
 use crate::layout::policy::{Retention, RowPolicy};
 use crate::modify::PartitionLocks;
 use crate::storage::{self, Batch, DiskStore, MemoryStore, StorageError, Store};
+use crate::system::Live;
 
 /// How an engine is opened.
 pub struct EngineOptions {

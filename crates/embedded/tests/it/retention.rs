@@ -47,7 +47,10 @@ fn read_time(database: &Database, read: &str) -> Duration {
 }
 
 /// After its grace and a compaction, the one with a history may take at most twice what the fresh one does.
-#[expect(clippy::print_stdout, reason = "a long run is made for these figures; a test that passes hides them")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a long run is made for these figures; a test that passes hides them"
+)]
 fn compare(old: &Database, fresh: &Database, read: &str) {
     advance(old, GRACE + 2);
     for database in [old, fresh] {
