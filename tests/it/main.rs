@@ -1,4 +1,12 @@
 //! Tests of the whole: the built binary with real clients, and the house rules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, in its own functions, too, and says what it does"
+)]
 
 mod clients;
 mod compatibility;
