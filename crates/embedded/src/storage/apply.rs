@@ -56,7 +56,8 @@ fn admit<'a>(
     mut state: RwLockWriteGuard<'a, State>,
     oldest: impl Fn() -> i64,
 ) -> RwLockWriteGuard<'a, State> {
-    while state.barrier > i64::MIN && oldest() <= state.barrier {
+    let waits = |state: &State, time: i64| state.rewrites.iter().any(|rewrite| time <= rewrite.barrier);
+    while !state.rewrites.is_empty() && waits(&state, oldest()) {
         drop(state);
         shared.changed.wait_for(&mut shared.flow.lock(), BARRIER_POLL);
         state = RwLock::write(&shared.state);
@@ -73,7 +74,9 @@ impl State {
 
     fn note(&mut self, beyond: Beyond) -> bool {
         self.oldest = self.oldest.min(beyond.oldest);
-        self.oldest_arrived = self.oldest_arrived.min(beyond.oldest);
+        for rewrite in &mut self.rewrites {
+            rewrite.oldest_arrived = rewrite.oldest_arrived.min(beyond.oldest);
+        }
         for prefix in &beyond.dropped {
             self.rest = self.rest.without_prefix(prefix).into();
         }

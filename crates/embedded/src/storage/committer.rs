@@ -79,6 +79,8 @@ impl Committer {
 
     /// Works until the store is closed and nothing waits any more.
     pub fn run(mut self) {
+        // The log may have filled it.
+        self.freeze_if_due();
         let mut record = Vec::new();
         loop {
             let orders = self.next();
@@ -151,7 +153,7 @@ impl Committer {
             self.rotate(bytes)?;
         }
         self.log.append(record.iter().map(|(batch, _)| batch.encoded()), shared.log_synced())?;
-        self.logged += bytes as u64;
+        self.logged += LogWriter::needs(bytes) as u64;
         if self.log.past_half() && !self.asked {
             self.asked = true;
             shared.files.lock().spare_wanted = true;
@@ -178,6 +180,7 @@ impl Committer {
                 let synced = self.shared.disk().sync_dir(folder);
                 synced.map_err(|error| StorageError::io("sync", folder, error))?;
             }
+            self.shared.catalog.lock().written = true;
             self.shared.replace_layers(|rest| rest.layers.clone())?;
             self.new = false;
         }

@@ -95,11 +95,14 @@ impl Rest {
         Self::new(Arc::clone(&self.merge), layers.collect())
     }
 
-    /// The layers without the tables of which nothing is left.
-    pub fn pruned(&self) -> Vec<Layer> {
+    /// The layers without the tables of which nothing is left, except those that are being rewritten: what is put in
+    /// their place must know what was hidden in them.
+    pub fn pruned(&self, is_busy: impl Fn(&Table) -> bool) -> Vec<Layer> {
         let layers = self.layers.iter().filter_map(|layer| match layer {
             Layer::Frozen(_) => Some(layer.clone()),
-            Layer::Run(tables) => Layer::run(tables.iter().filter(|placed| !placed.is_gone()).cloned()),
+            Layer::Run(tables) => Layer::run(
+                tables.iter().filter(|placed| !placed.is_gone() || is_busy(&placed.table)).cloned(),
+            ),
         });
         layers.collect()
     }

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::flush::{Output, open_tables};
 use super::layers::{Frozen, Hidden, Layer, Placed, Rest, hide, hiding, placed};
-use super::shared::Shared;
+use super::shared::{Shared, Underway};
 use super::table::Table;
+use super::tree::Tree;
 use super::{Io, Merge, Purged, Range, Shadow, StorageError};
 
 /// What a rewrite does about deletions past their grace.
@@ -44,13 +46,7 @@ fn attempt(
     deletions: Deletions,
 ) -> Result<Option<Vec<Arc<Table>>>, StorageError> {
     let ids: HashSet<u64> = inputs.iter().map(|table| table.id()).collect();
-    let (rest, outside_trees) = {
-        let mut state = shared.state.write();
-        state.oldest_arrived = i64::MAX;
-        let frozen = state.rest.frozen().map(|frozen| (frozen.tree.clone(), frozen.oldest));
-        let trees: Vec<_> = std::iter::once((state.tree.clone(), state.oldest)).chain(frozen).collect();
-        (Arc::clone(&state.rest), trees)
-    };
+    let (underway, rest, outside_trees) = Rewriting::begin(shared);
     let merge = &*shared.merge;
     let layers: Vec<Layer> = rest.runs().filter_map(|run| only(run, &ids)).collect();
     let hidden_before = hidden_of(&layers);
@@ -83,38 +79,65 @@ fn attempt(
     }
     let tables = output.finish().and_then(|finished| open_tables(shared, &finished))?;
 
-    let newest_dropped = outside.newest_dropped;
-    if !install(shared, &ids, &tables, &hidden_before, newest_dropped)? {
+    if !underway.may_install(outside.newest_dropped) {
         tables.iter().for_each(|table| table.retire());
         return Ok(None);
     }
+    install(shared, &ids, &tables, &hidden_before)?;
     Ok(Some(tables))
 }
 
-/// Puts the new tables in place of the old, unless a write came in that a dropped deletion would have hidden.
+/// Lets writes know of a rewrite, from its beginning to its end.
+struct Rewriting<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl<'a> Rewriting<'a> {
+    /// Begins, and says what there is at that moment: the layers, and what is in memory with its oldest write time.
+    fn begin(shared: &'a Shared) -> (Self, Arc<Rest>, Vec<(Tree, i64)>) {
+        let number = shared.next_rewrite.fetch_add(1, Ordering::Relaxed);
+        let mut state = shared.state.write();
+        state.rewrites.push(Underway { number, oldest_arrived: i64::MAX, barrier: i64::MIN });
+        let frozen = state.rest.frozen().map(|frozen| (frozen.tree.clone(), frozen.oldest));
+        let trees = std::iter::once((state.tree.clone(), state.oldest)).chain(frozen).collect();
+        (Self { shared, number }, Arc::clone(&state.rest), trees)
+    }
+
+    /// Whether all writes since the beginning are newer than the deletions that were dropped. If so, older ones wait
+    /// from here on until the deletions are gone: then they come after them and are not hidden.
+    fn may_install(&self, newest_dropped: i64) -> bool {
+        let mut state = self.shared.state.write();
+        let Some(underway) = state.rewrites.iter_mut().find(|rewrite| rewrite.number == self.number) else {
+            return false;
+        };
+        let may = underway.oldest_arrived > newest_dropped;
+        if may {
+            underway.barrier = newest_dropped;
+        }
+        may
+    }
+}
+
+impl Drop for Rewriting<'_> {
+    fn drop(&mut self) {
+        self.shared.state.write().rewrites.retain(|rewrite| rewrite.number != self.number);
+        let _flow = self.shared.flow.lock();
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Puts the new tables in place of the old.
 fn install(
     shared: &Shared,
     ids: &HashSet<u64>,
     tables: &[Arc<Table>],
     hidden_before: &Hidden,
-    newest_dropped: i64,
-) -> Result<bool, StorageError> {
-    {
-        let mut state = shared.state.write();
-        if state.oldest_arrived <= newest_dropped {
-            return Ok(false);
-        }
-        // From here on such a write waits until the deletion is gone: then it comes after it and is not hidden.
-        state.barrier = newest_dropped;
-    }
-    let replaced = shared.replace_layers(|rest| {
+) -> Result<(), StorageError> {
+    shared.replace_layers(|rest| {
         let inputs: Vec<Layer> = rest.runs().filter_map(|run| only(run, ids)).collect();
         put_in(rest, ids, placed(tables, hidden_before, &hidden_of(&inputs)))
-    });
-    shared.state.write().barrier = i64::MIN;
-    let _flow = shared.flow.lock();
-    shared.changed.notify_all();
-    replaced.map(|()| true)
+    })
 }
 
 /// The layers without the tables of `ids` and with `placed`: in a run they fit, or as one of their own.
@@ -161,7 +184,7 @@ struct Outside<'a> {
     merge: &'a dyn Merge,
     tables: Vec<Placed>,
     /// What was in memory at the start, with the oldest write time of each.
-    trees: Vec<(super::tree::Tree, i64)>,
+    trees: Vec<(Tree, i64)>,
     deletions: Deletions,
     group: Vec<u8>,
     /// The oldest write time outside in the group, once somebody asked.
@@ -217,6 +240,9 @@ struct Brake<'a> {
     started: Instant,
 }
 
+/// Runs past which rewriting goes at full speed: reads get slow otherwise.
+const MANY_RUNS: usize = 16;
+
 impl Brake<'_> {
     /// Waits until `bytes` may have been written; `true` if the store is closing.
     fn hold(&mut self, shared: &Shared, bytes: u64) -> bool {
@@ -226,8 +252,9 @@ impl Brake<'_> {
             }
             _ => self.started,
         };
+        let in_haste = shared.state.read().rest.runs().count() > MANY_RUNS;
         let mut flow = shared.flow.lock();
-        while !flow.closing && Instant::now() < until {
+        while !in_haste && !flow.closing && Instant::now() < until {
             shared.changed.wait_until(&mut flow, until);
         }
         flow.closing

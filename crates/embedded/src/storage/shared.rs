@@ -35,8 +35,10 @@ pub(crate) struct Shared {
     pub changed: Condvar,
     /// Held while the manifest is replaced, so that one change at a time is made to the set of tables.
     pub catalog: Mutex<Catalog>,
-    /// Held by whoever rewrites tables.
     pub compaction: Mutex<Compaction>,
+    /// Tells of every rewrite that ended.
+    pub compacted: Condvar,
+    pub next_rewrite: AtomicU64,
     pub next_table: AtomicU64,
     pub files: Mutex<LogFiles>,
     /// Tells of every change to `files`.
@@ -55,18 +57,26 @@ pub(crate) struct State {
     pub tree: Tree,
     /// No write time in the tree is less.
     pub oldest: i64,
-    /// No write that came in since a rewrite began is older.
-    pub oldest_arrived: i64,
-    /// Writes of this time or older wait: a deletion that would have hidden them is just being dropped.
-    pub barrier: i64,
+    pub rewrites: Vec<Underway>,
     /// The segment of the log where what is in the tree begins.
     pub first_segment: u32,
     pub rest: Arc<Rest>,
 }
 
+/// What writes have to do with a rewrite that is under way.
+pub(crate) struct Underway {
+    pub number: u64,
+    /// No write that came in since it began is older.
+    pub oldest_arrived: i64,
+    /// Writes of this time or older wait: a deletion that would have hidden them is just being dropped.
+    pub barrier: i64,
+}
+
 /// What the manifest says.
 #[derive(Default)]
 pub(crate) struct Catalog {
+    /// Whether there is a manifest: not before the first write to a new store.
+    pub written: bool,
     /// A table that is not here any more may be removed from the disk.
     pub listed: Vec<Arc<Table>>,
 }
@@ -95,6 +105,8 @@ pub(crate) struct Flow {
     /// Requests to freeze the tree though it is not full, and those that were met.
     pub freezes_wanted: u64,
     pub freezes_done: u64,
+    /// Changes to the set of tables.
+    pub rearranged: u64,
     /// Whether a prefix was dropped since compaction last looked.
     pub reclaim: bool,
     pub closing: bool,
@@ -102,14 +114,7 @@ pub(crate) struct Flow {
 
 impl State {
     pub fn empty(rest: Arc<Rest>, first_segment: u32) -> Self {
-        Self {
-            tree: Tree::default(),
-            oldest: i64::MAX,
-            oldest_arrived: i64::MAX,
-            barrier: i64::MIN,
-            first_segment,
-            rest,
-        }
+        Self { tree: Tree::default(), oldest: i64::MAX, rewrites: Vec::new(), first_segment, rest }
     }
 }
 
@@ -135,6 +140,8 @@ impl Shared {
             changed: Condvar::new(),
             catalog: Mutex::new(catalog),
             compaction: Mutex::default(),
+            compacted: Condvar::new(),
+            next_rewrite: AtomicU64::new(0),
             next_table: AtomicU64::new(next_table),
             files: Mutex::new(LogFiles::new(Arc::clone(log.segment()))),
             files_changed: Condvar::new(),
@@ -229,7 +236,9 @@ impl Shared {
             first_segment: u64::from(first_segment),
             runs: next.runs().map(|run| run.iter().map(Placed::listed).collect()).collect(),
         };
-        manifest.write(self.disk(), &self.folder)?;
+        if catalog.written {
+            manifest.write(self.disk(), &self.folder)?;
+        }
         let listed: Vec<Arc<Table>> = next.tables().map(|placed| Arc::clone(&placed.table)).collect();
         for table in std::mem::replace(&mut catalog.listed, listed) {
             if !catalog.listed.iter().any(|kept| kept.id() == table.id()) {
@@ -239,6 +248,9 @@ impl Shared {
         let mut state = self.state.write();
         let layers = edit(&state.rest);
         state.rest = Arc::new(Rest::new(Arc::clone(&self.merge), layers));
+        drop(state);
+        self.flow.lock().rearranged += 1;
+        self.changed.notify_all();
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use super::cache::BlockCache;
 use super::commit::Commit;
 use super::committer::Committer;
+use super::compact::Jobs;
 use super::layers::{Layer, Placed, Rest};
 use super::log::{self, LogWriter, Replayed, Segment};
 use super::manifest::{self, Manifest};
@@ -42,7 +43,8 @@ impl DiskStore {
         remove_leftovers(&*disk, folder, &manifest)?;
         let cache = Arc::new(BlockCache::new(options.cache_bytes, options.guide_bytes));
         let rest = open_layers(&disk, folder, &manifest, &merge, &cache)?;
-        let catalog = Catalog { listed: rest.tables().map(|placed| Arc::clone(&placed.table)).collect() };
+        let listed = rest.tables().map(|placed| Arc::clone(&placed.table)).collect();
+        let catalog = Catalog { written: new.is_none(), listed };
 
         let is_new = new.is_some();
         let first_segment = manifest.first_segment as u32;
@@ -52,7 +54,7 @@ impl DiskStore {
         let Replayed { segment, offset, end } = match new {
             Some(segment) => Replayed::nothing(segment),
             None => log::replay(&*disk, folder, first_segment, |ops| {
-                logged += ops.len() as u64;
+                logged += LogWriter::needs(ops.len()) as u64;
                 state.apply(ops, &*merge, &mut scratch);
                 Ok(())
             })?,
@@ -65,7 +67,8 @@ impl DiskStore {
         store.start("storage-commit", move |_| committer.run())?;
         store.start("storage-log", keeper::run)?;
         store.start("storage-flush", flush::run)?;
-        store.start("storage-compact", compact::run)?;
+        store.start("storage-compact", |shared| compact::run(shared, Jobs::Small))?;
+        store.start("storage-large", |shared| compact::run(shared, Jobs::Large))?;
         Ok(store)
     }
 
@@ -123,8 +126,7 @@ impl Store for DiskStore {
     }
 
     fn maintain(&self) -> Result<(), StorageError> {
-        self.shared.compaction.lock().forget();
-        compact::maintain(&self.shared)
+        compact::maintain(&self.shared, Jobs::All)
     }
 
     fn checkpoint(&self, folder: &Path) -> Result<(), StorageError> {

@@ -30,14 +30,19 @@ impl LogWriter {
         self.end
     }
 
-    /// The size a segment needs for one record of this payload, and the mark after it.
-    pub fn segment_for(payload: usize) -> usize {
-        SEGMENT_HEADER + record_len(payload) + record_len(0)
+    /// Bytes of a record with this payload, and of the mark after it.
+    pub fn needs(payload: usize) -> usize {
+        record_len(payload) + record_len(0)
     }
 
-    /// Whether a record of this payload, and the mark after it, still fits the segment.
+    /// The size a segment needs for one such record.
+    pub fn segment_for(payload: usize) -> usize {
+        SEGMENT_HEADER + Self::needs(payload)
+    }
+
+    /// Whether such a record still fits the segment.
     pub fn has_room(&self, payload: usize) -> bool {
-        self.offset as usize + record_len(payload) + record_len(0) <= self.segment.header.size as usize
+        self.offset as usize + Self::needs(payload) <= self.segment.header.size as usize
     }
 
     /// Whether the segment is more than half full: time to have the next one made.
