@@ -211,8 +211,16 @@ impl Compaction {
         let large = shared.options.memory_bytes as u64 * LARGE_JOB;
         let suits = |job: &Job| {
             let bytes = bytes(job);
+            if bytes > room {
+                tracing::warn!(
+                    needed = bytes,
+                    usable = room,
+                    "no room to compact tables: free space on the disk"
+                );
+            }
             bytes <= room && (jobs == Jobs::All || (jobs == Jobs::Large) == (bytes > large))
         };
+        shared.check_broken()?;
         let mut choices = self.tiers(shared, rest);
         choices.extend(self.garbage(shared, rest, tried));
         choices.extend(self.dropped(rest)?);

@@ -9,7 +9,7 @@ use super::StorageError;
 use super::layers::{Frozen, Layer, hiding, placed};
 use super::log::segment_path;
 use super::shared::Shared;
-use super::table::{Finished, Table, TableWriter};
+use super::table::{self, Finished, Table, TableWriter};
 
 /// How long to wait after a failed flush, for one when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
@@ -78,6 +78,7 @@ pub(crate) fn flush_now(shared: &Shared) -> Result<(), StorageError> {
 
 /// Writes the frozen tree, then lets go of its part of the log.
 fn flush(shared: &Shared) -> Result<(), StorageError> {
+    shared.check_broken()?;
     let Some(frozen) = shared.state.read().rest.frozen().cloned() else { return Ok(()) };
     // Compaction reads it again soon, and so do those who just wrote: not worth compressing.
     let mut output = Output::new(shared, &shared.folder, false);
@@ -92,7 +93,7 @@ fn flush(shared: &Shared) -> Result<(), StorageError> {
         }
     }
     let tables = open_tables(shared, &output.finish()?)?;
-    shared.replace_layers(|rest| {
+    let replaced = shared.replace_layers(|rest| {
         let mut layers = Vec::with_capacity(rest.layers.len() + 1);
         for layer in &rest.layers {
             match layer {
@@ -105,7 +106,8 @@ fn flush(shared: &Shared) -> Result<(), StorageError> {
             }
         }
         layers
-    })?;
+    });
+    replaced.inspect_err(|_| shared.abandon(&tables))?;
     let first_segment = shared.state.read().first_segment;
     for number in frozen.first_segment..first_segment {
         let path = segment_path(&shared.folder, number);
@@ -132,6 +134,15 @@ pub(crate) struct Output<'a> {
     finished: Vec<Finished>,
     /// Bytes written when somebody last looked.
     seen: u64,
+}
+
+impl Drop for Output<'_> {
+    /// Files that were finished and not asked for are nobody's: they would take room until the next start.
+    fn drop(&mut self) {
+        for finished in &self.finished {
+            table::remove(self.shared.disk(), self.folder, finished.id);
+        }
+    }
 }
 
 /// A writer looks up from its work every so many bytes: some milliseconds.
@@ -191,6 +202,6 @@ impl<'a> Output<'a> {
             let synced = self.shared.disk().sync_dir(self.folder);
             synced.map_err(|error| StorageError::io("sync", self.folder, error))?;
         }
-        Ok(self.finished)
+        Ok(std::mem::take(&mut self.finished))
     }
 }

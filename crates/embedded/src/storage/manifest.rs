@@ -13,6 +13,9 @@ const MAGIC: [u8; 8] = *b"ilm-mani";
 /// that an older version would misread raises it.
 const FORMAT: u32 = 1;
 
+/// The file a manifest is in before it is the manifest.
+pub(crate) const STAGED: &str = "manifest.new";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     /// No table has this id or a greater one.
@@ -37,14 +40,25 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 impl Manifest {
     /// Replaces the manifest of `folder`; durable when it returns, and either the old or the new one at any moment.
     pub fn write(&self, disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
-        let (new, path) = (folder.join("manifest.new"), path(folder));
-        let bytes = self.to_bytes();
+        self.stage(disk, folder)?;
+        Self::publish(disk, folder)
+    }
+
+    /// Writes what is to be the manifest beside it. After an error everything is as before.
+    pub fn stage(&self, disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
+        let (new, bytes) = (folder.join(STAGED), self.to_bytes());
         let written = disk.create(&new, 0).and_then(|file| {
             file.write_at(0, &bytes)?;
             file.sync()
         });
-        written.map_err(|error| StorageError::io("write", &new, error))?;
-        disk.rename(&new, &path).map_err(|error| StorageError::io("replace", &path, error))?;
+        written.map_err(|error| StorageError::io("write", &new, error))
+    }
+
+    /// Makes what was staged the manifest. After an error either may be it, and no file of either may be removed.
+    pub fn publish(disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
+        let path = path(folder);
+        disk.rename(&folder.join(STAGED), &path)
+            .map_err(|error| StorageError::io("replace", &path, error))?;
         disk.sync_dir(folder).map_err(|error| StorageError::io("sync", folder, error))
     }
 

@@ -80,10 +80,10 @@ fn attempt(
     let tables = output.finish().and_then(|finished| open_tables(shared, &finished))?;
 
     if !underway.may_install(outside.newest_dropped) {
-        tables.iter().for_each(|table| table.retire());
+        shared.abandon(&tables);
         return Ok(None);
     }
-    install(shared, &ids, &tables, &hidden_before)?;
+    install(shared, &ids, &tables, &hidden_before).inspect_err(|_| shared.abandon(&tables))?;
     Ok(Some(tables))
 }
 

@@ -169,6 +169,14 @@ impl Shared {
         Position::from_u64(self.log_synced.load(Ordering::Acquire))
     }
 
+    /// Lets go of tables that could not be put in place.
+    pub fn abandon(&self, tables: &[Arc<Table>]) {
+        // A manifest that may or may not be the present one may speak of them.
+        if self.check_broken().is_ok() {
+            tables.iter().for_each(|table| table.retire());
+        }
+    }
+
     /// The failure that ended writing, if there was one.
     pub fn check_broken(&self) -> Result<(), StorageError> {
         match self.broken.get() {
@@ -222,7 +230,8 @@ impl Shared {
 
     /// Puts other layers in place of some, durably. `edit` makes the new layers from the present ones; it is asked
     /// once for the manifest and again for the state, which may have lost a dropped prefix in between (the log still
-    /// has that drop, so the manifest need not).
+    /// has that drop, so the manifest need not). After an error the layers are as before, and unless the store is
+    /// broken so is the manifest.
     pub fn replace_layers(&self, edit: impl Fn(&Rest) -> Vec<Layer>) -> Result<(), StorageError> {
         let mut catalog = self.catalog.lock();
         let (rest, active_first) = {
@@ -236,8 +245,10 @@ impl Shared {
             first_segment: u64::from(first_segment),
             runs: next.runs().map(|run| run.iter().map(Placed::listed).collect()).collect(),
         };
+        self.check_broken()?;
         if catalog.written {
-            manifest.write(self.disk(), &self.folder)?;
+            manifest.stage(self.disk(), &self.folder)?;
+            Manifest::publish(self.disk(), &self.folder).inspect_err(|error| self.break_off(error))?;
         }
         let listed: Vec<Arc<Table>> = next.tables().map(|placed| Arc::clone(&placed.table)).collect();
         for table in std::mem::replace(&mut catalog.listed, listed) {

@@ -40,6 +40,10 @@ impl DiskStore {
         let found = Manifest::read(&*disk, folder)?;
         let new = if found.is_none() { Some(make(&*disk, folder, &options)?) } else { None };
         let manifest = found.unwrap_or(Manifest { next_table: 1, first_segment: 1, runs: Vec::new() });
+        if new.is_none() {
+            // After a kill the names may not be on disk yet, and what follows relies on them.
+            disk.sync_dir(folder).map_err(|error| StorageError::io("sync", folder, error))?;
+        }
         remove_leftovers(&*disk, folder, &manifest)?;
         let cache = Arc::new(BlockCache::new(options.cache_bytes, options.guide_bytes));
         let rest = open_layers(&disk, folder, &manifest, &merge, &cache)?;
@@ -176,7 +180,7 @@ fn make(disk: &dyn Disk, folder: &Path, options: &Options) -> Result<Segment, St
 fn remove_leftovers(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<(), StorageError> {
     let listed = |id| manifest.runs.iter().flatten().any(|listed| listed.finished.id == id);
     for name in disk.list(folder).map_err(|error| StorageError::io("list", folder, error))? {
-        let leftover = name == "manifest.new"
+        let leftover = name == manifest::STAGED
             || name.starts_with("log-") && name.ends_with(".new")
             || table::id_in(&name).is_some_and(|id| !listed(id))
             || log::number_in(&name).is_some_and(|number| u64::from(number) < manifest.first_segment);

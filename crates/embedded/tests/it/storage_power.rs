@@ -114,6 +114,47 @@ fn a_kill_at_any_moment_loses_nothing_acknowledged_in_either_mode() {
     }
 }
 
+/// What a restart after a kill read back, somebody may have seen: it stays, whatever of it was on disk by then.
+#[test]
+fn a_power_loss_after_a_kill_keeps_what_was_found_in_between() {
+    for seed in 200..200 + seeds() {
+        let mut call = 1;
+        while run_and_lose(Durability::Group, seed, call, &mut |moment, acknowledged, states| {
+            let mut random = Random::new(seed * 104_729 + call);
+            // The power goes while the second start is still reading.
+            let killed = moment.after_kill();
+            killed.capture_at(1 + random.below(6), Arc::new(|| 0));
+            drop(open(&killed, Durability::Group));
+            if let Some(moment) = killed.captured() {
+                let store = open(&moment.after_power_loss(&mut random), Durability::Group);
+                let what = format!("seed {seed}, call {call}, lost at start");
+                assert_is_one_of(&rows(&store.view()), states, acknowledged, acknowledged + 1, &what);
+            }
+            // The power goes after it.
+            let killed = moment.after_kill();
+            let store = open(&killed, Durability::Group);
+            let mut found = rows(&store.view());
+            let what = format!("seed {seed}, call {call}");
+            assert_is_one_of(&found, states, acknowledged, acknowledged + 1, &what);
+            for writes in 0..2 {
+                if writes > 0 {
+                    let mut batch = Batch::new();
+                    batch.put(b"z1", &live(1, b"after the kill"));
+                    store.commit(batch).wait().unwrap();
+                    found.insert(b"z1".to_vec(), b"after the kill".to_vec());
+                }
+                let lost = killed.now().after_power_loss(&mut random);
+                let options = small_options(lost, Durability::Group);
+                let store = DiskStore::open(Path::new(FOLDER), Toy::new(), options)
+                    .unwrap_or_else(|error| panic!("{what}, {writes} writes: {error}"));
+                assert_eq!(rows(&store.view()), found, "{what}, {writes} writes");
+            }
+        }) {
+            call += 1 + seed % 2;
+        }
+    }
+}
+
 #[test]
 fn a_periodic_store_loses_only_the_end_of_its_history_in_a_power_loss() {
     let durability = Durability::Periodic { every: Duration::from_millis(1) };

@@ -87,10 +87,16 @@ impl Random {
 }
 
 impl Moment {
-    /// What the machine finds if the process was killed: all that was written.
+    /// What the machine finds if the process was killed: all that was written. What of it is on disk is the same as
+    /// before: a power loss may still follow.
     pub fn after_kill(&self) -> SimDisk {
-        let mut sim = Sim { inodes: self.inodes.clone(), names: self.names.clone(), ..Sim::default() };
-        sim.settle();
+        let sim = Sim {
+            inodes: self.inodes.clone(),
+            names: self.names.clone(),
+            durable_names: self.durable_names.clone(),
+            unsynced_names: self.unsynced_names.clone(),
+            ..Sim::default()
+        };
         SimDisk(Arc::new(Mutex::new(sim)), Arc::default())
     }
 

@@ -40,10 +40,16 @@ pub(crate) fn replay(
 ) -> Result<Replayed, StorageError> {
     let segments = open_all(disk, folder, first)?;
     let stop = read(&segments, None, apply)?;
-    let mut from_stop = segments.into_iter().skip_while(|segment| segment.header.number < stop.place.segment);
+    let (before, from_stop): (Vec<Segment>, Vec<Segment>) =
+        segments.into_iter().partition(|segment| segment.header.number < stop.place.segment);
+    let mut from_stop = from_stop.into_iter();
     let Some(segment) = from_stop.next() else {
         return Err(StorageError::damaged(&segment::path(folder, first), 0, "the file is missing"));
     };
+    // After a kill what was read may not be on disk yet. From here on others see it, and the log will say it is.
+    for segment in before.iter().chain([&segment]) {
+        segment.file.sync().map_err(|error| StorageError::io("sync", &segment.path, error))?;
+    }
     let mut dropped = length(&segment, stop.place.offset as usize)?;
     if dropped > 0 {
         wipe(&segment, stop.place.offset, dropped)?;

@@ -67,6 +67,17 @@ pub(crate) fn id_in(name: &str) -> Option<u64> {
     name.strip_prefix("table-")?.parse().ok()
 }
 
+/// Removes the file of a table nobody refers to.
+pub(crate) fn remove(disk: &dyn Disk, folder: &Path, id: u64) {
+    remove_file(disk, &path(folder, id));
+}
+
+fn remove_file(disk: &dyn Disk, path: &Path) {
+    if let Err(error) = disk.remove(path) {
+        tracing::warn!(file = %path.display(), %error, "a table that is not needed stays until the next start");
+    }
+}
+
 impl Table {
     /// Opens a file and verifies that it is the one that was finished; its blocks are verified as they are read.
     pub fn open(
@@ -294,10 +305,8 @@ fn around(index: &Page, bound: Bound<&[u8]>, reversed: bool) -> impl Iterator<It
 
 impl Drop for Table {
     fn drop(&mut self) {
-        if self.obsolete.load(Ordering::Relaxed)
-            && let Err(error) = self.disk.remove(&self.path)
-        {
-            tracing::warn!(file = %self.path.display(), %error, "a table that is no longer needed stays until the next start");
+        if self.obsolete.load(Ordering::Relaxed) {
+            remove_file(&*self.disk, &self.path);
         }
     }
 }

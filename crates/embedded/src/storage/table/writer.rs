@@ -9,7 +9,7 @@ use super::super::{Merge, StorageError};
 use super::block::{Entries, Framer, Handle};
 use super::filter;
 use super::footer::{Footer, Summary};
-use super::path;
+use super::{path, remove_file};
 
 /// A data block is closed past this many bytes of payload. Against twice that, reads by key that miss the cache cost
 /// two thirds of the CPU, a scan costs a fifth more, and files are 4 of 100 larger (rows of 200 bytes, storage_bench).
@@ -19,10 +19,11 @@ const INDEX_BYTES: usize = 4 * 1024;
 /// Bytes gathered before a write.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// A table file being written. Dropped before [`finish`](TableWriter::finish), it leaves a file nobody refers to,
-/// which the next start removes.
+/// A table file being written; removed if it is dropped before [`finish`](TableWriter::finish).
 pub(crate) struct TableWriter<'a> {
+    disk: &'a dyn Disk,
     merge: &'a dyn Merge,
+    finished: bool,
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     id: u64,
@@ -52,7 +53,7 @@ pub(crate) struct Finished {
 
 impl<'a> TableWriter<'a> {
     pub fn create(
-        disk: &dyn Disk,
+        disk: &'a dyn Disk,
         folder: &Path,
         id: u64,
         merge: &'a dyn Merge,
@@ -61,7 +62,9 @@ impl<'a> TableWriter<'a> {
         let path = path(folder, id);
         let file = disk.create(&path, 0).map_err(|error| StorageError::io("create", &path, error))?;
         Ok(Self {
+            disk,
             merge,
+            finished: false,
             path,
             file,
             id,
@@ -128,6 +131,7 @@ impl<'a> TableWriter<'a> {
         self.out.extend_from_slice(&footer);
         self.write_out()?;
         self.file.sync().map_err(|error| StorageError::io("sync", &self.path, error))?;
+        self.finished = true;
         Ok(Finished { id: self.id, size: self.written, seal })
     }
 
@@ -193,6 +197,14 @@ impl<'a> TableWriter<'a> {
         self.written += self.out.len() as u64;
         self.out.clear();
         Ok(())
+    }
+}
+
+impl Drop for TableWriter<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            remove_file(self.disk, &self.path);
+        }
     }
 }
 
