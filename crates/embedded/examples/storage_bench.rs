@@ -199,7 +199,8 @@ fn main() -> Result<(), StorageError> {
     let mut arguments = std::env::args().skip(1);
     let folder: PathBuf = arguments.next().unwrap_or_else(|| "storage-bench".into()).into();
     let rows: u64 = arguments.next().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000);
-    let periodic = Options { durability: Durability::Periodic { every: Duration::from_secs(10) }, ..Options::default() };
+    let periodic =
+        Options { durability: Durability::Periodic { every: Duration::from_secs(10) }, ..Options::default() };
     let open = |options: &Options| DiskStore::open(&folder, Arc::new(Newest), options.clone());
 
     let started = Instant::now();
