@@ -34,6 +34,10 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
+    // Before anything is announced: whoever reads the first line may answer it with a signal.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
+
     let tls = settings
         .tls
         .map(|(certificate, key)| ilium_server::server_config(&TlsFiles { certificate, key }))
@@ -68,8 +72,6 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         tracing::warn!(%error, "cannot say where it listens");
     }
 
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
