@@ -9,6 +9,7 @@ mod java;
 mod node;
 pub(crate) mod obtained;
 pub(crate) mod python;
+mod scylla;
 
 use dialogue::converse;
 use ilium_testbed::require;
@@ -43,4 +44,10 @@ fn the_node_driver_does_all_that_applications_do() {
 fn the_java_driver_does_all_that_applications_do() {
     let Some(jars) = require("the Java driver", java::jars()) else { return };
     converse(|address| jars.command(address)).unwrap();
+}
+
+#[test]
+fn the_rust_driver_does_all_that_applications_do() {
+    let Some(program) = require("the Rust driver", scylla::scylla()) else { return };
+    converse(|address| program.command(address)).unwrap();
 }
