@@ -90,6 +90,10 @@ impl TableEntry {
         self.partition_key_len + self.clustering_len
     }
 
+    pub fn is_static(&self, column: usize) -> bool {
+        self.table.columns.get(column).is_some_and(|column| column.kind == ColumnKind::Static)
+    }
+
     pub fn index(&self, name: &str) -> Option<&IndexEntry> {
         self.indexes.iter().find(|index| &*index.name == name)
     }

@@ -25,6 +25,7 @@ pub struct LiveRow {
     /// Lent to the scan for the record being read.
     buffer: Vec<u8>,
     has_row: bool,
+    is_inserted: bool,
     has_static: bool,
     starts_partition: bool,
 }
@@ -99,6 +100,11 @@ impl LiveRow {
         self.has_row
     }
 
+    /// An INSERT made the row: it is there even with no cell.
+    pub fn is_inserted(&self) -> bool {
+        self.is_inserted
+    }
+
     pub fn has_static(&self) -> bool {
         self.has_static
     }
@@ -151,6 +157,7 @@ impl LiveRow {
             }
         }
         self.has_row = true;
+        self.is_inserted = true;
         self.has_static = false;
         self.row_start = (self.data.len(), 0);
     }
@@ -172,6 +179,7 @@ impl LiveRow {
         self.slots.clear();
         self.slots.resize_with(entry.table.columns.len(), Slot::default);
         self.has_row = false;
+        self.is_inserted = false;
         self.has_static = false;
         if entry.partition_key_len == 1 {
             self.put_key_value(0, key);
@@ -208,7 +216,8 @@ impl LiveRow {
     ) -> Result<(), BadRecord> {
         let live = self.load_cells(entry, wanted, record, record.deletion, now)?;
         if entry.clustering_len == 0 {
-            self.has_row = live || row_is_live(record, None, now);
+            self.is_inserted = row_is_live(record, None, now);
+            self.has_row = live || self.is_inserted;
         } else {
             self.has_static = live;
         }
@@ -229,7 +238,8 @@ impl LiveRow {
         self.forget_row(entry);
         let deletion = Deletion::later(deletion, record.deletion);
         let cells_live = self.load_cells(entry, wanted, record, deletion, now)?;
-        self.has_row = cells_live || row_is_live(record, deletion, now);
+        self.is_inserted = row_is_live(record, deletion, now);
+        self.has_row = cells_live || self.is_inserted;
         if !self.has_row {
             return Ok(false);
         }
@@ -269,6 +279,7 @@ impl LiveRow {
     /// Forgets the row but not the partition.
     pub(super) fn forget_row(&mut self, entry: &TableEntry) {
         self.has_row = false;
+        self.is_inserted = false;
         self.clustering_key.clear();
         let (data, elements) = self.row_start;
         self.data.truncate(data);

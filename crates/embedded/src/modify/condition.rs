@@ -101,9 +101,9 @@ impl ColumnTest {
         Ok(ColumnTest { column: index, column_type: column.column_type, part, operator, values })
     }
 
-    /// Whether it holds; `row` is the row as stored, if there is any.
-    pub fn holds(&self, row: Option<&LiveRow>, env: &Env<'_>) -> Result<bool> {
-        let stored = row.and_then(|row| row.value(self.column));
+    /// Whether it holds of a row as stored, which may be none.
+    pub fn holds(&self, row: &LiveRow, env: &Env<'_>) -> Result<bool> {
+        let stored = row.value(self.column);
         let wanted = self.wanted(env)?;
         let (stored, part_type) = match &self.part {
             Part::Whole => (stored, &self.column_type),

@@ -9,14 +9,16 @@ use ilium_cql::CqlType;
 use ilium_cql::schema::ColumnKind;
 use ilium_store::{Binds, ColumnSpec, Error, Result, Rows, RowsMetadata};
 
-use super::condition::Conditions;
+use super::condition::{ColumnTest, Conditions};
 use super::execute::{Bound, Writer};
 use super::plan::{Keys, Modification};
 use super::target::RowTarget;
 use crate::catalog::entry::TableEntry;
 use crate::fault::Fault;
-use crate::layout::live_row::LiveRow;
+use crate::layout::live_row::{LiveRow, Wanted};
+use crate::layout::scan::{Partitions, Scan, ScanRequest, Slice};
 use crate::select::restrictions::{RowKey, StatementKind};
+use crate::storage::{Io, View};
 use crate::term::{Env, Value};
 
 impl Writer<'_> {
@@ -27,7 +29,7 @@ impl Writer<'_> {
         let Some(view) = self.view else {
             return Err(Error::internal("a condition is judged without a view of what is stored").into());
         };
-        let mut tests: BTreeMap<Option<RowKey>, Vec<Bound<'_>>> = BTreeMap::new();
+        let mut tests = Tests::default();
         let mut partition: Option<Vec<u8>> = None;
         for (modification, binds) in items {
             let env = self.env(binds);
@@ -39,25 +41,75 @@ impl Writer<'_> {
                 return Err(Error::invalid("Batch with conditions cannot span multiple partitions").into());
             }
             partition = Some(key);
-            if modification.is_conditional() {
-                tests.entry(row).or_default().push((modification, binds));
-            }
+            tests.add(modification, binds, row)?;
         }
-        check_mixture(tests.values())?;
         let partition = partition.unwrap_or_default();
-        let mut current = Vec::with_capacity(tests.len());
-        let mut applies = true;
-        for (row, tests) in &tests {
-            let stored = self.read(view, entry, &partition, row.as_ref())?;
-            for (modification, binds) in tests {
-                applies &= self.holds(modification, binds, row.is_some(), stored.as_ref())?;
+        let read = Read::of(items);
+        let current = match tests.rows.is_empty() {
+            true => vec![self.first_row(view, entry, &partition, read.regulars)?],
+            false => {
+                let rows = tests.rows.keys();
+                rows.map(|row| self.read(view, entry, &partition, Some(row)))
+                    .collect::<std::result::Result<_, Fault>>()?
             }
-            current.push(stored);
-        }
-        if applies {
+        };
+        if self.all_hold(&tests, &current)? {
             return Ok(None);
         }
-        Ok(Some(refused(entry, items, is_batch, &current)))
+        Ok(Some(refused(entry, items, is_batch, &read, &current)))
+    }
+
+    fn all_hold(&self, tests: &Tests<'_>, current: &[LiveRow]) -> Result<bool> {
+        if let (Some(test), Some(any)) = (&tests.statics, current.first())
+            && !self.holds(test, any, LiveRow::has_static)?
+        {
+            return Ok(false);
+        }
+        for (test, row) in tests.rows.values().flatten().zip(current) {
+            if !self.holds(test, row, LiveRow::has_row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn holds(&self, test: &RowTest<'_>, row: &LiveRow, exists: fn(&LiveRow) -> bool) -> Result<bool> {
+        match test {
+            RowTest::Exists => Ok(exists(row)),
+            RowTest::NotExists => Ok(!exists(row)),
+            RowTest::Columns(tests) => {
+                for (test, binds) in tests {
+                    if !test.holds(row, &self.env(binds))? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// The partition's static row with the first row that a read of these columns finds: without regular ones it
+    /// finds only rows that an INSERT made.
+    fn first_row(
+        &self,
+        view: &View,
+        entry: &TableEntry,
+        partition: &[u8],
+        regulars: bool,
+    ) -> std::result::Result<LiveRow, Fault> {
+        let slices = [Slice::all()];
+        let request = ScanRequest {
+            partitions: Partitions::One(partition),
+            slices: &slices,
+            exact_rows: false,
+            reversed: false,
+            wanted: Wanted(&[]),
+            now: self.run.now_seconds,
+        };
+        let mut row = LiveRow::new();
+        let mut scan = Scan::new(view, entry, request, Io::Allowed, &mut row)?;
+        while scan.next(&mut row)? && row.has_row() && !regulars && !row.is_inserted() {}
+        Ok(row)
     }
 
     /// The one row a conditional statement is about; `None`: the static row.
@@ -95,75 +147,145 @@ impl Writer<'_> {
             _ => Ok(None),
         }
     }
-
-    fn holds(
-        &self,
-        modification: &Modification,
-        binds: &Binds,
-        on_row: bool,
-        stored: Option<&LiveRow>,
-    ) -> Result<bool> {
-        let exists = stored.is_some_and(|row| if on_row { row.has_row() } else { row.has_static() });
-        match &modification.conditions {
-            None => Ok(true),
-            Some(Conditions::Exists) => Ok(exists),
-            Some(Conditions::NotExists) => Ok(!exists),
-            Some(Conditions::Columns(tests)) => {
-                let env = self.env(binds);
-                for test in tests {
-                    if !test.holds(stored, &env)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-        }
-    }
 }
 
 impl Modification {
-    fn touches_static(&self) -> bool {
-        let table = &self.entry.table;
+    fn updates_static(&self) -> bool {
         self.operations.iter().any(|operation| operation.is_static)
-            || self.conditions.as_ref().is_some_and(|conditions| conditions.on_static(table))
+    }
+
+    /// Whether it names rows (`ModificationStatement.updatesRegularRows`).
+    fn names_row(&self) -> bool {
+        self.entry.clustering_len == 0
+            || match &self.keys {
+                Keys::Named { clustering, .. } => !clustering.is_empty(),
+                Keys::Where(restrictions) => restrictions.restricts_clustering(),
+                Keys::Json => true,
+            }
     }
 
     /// Whether it changes and tests static columns alone.
     fn only_statics(&self) -> bool {
         let table = &self.entry.table;
-        let conditions = self.conditions.as_ref();
-        let statics = self.touches_static();
-        let regulars =
-            self.operations.iter().any(|o| !o.is_static) || conditions.is_some_and(|c| c.on_regular(table));
-        let names_row = matches!(&self.keys, Keys::Named { clustering, .. } if !clustering.is_empty());
-        statics && !regulars && !names_row
+        let tests = self.conditions.as_ref();
+        let of_rows = self.kind == StatementKind::Delete && self.operations.is_empty();
+        let regulars = of_rows
+            || self.operations.iter().any(|operation| !operation.is_static)
+            || tests.is_some_and(|tests| tests.on_regular(table));
+        let statics = self.updates_static() || tests.is_some_and(|tests| tests.on_static(table));
+        statics && !regulars && !self.names_row()
     }
 }
 
-fn check_mixture<'t>(rows: impl Iterator<Item = &'t Vec<Bound<'t>>>) -> Result<()> {
-    for tests in rows {
-        let kinds = tests.iter().filter_map(|(modification, _)| modification.conditions.as_ref());
-        let (mut exists, mut not_exists, mut columns) = (false, false, false);
-        for kind in kinds {
-            match kind {
-                Conditions::Exists => exists = true,
-                Conditions::NotExists => not_exists = true,
-                Conditions::Columns(_) => columns = true,
+/// The conditions of all statements, by what they are on.
+#[derive(Default)]
+struct Tests<'m> {
+    statics: Option<RowTest<'m>>,
+    rows: BTreeMap<RowKey, Option<RowTest<'m>>>,
+}
+
+enum RowTest<'m> {
+    Exists,
+    NotExists,
+    Columns(Vec<(&'m ColumnTest, &'m Binds)>),
+}
+
+impl<'m> Tests<'m> {
+    /// `row`: the row that the statement is about; `None`: the static row.
+    fn add(&mut self, modification: &'m Modification, binds: &'m Binds, row: Option<RowKey>) -> Result<()> {
+        let test = match &modification.conditions {
+            None => return Ok(()),
+            Some(Conditions::Exists) => RowTest::Exists,
+            Some(Conditions::NotExists) => RowTest::NotExists,
+            Some(Conditions::Columns(tests)) => {
+                let is_static = |test: &&ColumnTest| modification.entry.is_static(test.column);
+                let (statics, regulars): (Vec<_>, Vec<_>) = tests.iter().partition(is_static);
+                let bound = |tests: Vec<&'m ColumnTest>| {
+                    RowTest::Columns(tests.into_iter().map(|test| (test, binds)).collect())
+                };
+                if let (false, Some(row)) = (regulars.is_empty(), row) {
+                    join(self.rows.entry(row).or_default(), bound(regulars))?;
+                }
+                return if statics.is_empty() { Ok(()) } else { join(&mut self.statics, bound(statics)) };
             }
-        }
-        let message = match (exists, not_exists, columns) {
-            (true, true, _) => "Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row",
-            (true, _, true) => "Cannot mix IF conditions and IF EXISTS for the same row",
-            (_, true, true) => "Cannot mix IF conditions and IF NOT EXISTS for the same row",
-            _ => continue,
         };
-        return Err(Error::invalid(message));
+        match row {
+            Some(row) => join(self.rows.entry(row).or_default(), test),
+            None => join(&mut self.statics, test),
+        }
     }
-    Ok(())
+}
+
+fn join<'m>(slot: &mut Option<RowTest<'m>>, test: RowTest<'m>) -> Result<()> {
+    let message = match (slot.as_mut(), test) {
+        (None, test) => {
+            *slot = Some(test);
+            return Ok(());
+        }
+        (Some(RowTest::Columns(tests)), RowTest::Columns(more)) => {
+            tests.extend(more);
+            return Ok(());
+        }
+        (Some(RowTest::Exists), RowTest::Exists) | (Some(RowTest::NotExists), RowTest::NotExists) => {
+            return Ok(());
+        }
+        (Some(RowTest::Columns(_)), RowTest::Exists) => {
+            "Cannot mix IF conditions and IF EXISTS for the same row"
+        }
+        (Some(_), RowTest::Columns(_)) | (Some(RowTest::Columns(_)), RowTest::NotExists) => {
+            "Cannot mix IF conditions and IF NOT EXISTS for the same row"
+        }
+        (Some(_), _) => "Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row",
+    };
+    Err(Error::invalid(message))
+}
+
+/// Which columns beside the keys Cassandra reads to judge conditions (`CQL3CasRequest.columnsToRead`): it can only
+/// show these, and a row or a static row without any of them is none.
+struct Read {
+    /// All static columns.
+    statics: bool,
+    /// All regular columns.
+    regulars: bool,
+    /// Columns that a condition tests or an operation needs.
+    named: Vec<usize>,
+}
+
+impl Read {
+    fn of(items: &[Bound<'_>]) -> Read {
+        let conditional =
+            || items.iter().map(|(modification, _)| *modification).filter(|m| m.is_conditional());
+        let mut named: Vec<usize> = Vec::new();
+        for modification in conditional() {
+            named.extend(modification.conditions.iter().flat_map(Conditions::columns));
+            let reading = modification.operations.iter().filter(|operation| operation.action.reads());
+            named.extend(reading.map(|operation| operation.column));
+        }
+        Read {
+            statics: conditional().any(Modification::updates_static),
+            regulars: items.iter().any(|(modification, _)| modification.names_row()),
+            named,
+        }
+    }
+
+    fn has(&self, entry: &TableEntry, column: usize) -> bool {
+        let all = match entry.table.columns.get(column).map(|column| column.kind) {
+            Some(ColumnKind::Static) => self.statics,
+            Some(ColumnKind::Regular) => self.regulars,
+            _ => true,
+        };
+        all || self.named.contains(&column)
+    }
 }
 
 /// `[applied]` false and what was found instead (`ModificationStatement.buildCasFailureResultSet`).
-fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[Option<LiveRow>]) -> Rows {
+fn refused(
+    entry: &TableEntry,
+    items: &[Bound<'_>],
+    is_batch: bool,
+    read: &Read,
+    current: &[LiveRow],
+) -> Rows {
     let all = items.iter().any(|(modification, _)| {
         matches!(modification.conditions, Some(Conditions::Exists | Conditions::NotExists))
     });
@@ -175,24 +297,26 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
             columns.extend(0..entry.key_len());
         }
         for (modification, _) in items {
-            for column in modification.conditions.iter().flat_map(Conditions::columns) {
+            // Of each statement those on regular columns come first (`ColumnConditions.getColumns`).
+            let tested: Vec<usize> = modification.conditions.iter().flat_map(Conditions::columns).collect();
+            let (statics, regulars): (Vec<usize>, Vec<usize>) =
+                tested.into_iter().partition(|column| entry.is_static(*column));
+            for column in regulars.into_iter().chain(statics) {
                 if !columns.contains(&column) {
                     columns.push(column);
                 }
             }
         }
     }
-    // Static columns are looked at only where they are changed or tested (`CQL3CasRequest.columnsToRead`).
-    let reads_static = items.iter().any(|(modification, _)| modification.touches_static());
-    // Regular ones are not where static columns alone are written.
-    let reads_regular = items.iter().any(|(modification, _)| !modification.only_statics());
-    let is_read = |column: &usize| match entry.table.columns.get(*column).map(|column| column.kind) {
-        Some(ColumnKind::Static) => reads_static,
-        Some(ColumnKind::Regular) => reads_regular || !all,
-        _ => true,
-    };
-    let found: Vec<&LiveRow> =
-        current.iter().flatten().filter(|row| row.has_row() || (reads_static && row.has_static())).collect();
+    let visible = |row: &LiveRow| row.has_row() && (read.regulars || row.is_inserted());
+    let mut found: Vec<&LiveRow> = current.iter().filter(|row| visible(row)).collect();
+    if found.is_empty() {
+        let statics = |row: &LiveRow| {
+            let mut all = 0..entry.table.columns.len();
+            all.any(|c| entry.is_static(c) && read.has(entry, c) && row.value(c).is_some())
+        };
+        found.extend(current.first().filter(|row| statics(row)));
+    }
     if found.is_empty() {
         return applied(entry, false);
     }
@@ -200,7 +324,7 @@ fn refused(entry: &TableEntry, items: &[Bound<'_>], is_batch: bool, current: &[O
     for row in &found {
         data.extend_from_slice(&[0, 0, 0, 1, 0]);
         for column in &columns {
-            match row.value(*column).filter(|_| is_read(column)) {
+            match row.value(*column).filter(|_| read.has(entry, *column)) {
                 Some(value) => {
                     data.extend_from_slice(&(value.len() as i32).to_be_bytes());
                     data.extend_from_slice(value);

@@ -183,7 +183,7 @@ impl<'w> Writer<'w> {
             || modification.operations.iter().filter(|operation| operation.is_static == row.is_none());
         let current = match self.view {
             Some(view) if operations().any(|operation| operation.action.reads()) => {
-                self.read(view, entry, change.partition.key, row)?
+                Some(self.read(view, entry, change.partition.key, row)?)
             }
             _ => None,
         };
@@ -213,14 +213,14 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// A row as stored, with the partition's static columns; `None` if neither is there.
+    /// A row as stored, with the partition's static columns; either may be missing.
     pub(super) fn read(
         &self,
         view: &View,
         entry: &TableEntry,
         partition: &[u8],
         row: Option<&RowKey>,
-    ) -> std::result::Result<Option<LiveRow>, Fault> {
+    ) -> std::result::Result<LiveRow, Fault> {
         let slices = match row {
             Some(row) if entry.clustering_len > 0 => vec![Slice::row(row.sort_key.clone())],
             _ => vec![Slice::all()],
@@ -235,7 +235,8 @@ impl<'w> Writer<'w> {
         };
         let mut found = LiveRow::new();
         let mut scan = Scan::new(view, entry, request, Io::Allowed, &mut found)?;
-        Ok(scan.next(&mut found)?.then_some(found))
+        scan.next(&mut found)?;
+        Ok(found)
     }
 }
 
