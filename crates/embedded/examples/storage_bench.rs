@@ -26,14 +26,10 @@ impl Merge for Newest {
     }
 
     fn oldest(&self, _key: &[u8], value: &[u8]) -> i64 {
-        value.first_chunk().map_or(0, |time| i64::from_be_bytes(*time))
+        time_of(value)
     }
 
     fn newest(&self, key: &[u8], value: &[u8]) -> i64 {
-        self.oldest(key, value)
-    }
-
-    fn settled(&self, key: &[u8], value: &[u8]) -> i64 {
         self.oldest(key, value)
     }
 
@@ -58,6 +54,10 @@ impl Merge for Newest {
         }
         Box::new(Keep)
     }
+}
+
+fn time_of(value: &[u8]) -> i64 {
+    value.first_chunk().map_or(0, |time| i64::from_be_bytes(*time))
 }
 
 struct Random(u64);
@@ -171,10 +171,10 @@ fn read(store: &DiskStore, rows: u64, count: u64) -> Result<(), StorageError> {
         let i = random.next() % rows;
         row_key(i, &mut key);
         let view = store.view();
-        let found = match view.get(&key, Io::Cached, &mut out) {
+        let found = match view.get_settled(&key, &time_of, Io::Cached, &mut out) {
             Err(StorageError::WouldRead) => {
                 missed += 1;
-                view.get(&key, Io::Allowed, &mut out)?
+                view.get_settled(&key, &time_of, Io::Allowed, &mut out)?
             }
             found => found?,
         };

@@ -455,7 +455,7 @@ pub struct Wanted<'a>(pub &'a [bool]);
 
 impl Wanted<'_> {
     #[inline]
-    fn has(self, column: usize) -> bool {
+    pub(super) fn has(self, column: usize) -> bool {
         self.0.is_empty() || self.0.get(column).copied().unwrap_or(false)
     }
 

@@ -11,5 +11,6 @@ pub mod policy;
 mod purge;
 pub mod record;
 pub mod scan;
+mod settled;
 mod tombstones;
 pub mod varint;

@@ -69,9 +69,16 @@ impl Merge for RowPolicy {
             return i64::MAX;
         }
         let Ok(record) = Record::parse(value) else { return i64::MIN };
-        let head = [record.liveness.map(|l| l.timestamp), record.deletion.map(|d| d.timestamp)];
-        let cells = record.cells().map(|cell| cell.map_or(i64::MIN, |cell| cell.timestamp));
-        head.into_iter().flatten().chain(cells).min().unwrap_or_else(|| record.base())
+        record.times(i64::MIN).min().unwrap_or_else(|| record.base())
+    }
+
+    fn newest(&self, key: &[u8], value: &[u8]) -> i64 {
+        if number_of(key) == Some(CATALOG_NUMBER) {
+            // Nobody passes over files when reading the schema.
+            return i64::MIN;
+        }
+        let Ok(record) = Record::parse(value) else { return i64::MAX };
+        record.times(i64::MAX).max().unwrap_or_else(|| record.base())
     }
 
     fn group_len(&self, key: &[u8]) -> usize {

@@ -167,6 +167,13 @@ impl<'a> Record<'a> {
     pub fn cells(&self) -> Cells<'a> {
         Cells { base: self.base, rest: self.cells }
     }
+
+    /// The write times of all its parts; `bad` stands for what cannot be read.
+    pub fn times(&self, bad: i64) -> impl Iterator<Item = i64> + use<'a> {
+        let head = [self.liveness.map(|l| l.timestamp), self.deletion.map(|d| d.timestamp)];
+        let cells = self.cells().map(move |cell| cell.map_or(bad, |cell| cell.timestamp));
+        head.into_iter().flatten().chain(cells)
+    }
 }
 
 /// The cells of a record, in order.

@@ -9,6 +9,7 @@ use ilium_store::Error;
 use super::key::{self, ABOVE, EntryKind};
 use super::live_row::{LiveRow, Wanted};
 use super::record::{BadRecord, Deletion, Record};
+use super::settled::settled;
 use super::tombstones::RangeTombstones;
 use crate::catalog::entry::TableEntry;
 use crate::fault::Fault;
@@ -164,7 +165,16 @@ impl<'a> Scan<'a> {
             .map_err(|bad| self.damaged(bad, partition_key))?;
         prefix.push(EntryKind::Partition as u8);
         let mut value = row.take_buffer();
-        let found = self.view.get(&prefix, self.io, &mut value)?;
+        let found = if self.entry.clustering_len == 0 {
+            self.view.get_settled(
+                &prefix,
+                &|value| settled(self.entry, &self.request, value),
+                self.io,
+                &mut value,
+            )?
+        } else {
+            self.view.get(&prefix, self.io, &mut value)?
+        };
         prefix.pop();
         let has_ranges = found && self.load_partition(&value, partition_key, row)?;
         row.give_buffer(value);
@@ -236,7 +246,8 @@ impl<'a> Scan<'a> {
             prefix.extend_from_slice(&slice.from);
             if self.request.exact_rows && slice.is_row() {
                 let mut value = row.take_buffer();
-                let found = self.view.get(prefix, self.io, &mut value)?
+                let settled = |value: &[u8]| settled(self.entry, &self.request, value);
+                let found = self.view.get_settled(prefix, &settled, self.io, &mut value)?
                     && load_row(self.entry, &self.request, &self.partition, &slice.from, &value, row)?;
                 row.give_buffer(value);
                 prefix.truncate(head);

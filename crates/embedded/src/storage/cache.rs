@@ -1,18 +1,19 @@
 //! Decoded blocks kept in memory, up to a number of bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::page::Page;
-use super::table::BLOCK_BYTES;
+use super::table::{BLOCK_BYTES, Guide};
 
 /// A block in its decoded form.
 #[derive(Clone)]
 pub(crate) enum Block {
     Page(Arc<Page>),
-    Filter(Arc<[u8]>),
+    Guide(Arc<Guide>),
 }
 
 #[derive(Clone)]
@@ -24,7 +25,7 @@ impl Weighter<(u64, u64), Block> for Bytes {
         const ENTRY: usize = 64;
         let bytes = match block {
             Block::Page(page) => page.allocated(),
-            Block::Filter(filter) => filter.len(),
+            Block::Guide(guide) => guide.allocated(),
         };
         (bytes + ENTRY) as u64
     }
@@ -32,41 +33,43 @@ impl Weighter<(u64, u64), Block> for Bytes {
 
 /// Blocks by table and offset. Evicts what was not asked for again (S3-FIFO), so one scan does not empty it.
 ///
-/// Index blocks and filters have a part of their own: every read needs them, and data blocks would drive them out.
+/// Guides (filters and index blocks) are needed by every read, so their tables keep them, as many as there is room
+/// for; those past that are blocks as any other.
 pub(crate) struct BlockCache {
-    data: Cache<(u64, u64), Block, Bytes>,
-    guides: Cache<(u64, u64), Block, Bytes>,
-}
-
-/// Which part of the cache a block belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Data,
-    Guides,
+    blocks: Cache<(u64, u64), Block, Bytes>,
+    pinned: AtomicU64,
+    guide_bytes: u64,
 }
 
 impl BlockCache {
-    pub fn new(data_bytes: usize, guide_bytes: usize) -> Self {
-        let part = |bytes: usize| Cache::with_weighter(bytes / BLOCK_BYTES + 1, bytes as u64, Bytes);
-        Self { data: part(data_bytes), guides: part(guide_bytes) }
+    pub fn new(bytes: usize, guide_bytes: usize) -> Self {
+        Self {
+            blocks: Cache::with_weighter(bytes / BLOCK_BYTES + 1, bytes as u64, Bytes),
+            pinned: AtomicU64::new(0),
+            guide_bytes: guide_bytes as u64,
+        }
     }
 
-    pub fn get(&self, part: Part, table: u64, offset: u64) -> Option<Block> {
-        self.part(part).get(&(table, offset))
+    pub fn get(&self, table: u64, offset: u64) -> Option<Block> {
+        self.blocks.get(&(table, offset))
     }
 
-    pub fn insert(&self, part: Part, table: u64, offset: u64, block: Block) {
-        self.part(part).insert((table, offset), block);
+    pub fn insert(&self, table: u64, offset: u64, block: Block) {
+        self.blocks.insert((table, offset), block);
+    }
+
+    /// Whether a table may keep so many bytes of guides until it [lets go](BlockCache::unpin) of them.
+    pub fn pin(&self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        let fits = |pinned: u64| pinned.checked_add(bytes).filter(|&sum| sum <= self.guide_bytes);
+        self.pinned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    pub fn unpin(&self, bytes: usize) {
+        self.pinned.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
     pub fn bytes(&self) -> u64 {
-        self.data.weight() + self.guides.weight()
-    }
-
-    fn part(&self, part: Part) -> &Cache<(u64, u64), Block, Bytes> {
-        match part {
-            Part::Data => &self.data,
-            Part::Guides => &self.guides,
-        }
+        self.blocks.weight() + self.pinned.load(Ordering::Relaxed)
     }
 }

@@ -48,6 +48,7 @@ pub(crate) struct Read<'a> {
     pub hash: Option<u64>,
     pub io: Io,
     pub found: bool,
+    pub settles: &'a dyn Fn(&[u8]) -> i64,
     /// The time before which nothing written matters any more, once a table asked for it.
     pub settled: Option<i64>,
     pub out: &'a mut Vec<u8>,
@@ -67,11 +68,11 @@ impl Read<'_> {
         self.settled = None;
     }
 
-    fn settled(&mut self, merge: &dyn Merge) -> i64 {
+    fn settled(&mut self) -> i64 {
         if !self.found {
             return i64::MIN;
         }
-        *self.settled.get_or_insert_with(|| merge.settled(self.key, self.out))
+        *self.settled.get_or_insert_with(|| (self.settles)(self.out))
     }
 }
 
@@ -184,10 +185,13 @@ impl Layer {
                 }
             }
             Self::Run(tables) => {
-                let at = tables.partition_point(|placed| placed.table.summary.last_key.as_slice() < key);
+                let at = match tables.len() {
+                    // Whether the key is in its bounds the table's own index will tell.
+                    1 => 0,
+                    _ => tables.partition_point(|placed| placed.table.summary.last_key.as_slice() < key),
+                };
                 if let Some(Placed { table, hidden }) = tables.get(at)
-                    && table.summary.first_key.as_slice() <= key
-                    && table.summary.newest >= read.settled(merge)
+                    && table.summary.newest >= read.settled()
                     && hiding(hidden, key).is_none()
                 {
                     let hash = *read.hash.get_or_insert_with(|| hash(key));

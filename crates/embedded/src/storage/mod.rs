@@ -57,17 +57,10 @@ pub trait Merge: Send + Sync + 'static {
     /// A lower bound of the write times in a value (microseconds).
     fn oldest(&self, key: &[u8], value: &[u8]) -> i64;
 
-    /// An upper bound of the write times in a value; see [`settled`](Merge::settled).
+    /// An upper bound of the write times in a value; see [`View::get_settled`].
     fn newest(&self, key: &[u8], value: &[u8]) -> i64 {
         let _ = (key, value);
         i64::MAX
-    }
-
-    /// A time before which nothing written could change how `value` reads: a row that has all of its columns is
-    /// settled at the oldest of their write times. A read by key then passes over files with nothing newer.
-    fn settled(&self, key: &[u8], value: &[u8]) -> i64 {
-        let _ = (key, value);
-        i64::MIN
     }
 
     /// How many leading bytes of `key` name its group: a value can hide values of its own group only. Files can tell

@@ -32,11 +32,11 @@ pub struct Options {
     /// The size of one file of the log. Default 16 MiB: two of them are the least a folder takes, and a new one is
     /// needed a few times a second at most.
     pub segment_bytes: u32,
-    /// Memory for the rows most asked for, in blocks of table files. Default 32 MiB; see `memory_bytes` for the sum.
+    /// Memory for the rows most asked for, in blocks of table files. Default 64 MiB; see `memory_bytes` for the sum.
     /// The system's page cache is behind it.
     pub cache_bytes: usize,
-    /// Memory for filters and indexes of table files. Default 128 MiB: those of 60 million rows; a million rows take
-    /// two.
+    /// Memory for filters and indexes of table files that stay there; the rest of them shares `cache_bytes`. Default
+    /// 128 MiB: those of 60 million rows; a million rows take two.
     pub guide_bytes: usize,
     /// The most that may wait to be written; past it a write is refused at once. Default 64 MiB: a second's worth.
     pub queue_bytes: usize,
@@ -62,7 +62,7 @@ impl Default for Options {
             memory_bytes: 32 << 20,
             log_bytes: 64 << 20,
             segment_bytes: 16 << 20,
-            cache_bytes: 32 << 20,
+            cache_bytes: 64 << 20,
             guide_bytes: 128 << 20,
             queue_bytes: 64 << 20,
             batch_bytes: 16 << 20,

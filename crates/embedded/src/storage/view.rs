@@ -23,8 +23,30 @@ impl View {
     /// Puts the value of `key`, merged over all layers, into `out` in place of what was there; `false` if there is
     /// none.
     pub fn get(&self, key: &[u8], io: Io, out: &mut Vec<u8>) -> Result<bool, StorageError> {
+        self.get_settled(key, &|_| i64::MIN, io, out)
+    }
+
+    /// Like [`get`](View::get), for those who need not know all of the value: `settled` gives a time before which
+    /// nothing written could change what they make of a value (microseconds). Files with nothing newer are passed
+    /// over; the newest are asked first.
+    pub fn get_settled(
+        &self,
+        key: &[u8],
+        settled: &dyn Fn(&[u8]) -> i64,
+        io: Io,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, StorageError> {
         let merge = &*self.rest.merge;
-        let mut read = Read { key, hash: None, io, found: false, settled: None, out, merged: Vec::new() };
+        let mut read = Read {
+            key,
+            hash: None,
+            io,
+            found: false,
+            settles: settled,
+            settled: None,
+            out,
+            merged: Vec::new(),
+        };
         read.out.clear();
         if let Some(value) = self.tree.get(key) {
             read.add(merge, value);

@@ -11,7 +11,7 @@ use ilium_embedded::storage::{Batch, DiskStore, Durability, Io, MemoryStore, Opt
 use proptest::prelude::*;
 
 use crate::storage_sim::{Random, SimDisk};
-use crate::storage_toy::{GRACE, Rows, Toy, deleted, live, rows};
+use crate::storage_toy::{GRACE, Rows, Toy, deleted, live, rows, time_of};
 
 /// What the store should hold: the winning value of every key, group deletions included.
 #[derive(Clone, Default)]
@@ -232,7 +232,7 @@ fn check(view: &View, model: &Model) {
     assert_eq!(rows(view), expected);
     let mut out = Vec::new();
     for (key, payload) in &expected {
-        assert!(view.get(key, Io::Allowed, &mut out).unwrap());
+        assert!(view.get_settled(key, &time_of, Io::Allowed, &mut out).unwrap());
         assert_eq!(&out[9..], payload);
     }
     for group in b'a'..b'e' {

@@ -59,10 +59,6 @@ impl Merge for Toy {
         time_of(value)
     }
 
-    fn settled(&self, _key: &[u8], value: &[u8]) -> i64 {
-        time_of(value)
-    }
-
     fn group_len(&self, _key: &[u8]) -> usize {
         1
     }
@@ -125,5 +121,5 @@ pub fn rows(view: &View) -> Rows {
 /// The stored value of one key, deletions included.
 pub fn stored(view: &View, key: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    view.get(key, Io::Allowed, &mut out).unwrap().then_some(out)
+    view.get_settled(key, &time_of, Io::Allowed, &mut out).unwrap().then_some(out)
 }

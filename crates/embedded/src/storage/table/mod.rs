@@ -4,13 +4,15 @@
 //! block ... block filter index | block ... block filter index | ... | summary | top | footer
 //! ```
 //! Entries are in data blocks; an index block says where about a hundred of them are, the filter before it which
-//! names they may hold; the top says where the index blocks are. Only summary and top stay in memory, the rest comes
-//! through the cache. Every byte is under a checksum that is verified whenever it is read from disk.
+//! names they may hold (the two are a *guide*); the top says where the index blocks are. Summary, top and the guides
+//! that were used stay in memory, data blocks come through the cache. Every byte is under a checksum that is verified
+//! whenever it is read from disk.
 
 pub(crate) mod block;
 mod filter;
 mod footer;
 mod garbage;
+mod guide;
 mod scrub;
 mod writer;
 
@@ -21,7 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::block::{Handle, read_entries, unframe};
 use self::footer::{BadFooter, FOOTER_LEN, Footer};
-use super::cache::{Block, BlockCache, Part};
+use self::guide::Guides;
+use super::cache::{Block, BlockCache};
 use super::disk::{Disk, DiskFile};
 use super::encode::Input;
 use super::layers::Place;
@@ -30,6 +33,7 @@ use super::{Io, StorageError};
 
 pub(crate) use self::filter::hash;
 pub(crate) use self::footer::Summary;
+pub(crate) use self::guide::Guide;
 pub(crate) use self::writer::{BLOCK_BYTES, Finished, TableWriter};
 
 /// Index blocks from which on counting them is exact enough to tell a share.
@@ -51,6 +55,8 @@ pub(crate) struct Table {
     file: Arc<dyn DiskFile>,
     /// Upper bound of each index block's keys, to the handles of its filter and itself.
     top: Page,
+    /// As many as `top` has entries.
+    guides: Guides,
     cache: Arc<BlockCache>,
     disk: Arc<dyn Disk>,
     /// Whether the file goes with the last view of it.
@@ -113,6 +119,7 @@ impl Table {
             path,
             file,
             top: Page::default(),
+            guides: Guides::default(),
             cache: Arc::clone(cache),
             disk: Arc::clone(disk),
             obsolete: AtomicBool::new(false),
@@ -122,6 +129,7 @@ impl Table {
             StorageError::damaged(&table.path, footer.summary.offset, "the summary makes no sense")
         })?;
         table.top = table.read_page(footer.top, Io::Allowed)?;
+        table.guides = Guides::new(table.top.len());
         Ok(table)
     }
 
@@ -145,12 +153,12 @@ impl Table {
 
     /// Where `key` is.
     pub fn get(&self, key: &[u8], hash: u64, reading: Reading) -> Result<Option<Place>, StorageError> {
-        let Some((filter, index)) = self.partition(self.top.lower_bound(key, true))? else { return Ok(None) };
-        if !filter::may_hold(&self.filter(filter, reading.io)?, hash) {
+        let Some(guide) = self.guide(self.top.lower_bound(key, true), reading.io)? else { return Ok(None) };
+        if !guide.may_hold(hash) {
             return Ok(None);
         }
-        let index = self.index(index, reading.io)?;
-        let Some(handle) = self.data_handle(&index, index.lower_bound(key, true))? else { return Ok(None) };
+        let index = &guide.index;
+        let Some(handle) = self.data_handle(index, index.lower_bound(key, true))? else { return Ok(None) };
         let page = self.page(handle, reading)?;
         Ok(page.search(key).ok().map(|at| (page, at)))
     }
@@ -162,8 +170,8 @@ impl Table {
         }
         let hash = hash(group);
         for at in self.top.lower_bound(group, true)..self.top.len() {
-            let Some((filter, _)) = self.partition(at)? else { break };
-            if filter::may_hold(&self.filter(filter, io)?, hash) {
+            let Some(guide) = self.guide(at, io)? else { break };
+            if guide.may_hold(hash) {
                 return Ok(true);
             }
             // The group goes on in the next index block only if keys of it are below this one's upper bound.
@@ -182,10 +190,9 @@ impl Table {
         }
         let (mut blocks, mut hidden) = (0, 0);
         for at in 0..self.top.len() {
-            let Some((_, handle)) = self.partition(at)? else { break };
-            let index = self.index(handle, Io::Allowed)?;
-            blocks += index.len();
-            hidden += under(&index);
+            let Some(guide) = self.guide(at, Io::Allowed)? else { break };
+            blocks += guide.index.len();
+            hidden += under(&guide.index);
         }
         Ok(hidden as f64 / blocks.max(1) as f64)
     }
@@ -198,10 +205,9 @@ impl Table {
         reading: Reading,
     ) -> Result<Option<Place>, StorageError> {
         for top in around(&self.top, bound, reversed) {
-            let Some((_, handle)) = self.partition(top)? else { break };
-            let index = self.index(handle, reading.io)?;
-            for block in around(&index, bound, reversed) {
-                let Some(handle) = self.data_handle(&index, block)? else { break };
+            let Some(guide) = self.guide(top, reading.io)? else { break };
+            for block in around(&guide.index, bound, reversed) {
+                let Some(handle) = self.data_handle(&guide.index, block)? else { break };
                 let page = self.page(handle, reading)?;
                 let at = if reversed { page.last_to(bound) } else { page.first_from(bound) };
                 if let Some(at) = at {
@@ -233,31 +239,14 @@ impl Table {
     }
 
     fn page(&self, handle: Handle, reading: Reading) -> Result<Arc<Page>, StorageError> {
-        self.cached_page(Part::Data, handle, reading)
-    }
-
-    fn index(&self, handle: Handle, io: Io) -> Result<Arc<Page>, StorageError> {
-        self.cached_page(Part::Guides, handle, Reading { io, keep: true })
-    }
-
-    fn cached_page(&self, part: Part, handle: Handle, reading: Reading) -> Result<Arc<Page>, StorageError> {
-        if let Some(Block::Page(page)) = self.cache.get(part, self.id(), handle.offset) {
+        if let Some(Block::Page(page)) = self.cache.get(self.id(), handle.offset) {
             return Ok(page);
         }
         let page = Arc::new(self.read_page(handle, reading.io)?);
         if reading.keep {
-            self.cache.insert(part, self.id(), handle.offset, Block::Page(Arc::clone(&page)));
+            self.cache.insert(self.id(), handle.offset, Block::Page(Arc::clone(&page)));
         }
         Ok(page)
-    }
-
-    fn filter(&self, handle: Handle, io: Io) -> Result<Arc<[u8]>, StorageError> {
-        if let Some(Block::Filter(filter)) = self.cache.get(Part::Guides, self.id(), handle.offset) {
-            return Ok(filter);
-        }
-        let filter: Arc<[u8]> = self.read(handle, io)?.into();
-        self.cache.insert(Part::Guides, self.id(), handle.offset, Block::Filter(Arc::clone(&filter)));
-        Ok(filter)
     }
 
     fn read_page(&self, handle: Handle, io: Io) -> Result<Page, StorageError> {
@@ -305,6 +294,7 @@ fn around(index: &Page, bound: Bound<&[u8]>, reversed: bool) -> impl Iterator<It
 
 impl Drop for Table {
     fn drop(&mut self) {
+        self.cache.unpin(self.guides.allocated());
         if self.obsolete.load(Ordering::Relaxed) {
             remove_file(&*self.disk, &self.path);
         }
