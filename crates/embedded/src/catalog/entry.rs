@@ -48,9 +48,8 @@ pub enum Source {
 }
 
 impl IndexEntry {
-    /// Whether several elements of a row may share one entry of this index, equal values of a map or a list: such an
-    /// entry must not expire with one of them.
-    pub fn is_shared(&self, table: &Table) -> bool {
+    /// Whether several elements of a row may have one value, as in a map or a list: entries then say which one it is.
+    pub fn names_elements(&self, table: &Table) -> bool {
         let column_type = table.columns.get(self.column).map(|column| &column.column_type);
         self.on == IndexOn::Values
             && column_type.is_some_and(|t| t.is_multi_cell() && !matches!(t, CqlType::Set { .. }))

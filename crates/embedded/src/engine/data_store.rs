@@ -157,8 +157,16 @@ impl Inner {
             } else {
                 &|_| Ok(Vec::new())
             };
-        let read =
-            Read { view: &view, io, binds, context, now_micros: self.clock.micros(), seal: &self.seal, make };
+        let read = Read {
+            view: &view,
+            io,
+            binds,
+            context,
+            now_micros: self.clock.micros(),
+            seal: &self.seal,
+            make,
+            stale: &|stale| self.indexes.found(stale),
+        };
         let selection = plan.execute(&read)?;
         Ok(Outcome { result: ResultKind::Rows(selection.rows), warnings: selection.warnings })
     }

@@ -48,6 +48,7 @@ impl Inner {
         for number in numbers {
             batch.drop_prefix(&number.to_be_bytes());
         }
+        let _turn = self.indexes.turn().lock();
         self.store.commit(batch).wait().map_err(in_words)
     }
 
@@ -61,6 +62,7 @@ impl Inner {
         for index in &entry.indexes {
             batch.drop_prefix(&index.number.to_be_bytes());
         }
+        let _turn = self.indexes.turn().lock();
         self.store.commit(batch).wait().map_err(in_words)?;
         Ok(Outcome::of(ResultKind::Void))
     }

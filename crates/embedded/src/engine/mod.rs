@@ -8,6 +8,7 @@ mod data_store;
 mod ddl;
 mod index_fill;
 mod index_sweep;
+mod index_upkeep;
 mod open;
 mod plan;
 mod writes;
@@ -25,6 +26,8 @@ use crate::modify::PartitionLocks;
 use crate::storage::{Stats, StorageError, Store};
 use crate::system::Live;
 
+use index_upkeep::IndexUpkeep;
+
 pub use open::{EngineOptions, OpenError};
 
 /// An embedded engine. Cloning shares it.
@@ -34,8 +37,10 @@ pub struct Engine {
 }
 
 struct Inner {
-    store: Box<dyn Store>,
-    catalog: Catalog,
+    /// Ends its thread, and with that lets go of the store, before the rest is dropped.
+    indexes: IndexUpkeep,
+    store: Arc<dyn Store>,
+    catalog: Arc<Catalog>,
     policy: Arc<RowPolicy>,
     clock: Arc<dyn Clock>,
     /// The last write time this process gave, in microseconds.
@@ -65,11 +70,25 @@ impl Inner {
 }
 
 impl Engine {
-    /// Removes index entries that lead nowhere, then writes everything to table files and merges them, dropping what
-    /// may go. Blocks.
+    /// Writes everything to table files and merges them, dropping what may go, index entries that lead nowhere
+    /// included. Blocks.
     pub fn compact(&self) -> Result<()> {
-        self.inner.sweep_indexes()?;
-        self.inner.store.compact().map_err(in_words)
+        self.inner.store.compact().map_err(in_words)?;
+        // After it: only now are rows gone whose grace is over.
+        if self.inner.indexes.sweep_all()?.removed > 0 {
+            self.inner.store.compact().map_err(in_words)?;
+        }
+        Ok(())
+    }
+
+    /// Does at once what the engine does by itself from time to time: drops what is due by the clock and sweeps
+    /// indexes. Blocks.
+    pub fn maintain(&self) -> Result<()> {
+        self.inner.store.maintain().map_err(in_words)?;
+        if self.inner.indexes.sweep_all()?.removed > 0 {
+            self.inner.store.maintain().map_err(in_words)?;
+        }
+        Ok(())
     }
 
     /// Writes what is in memory to table files. Blocks.

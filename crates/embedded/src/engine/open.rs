@@ -10,6 +10,8 @@ use std::sync::atomic::AtomicI64;
 use ilium_store::{Error, SealKey};
 use parking_lot::RwLock;
 
+use super::index_sweep::Sweep;
+use super::index_upkeep::IndexUpkeep;
 use super::{Engine, Inner};
 use crate::catalog::{Catalog, Opened};
 use crate::clock::{Clock, SystemClock};
@@ -66,9 +68,9 @@ pub enum OpenError {
 impl Engine {
     pub fn open(options: EngineOptions) -> Result<Engine, OpenError> {
         let policy = Arc::new(RowPolicy::new(Arc::clone(&options.clock)));
-        let store: Box<dyn Store> = match &options.folder {
-            Some(folder) => Box::new(DiskStore::open(folder, Arc::clone(&policy) as _, options.storage)?),
-            None => Box::new(MemoryStore::new(Arc::clone(&policy) as _)),
+        let store: Arc<dyn Store> = match &options.folder {
+            Some(folder) => Arc::new(DiskStore::open(folder, Arc::clone(&policy) as _, options.storage)?),
+            None => Arc::new(MemoryStore::new(Arc::clone(&policy) as _)),
         };
         let secret = match &options.folder {
             Some(folder) => stored_secret(folder)?,
@@ -79,7 +81,14 @@ impl Engine {
         if !batch.is_empty() {
             store.commit(batch).wait()?;
         }
+        let catalog = Arc::new(catalog);
         let inner = Inner {
+            indexes: IndexUpkeep::start(Sweep {
+                store: Arc::clone(&store),
+                catalog: Arc::clone(&catalog),
+                clock: Arc::clone(&options.clock),
+                turn: Arc::default(),
+            }),
             store,
             catalog,
             policy,

@@ -115,6 +115,12 @@ impl Inner {
         }
     }
 
+    fn note_indexes(&self, items: &[Bound<'_>]) {
+        if items.iter().any(|(modification, _)| !modification.entry.indexes.is_empty()) {
+            self.indexes.wrote();
+        }
+    }
+
     fn batch_timestamp(&self, plan: &BatchPlan, binds: &Binds, context: &Context) -> Result<Option<i64>> {
         Writer { run: self.run(context), view: None }.batch_timestamp(plan, binds)
     }
@@ -134,6 +140,7 @@ impl Inner {
         if set.batch.is_empty() {
             return Answer::Ready(Ok(Outcome::of(ResultKind::Void)));
         }
+        self.note_indexes(items);
         let commit = self.store.commit(set.batch);
         Answer::Later(Box::pin(async move {
             commit.await.map_err(in_words)?;
@@ -187,6 +194,7 @@ impl Inner {
             writer.add(*item, timestamp, &mut set).map_err(unblocked)?;
         }
         if !set.batch.is_empty() {
+            self.note_indexes(items);
             self.store.commit(set.batch).wait().map_err(in_words)?;
         }
         Ok(Outcome::of(match entry {

@@ -4,7 +4,12 @@
 //! ```text
 //! [index number u32 BE][token of the value, sign flipped, 8 BE][value length u16 BE][value][kind 2]
 //!     [token of the partition, sign flipped, 8 BE][key length u16 BE][partition key][found u8][clustering sort key]
+//!     [path, path length u16 BE]
 //! ```
+//! The *path*, announced in `found`, tells elements of one row apart that may have one value: those of a map or a list
+//! indexed by value. Every entry but those of key columns thus stands for one cell, and dies with it.
+//!
+
 //! Everything that walks stored keys (merging, purging, scrubbing) can thus take an index for a table. The *value* is
 //! in wire form, not a sort key: an index is only ever asked for equal values, and Cassandra's tells 1.0 from 1.00 as
 //! this one does. Within a value, entries are in the order of the base table's partitions, then of its rows.
@@ -26,6 +31,8 @@ pub enum Found<'a> {
 
 const PARTITION: u8 = EntryKind::Partition as u8;
 const ROW: u8 = EntryKind::Row as u8;
+/// Set beside one of those: a path ends the key.
+const ELEMENT: u8 = 0x40;
 
 /// The base row or partition that an entry's key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub struct Target<'a> {
     pub token: i64,
     pub partition_key: &'a [u8],
     pub found: Found<'a>,
+    /// Which of the row's elements it is, as its stored cell's path; empty where that cannot be in doubt.
+    pub element: &'a [u8],
 }
 
 /// The longest value an index takes (`FBUtilities.MAX_UNSIGNED_SHORT`): a longer one is refused when written, and a
@@ -76,14 +85,26 @@ pub fn push_partition(token: i64, partition_key: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends, behind [`push_partition`], what an entry leads to.
-pub fn push_found(found: Found<'_>, out: &mut Vec<u8>) {
+fn push_found(found: Found<'_>, element: &[u8], out: &mut Vec<u8>) {
+    let flag = if element.is_empty() { 0 } else { ELEMENT };
     match found {
-        Found::Partition => out.push(PARTITION),
+        Found::Partition => out.push(PARTITION | flag),
         Found::Row(clustering) => {
-            out.push(ROW);
+            out.push(ROW | flag);
             out.extend_from_slice(clustering);
         }
     }
+    if flag != 0 {
+        out.extend_from_slice(element);
+        // `element_name` lets no longer one pass.
+        out.extend_from_slice(&(element.len() as u16).to_be_bytes());
+    }
+}
+
+/// How a key names an element with this path. One too long for its length field stays nameless: its entry is a hint
+/// for every element of the row with that value, and is kept as long as the index.
+pub fn element_name(path: &[u8]) -> &[u8] {
+    if path.len() > usize::from(u16::MAX) { &[] } else { path }
 }
 
 /// The whole key of an entry. `value` is at most [`MAX_VALUE`] bytes long.
@@ -91,7 +112,7 @@ pub fn entry_key(number: u32, value: &[u8], target: Target<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(key::HEAD + value.len() + 12 + target.partition_key.len() + 16);
     push_value(number, value, &mut out);
     push_partition(target.token, target.partition_key, &mut out);
-    push_found(target.found, &mut out);
+    push_found(target.found, target.element, &mut out);
     out
 }
 
@@ -101,12 +122,20 @@ pub fn target(entry_key: &[u8], value_prefix: usize) -> Option<Target<'_>> {
     let (token, rest) = entry_key.get(value_prefix..)?.split_first_chunk::<8>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let (partition_key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-    let found = match rest.split_first()? {
-        (&PARTITION, []) => Found::Partition,
-        (&ROW, clustering) => Found::Row(clustering),
+    let (&kind, rest) = rest.split_first()?;
+    let (rest, element) = match kind & ELEMENT {
+        0 => (rest, &[][..]),
+        _ => {
+            let (rest, length) = rest.split_last_chunk::<2>()?;
+            rest.split_at_checked(rest.len().checked_sub(usize::from(u16::from_be_bytes(*length)))?)?
+        }
+    };
+    let found = match (kind & !ELEMENT, rest) {
+        (PARTITION, []) => Found::Partition,
+        (ROW, clustering) => Found::Row(clustering),
         _ => return None,
     };
-    Some(Target { token: (u64::from_be_bytes(*token) ^ (1 << 63)) as i64, partition_key, found })
+    Some(Target { token: (u64::from_be_bytes(*token) ^ (1 << 63)) as i64, partition_key, found, element })
 }
 
 /// Appends the record of an entry: the write time, and for a cell's value its expiry. An index on a column of the
@@ -131,8 +160,11 @@ mod tests {
 
     #[test]
     fn an_entry_key_comes_apart_as_it_was_put_together() {
-        for found in [Found::Partition, Found::Row(b""), Found::Row(b"\x20ck")] {
-            let target_in = Target { token: -3, partition_key: b"pk", found };
+        let founds = [Found::Partition, Found::Row(b""), Found::Row(b"\x20ck")];
+        let elements: [&[u8]; 2] = [b"", b"path"];
+        for (found, element) in founds.into_iter().flat_map(|found| elements.map(|element| (found, element)))
+        {
+            let target_in = Target { token: -3, partition_key: b"pk", found, element };
             let whole = entry_key(9, b"value", target_in);
             let mut prefix = Vec::new();
             push_value(9, b"value", &mut prefix);
@@ -145,7 +177,9 @@ mod tests {
 
     #[test]
     fn entries_of_a_value_are_in_the_order_of_the_base_table() {
-        let at = |token, partition_key, found| entry_key(9, b"v", Target { token, partition_key, found });
+        let at = |token, partition_key, found| {
+            entry_key(9, b"v", Target { token, partition_key, found, element: b"" })
+        };
         let keys = [
             at(i64::MIN, b"z", Found::Row(b"")),
             at(-1, b"a", Found::Partition),

@@ -4,12 +4,14 @@
 //! what one write changed. Deltas of one entry are merged by rules of time stamps (`merge`), so a write reads nothing.
 
 pub mod index_key;
+pub mod indexed;
 pub mod key;
 pub mod live_row;
 pub mod merge;
 pub mod policy;
 mod purge;
 pub mod record;
+pub mod remains;
 pub mod scan;
 mod settled;
 mod tombstones;

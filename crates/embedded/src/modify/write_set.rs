@@ -150,21 +150,24 @@ impl WriteSet {
                     let components = ilium_cql::partition_key::split(partition.key, entry.partition_key_len)
                         .map_err(|error| Error::internal(error.to_string()))?;
                     if let Some(value) = components.get(index.column) {
-                        self.put_index(entry, index, value, partition, Found::Partition, None, stamp)?;
+                        let target = target(partition, Found::Partition, &[]);
+                        self.put_index(entry, index, value, target, None, stamp)?;
                     }
                 }
             } else if index.column < entry.key_len() {
                 let position = index.column - entry.partition_key_len;
                 if let Some(value) = row.filter(|_| alive).and_then(|row| row.values.get(position)) {
-                    self.put_index(entry, index, value, partition, of_row, None, stamp)?;
+                    self.put_index(entry, index, value, target(partition, of_row, &[]), None, stamp)?;
                 }
             } else {
                 let cell_id = entry.cell_ids.get(index.column).copied().unwrap_or_default();
                 let found = if row.is_none() { Found::Partition } else { of_row };
-                let expiry = stamp.expiry.filter(|_| !index.is_shared(&entry.table));
+                let names_elements = index.names_elements(&entry.table);
                 for cell in cells.iter().filter(|cell| cell.column == cell_id) {
                     if let Some(value) = indexed_value(entry, index, cell)? {
-                        self.put_index(entry, index, &value, partition, found, expiry, stamp)?;
+                        let element = cell.path.as_deref().filter(|_| names_elements).unwrap_or_default();
+                        let target = target(partition, found, index_key::element_name(element));
+                        self.put_index(entry, index, &value, target, stamp.expiry, stamp)?;
                     }
                 }
             }
@@ -172,14 +175,12 @@ impl WriteSet {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one entry of one index: all of these name it")]
     fn put_index(
         &mut self,
         entry: &TableEntry,
         index: &IndexEntry,
         value: &[u8],
-        partition: &Partition<'_>,
-        found: Found<'_>,
+        target: Target<'_>,
         expiry: Option<Expiry>,
         stamp: &Stamp,
     ) -> Result<()> {
@@ -195,12 +196,15 @@ impl WriteSet {
                 index_key::MAX_VALUE
             )));
         }
-        let target = Target { token: partition.token, partition_key: partition.key, found };
         self.record.clear();
         index_key::push_record(stamp.timestamp, expiry, &mut self.record);
         self.batch.put(&index_key::entry_key(index.number, value, target), &self.record);
         Ok(())
     }
+}
+
+fn target<'t>(partition: &Partition<'t>, found: Found<'t>, element: &'t [u8]) -> Target<'t> {
+    Target { token: partition.token, partition_key: partition.key, found, element }
 }
 
 /// Of several cells in one place the one that would win when stored; of a counter's sums the last.

@@ -11,7 +11,7 @@ use super::ordering::CANNOT_PAGE;
 use super::page::{Ended, Limits, Page};
 use super::page_state::{Position, UNLIMITED};
 use super::plan::SelectPlan;
-use super::reader::{Flow, MadePartitions, Reader};
+use super::reader::{Flow, MadePartitions, Reader, Stale};
 use super::restrictions::{RowSlices, TokenRange, check_keys};
 use crate::catalog::entry::{IndexEntry, TableEntry};
 use crate::fault::Fault;
@@ -32,6 +32,8 @@ pub struct Read<'a> {
     pub seal: &'a SealKey,
     /// Makes the rows of a virtual table.
     pub make: &'a dyn Fn(&TableEntry) -> ilium_store::Result<Vec<MadeRow>>,
+    /// Told of index entries that led nowhere.
+    pub stale: &'a dyn Fn(Stale),
 }
 
 /// One page and what the client should know about it.
@@ -227,7 +229,10 @@ impl SelectPlan {
             // An index is not asked for several partitions at once: that was refused when the statement was planned.
             let only = named.keys.as_deref().and_then(|keys| keys.first()).map(Vec::as_slice);
             if named.keys.is_none() || only.is_some() {
-                reader.index(index, &value, named.range, only, position, row, page)?;
+                let stale = reader.index(index, &value, named.range, only, position, row, page)?;
+                if let Some(stale) = stale {
+                    (read.stale)(stale);
+                }
             }
             return Ok(named.keys);
         }

@@ -20,4 +20,5 @@ mod selection;
 pub use execute::{Read, Selection};
 pub use made::MadeRow;
 pub use plan::{SelectPlan, find_table};
+pub use reader::Stale;
 pub use selection::metadata_id;

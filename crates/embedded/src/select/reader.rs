@@ -13,6 +13,7 @@ use super::restrictions::{TokenRange, common};
 use crate::catalog::entry::{IndexEntry, TableEntry};
 use crate::fault::Fault;
 use crate::layout::index_key::{self, Found};
+use crate::layout::indexed::each_value;
 use crate::layout::key::ABOVE;
 use crate::layout::live_row::{LiveRow, Wanted};
 use crate::layout::scan::{Partitions, Scan, ScanRequest, Slice};
@@ -33,6 +34,19 @@ pub(super) trait Visit {
 
 /// How many index entries are looked up at once: enough to share the look at their partition, few enough to hold.
 const BATCH: usize = 128;
+
+/// Where in an index many entries led nowhere: their value was overwritten, deleted or expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The index's number.
+    pub index: u32,
+    /// Stored keys; `to` is excluded.
+    pub from: Vec<u8>,
+    pub to: Vec<u8>,
+}
+
+/// One entry in so many that leads nowhere is worth looking them all up again to remove it.
+const STALE_SHARE: u64 = 5;
 
 /// Reads one statement's rows.
 #[derive(Clone, Copy)]
@@ -149,6 +163,7 @@ impl Reader<'_> {
     }
 
     /// The rows that an index has under a value, in the order of the ring. `only` is the one partition asked for.
+    /// Says where entries led nowhere.
     #[expect(clippy::too_many_arguments, reason = "all of them differ from call to call")]
     pub fn index<V: Visit>(
         &self,
@@ -159,7 +174,7 @@ impl Reader<'_> {
         resumed: Option<&Position>,
         row: &mut LiveRow,
         visitor: &mut V,
-    ) -> Result<Flow, Fault> {
+    ) -> Result<Option<Stale>, Fault> {
         let mut prefix = Vec::new();
         index_key::push_value(index.number, value, &mut prefix);
         let (mut from, mut to) = (prefix.clone(), prefix.clone());
@@ -189,8 +204,11 @@ impl Reader<'_> {
             }
         }
         let mut entries = self.view.range(Bound::Included(&from), Bound::Excluded(&to), false, self.io);
+        let of = Indexed { index, value };
         let mut batch = Batch::default();
+        let mut tally = Tally::default();
         let mut skipped: Option<Vec<u8>> = None;
+        let mut stopped_at = None;
         while let Some((entry_key, record)) = entries.next()? {
             if !index_key::is_live(record, self.now).map_err(|_| self.damaged(index))? {
                 continue;
@@ -200,8 +218,11 @@ impl Reader<'_> {
                 continue;
             }
             if !batch.takes(target.partition_key) {
-                match self.visit_batch(&mut batch, resumed, row, visitor)? {
-                    Flow::Stop => return Ok(Flow::Stop),
+                match self.visit_batch(of, &mut batch, resumed, row, visitor, &mut tally)? {
+                    Flow::Stop => {
+                        stopped_at = Some(entry_key.to_vec());
+                        break;
+                    }
                     Flow::NextPartition => skipped = Some(batch.partition_key.clone()),
                     Flow::Next => {}
                 }
@@ -210,21 +231,28 @@ impl Reader<'_> {
                 }
                 batch.start(target.partition_key);
             }
-            match target.found {
-                Found::Partition => batch.whole = true,
-                Found::Row(clustering) => batch.rows.push(clustering.to_vec()),
-            }
+            batch.add(target.found);
         }
-        self.visit_batch(&mut batch, resumed, row, visitor)
+        if stopped_at.is_none() {
+            self.visit_batch(of, &mut batch, resumed, row, visitor, &mut tally)?;
+        }
+        let to = stopped_at.unwrap_or(to);
+        // Entries of a key column may have to wait for their row's grace: they are not looked for at every read.
+        let worth_it = index.column >= self.entry.key_len()
+            && tally.stale > 0
+            && tally.stale * STALE_SHARE >= tally.examined;
+        Ok(worth_it.then_some(Stale { index: index.number, from, to }))
     }
 
     /// Reads what a batch of entries leads to; the slices of the statement hold for it too.
     fn visit_batch<V: Visit>(
         &self,
+        of: Indexed<'_>,
         batch: &mut Batch,
         resumed: Option<&Position>,
         row: &mut LiveRow,
         visitor: &mut V,
+        tally: &mut Tally,
     ) -> Result<Flow, Fault> {
         if !batch.whole && batch.rows.is_empty() {
             return Ok(Flow::Next);
@@ -233,7 +261,8 @@ impl Reader<'_> {
         let after = resumed
             .filter(|position| position.partition_key == *key)
             .and_then(|position| position.clustering.as_deref());
-        let mut watch = Watch { visitor, last: Flow::Next };
+        let mut watch = Watch { entry: self.entry, of, visitor, last: Flow::Next, holding: 0 };
+        let mut examined = 1;
         let flow = if batch.whole || self.entry.clustering_len == 0 {
             self.partition(key, after, row, &mut watch)?
         } else {
@@ -245,12 +274,22 @@ impl Reader<'_> {
                 .filter(|clustering| contains(asked, clustering))
                 .map(Slice::row)
                 .collect();
+            examined = rows.len() as u64;
             self.slices_of(key, &rows, true, true, row, &mut watch)?
         };
-        let last = watch.last;
+        let Watch { last, holding, .. } = watch;
+        // Of a batch that was left early nothing is known, nor of a part of a partition.
+        if flow == Flow::Next && last == Flow::Next && after.is_none() && (!batch.whole || self.reads_all()) {
+            tally.examined += examined;
+            tally.stale += examined.saturating_sub(holding);
+        }
         batch.rows.clear();
         batch.whole = false;
         Ok(if flow == Flow::Stop { Flow::Stop } else { last })
+    }
+
+    fn reads_all(&self) -> bool {
+        self.slices.iter().eq([&Slice::all()])
     }
 
     fn damaged(&self, index: &IndexEntry) -> Fault {
@@ -300,12 +339,28 @@ pub(super) enum MadePartitions<'a> {
     Ring(TokenRange),
 }
 
+/// What an index was asked for.
+#[derive(Clone, Copy)]
+struct Indexed<'a> {
+    index: &'a IndexEntry,
+    value: &'a [u8],
+}
+
+/// Index entries looked up, and those of them that led nowhere.
+#[derive(Default)]
+struct Tally {
+    examined: u64,
+    stale: u64,
+}
+
 /// Entries of one partition, to be looked up together.
 #[derive(Default)]
 struct Batch {
     partition_key: Vec<u8>,
     rows: Vec<Vec<u8>>,
     whole: bool,
+    /// The last row taken, in this batch or before it: several elements of a row have an entry each.
+    last: Option<Vec<u8>>,
 }
 
 impl Batch {
@@ -315,19 +370,44 @@ impl Batch {
     }
 
     fn start(&mut self, partition_key: &[u8]) {
+        if self.partition_key != partition_key {
+            self.last = None;
+        }
         self.partition_key.clear();
         self.partition_key.extend_from_slice(partition_key);
     }
+
+    fn add(&mut self, found: Found<'_>) {
+        match found {
+            Found::Partition => self.whole = true,
+            Found::Row(clustering) => {
+                if self.last.as_deref() != Some(clustering) {
+                    let last = self.last.get_or_insert_default();
+                    last.clear();
+                    last.extend_from_slice(clustering);
+                    self.rows.push(clustering.to_vec());
+                }
+            }
+        }
+    }
 }
 
-/// Remembers how the last visit ended.
+/// Remembers how the last visit ended, and counts the rows that have the value.
 struct Watch<'v, V> {
+    entry: &'v TableEntry,
+    of: Indexed<'v>,
     visitor: &'v mut V,
     last: Flow,
+    holding: u64,
 }
 
 impl<V: Visit> Visit for Watch<'_, V> {
     fn row(&mut self, row: &LiveRow) -> Result<Flow, Fault> {
+        let Indexed { index, value } = self.of;
+        let mut holds = false;
+        // Whether the row has it only decides on upkeep; a value that cannot be made out counts as one that stays.
+        let judged = each_value(self.entry, index, row, &mut |kept| holds |= kept.value == value);
+        self.holding += u64::from(holds || judged.is_err());
         self.last = self.visitor.row(row)?;
         Ok(self.last)
     }

@@ -8,9 +8,10 @@ use crate::select_fixture::Db;
 const COLUMNS: &str = "(p int, q int, c int, d int, s int static, v int, w text, l list<int>, e set<int>, m map<int, int>, \
      f frozen<list<int>>, PRIMARY KEY ((p, q), c, d))";
 
-const INDEXES: [&str; 11] = ["p", "q", "c", "d", "s", "v", "w", "l", "e", "keys(m)", "full(f)"];
+const INDEXES: [&str; 13] =
+    ["p", "q", "c", "d", "s", "v", "w", "l", "e", "keys(m)", "values(m)", "entries(m)", "full(f)"];
 
-const RESTRICTIONS: [&str; 16] = [
+const RESTRICTIONS: [&str; 18] = [
     "p = 1",
     "q = 0",
     "c = 1",
@@ -21,6 +22,8 @@ const RESTRICTIONS: [&str; 16] = [
     "l CONTAINS 1",
     "e CONTAINS 2",
     "m CONTAINS KEY 1",
+    "m CONTAINS 1",
+    "m[2] = 2",
     "f = [1, 2]",
     "v = 1 AND c > 0",
     "v = 2 AND w = 'a'",
@@ -49,7 +52,7 @@ fn literal(column: usize, value: i64) -> (&'static str, String) {
         1 => ("w", ["'a'", "'b'", "null"][value as usize].to_owned()),
         2 => ("l", format!("[{value}, 1]")),
         3 => ("e", format!("{{{value}}}")),
-        4 => ("m", format!("{{{value}: {value}}}")),
+        4 => ("m", format!("{{{value}: {value}, 7: 1}}")),
         _ => ("f", format!("[1, {value}]")),
     }
 }
@@ -77,21 +80,26 @@ fn write() -> impl Strategy<Value = Write> {
     ]
 }
 
-fn statement(write: &Write, table: &str) -> String {
+fn statement(write: &Write, time: i64, table: &str) -> String {
+    let using = format!("USING TIMESTAMP {time}");
     match write {
         Write::Insert([p, q, c, d], rest) => {
             let rest = rest.replace("%KEY%", &format!("{p}, {q}, {c}, {d}"));
-            format!("INSERT INTO {table} (p, q, c, d, {rest}")
+            format!("INSERT INTO {table} (p, q, c, d, {rest} {using}")
         }
         Write::Update([p, q, c, d], sets) => {
-            format!("UPDATE {table} SET {sets} WHERE p = {p} AND q = {q} AND c = {c} AND d = {d}")
+            format!("UPDATE {table} {using} SET {sets} WHERE p = {p} AND q = {q} AND c = {c} AND d = {d}")
         }
-        Write::Static([p, q], s) => format!("UPDATE {table} SET s = {s} WHERE p = {p} AND q = {q}"),
+        Write::Static([p, q], s) => {
+            format!("UPDATE {table} {using} SET s = {s} WHERE p = {p} AND q = {q}")
+        }
         Write::DeleteRow([p, q, c, d]) => {
-            format!("DELETE FROM {table} WHERE p = {p} AND q = {q} AND c = {c} AND d = {d}")
+            format!("DELETE FROM {table} {using} WHERE p = {p} AND q = {q} AND c = {c} AND d = {d}")
         }
-        Write::DeleteRows([p, q, c]) => format!("DELETE FROM {table} WHERE p = {p} AND q = {q} AND c >= {c}"),
-        Write::DeletePartition([p, q]) => format!("DELETE FROM {table} WHERE p = {p} AND q = {q}"),
+        Write::DeleteRows([p, q, c]) => {
+            format!("DELETE FROM {table} {using} WHERE p = {p} AND q = {q} AND c >= {c}")
+        }
+        Write::DeletePartition([p, q]) => format!("DELETE FROM {table} {using} WHERE p = {p} AND q = {q}"),
     }
 }
 
@@ -100,18 +108,23 @@ proptest! {
 
     #[test]
     fn an_index_finds_the_rows_that_a_filter_lets_through(
-        writes in prop::collection::vec(write(), 1..40),
+        // Drivers send their own times: the order of arrival is not that of writing.
+        writes in prop::collection::vec((write(), 1..20i64), 1..40),
+        swept_after in prop::collection::vec(0..40usize, 0..3),
         indexed_after in 0..40usize,
         size in 1..4u32,
     ) {
         let db = Db::with(&[&format!("CREATE TABLE plain {COLUMNS}"), &format!("CREATE TABLE indexed {COLUMNS}")]);
         let make_indexes = || INDEXES.iter().for_each(|index| db.run(&format!("CREATE INDEX ON indexed ({index})")));
-        for (at, write) in writes.iter().enumerate() {
+        for (at, (write, time)) in writes.iter().enumerate() {
             if at == indexed_after {
                 make_indexes();
             }
-            db.run(&statement(write, "plain"));
-            db.run(&statement(write, "indexed"));
+            db.run(&statement(write, *time, "plain"));
+            db.run(&statement(write, *time, "indexed"));
+            if swept_after.contains(&at) {
+                db.engine.maintain().unwrap();
+            }
         }
         if indexed_after >= writes.len() {
             make_indexes();
