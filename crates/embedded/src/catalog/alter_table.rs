@@ -99,7 +99,8 @@ pub fn quoted_name(table: &Table) -> String {
     format!("{}.{}", quote_if_needed(&table.keyspace), quote_if_needed(&table.name))
 }
 
-/// The entry with another set of columns: those that stay keep their numbers, those that are new get fresh ones.
+/// The entry with another set of columns: those that stay keep their numbers, those that are added again after a DROP
+/// have theirs back, those that are new get fresh ones.
 pub fn renumbered(entry: &TableEntry, table: Table) -> Result<TableEntry> {
     let mut next_cell_id = entry.next_cell_id;
     let mut cell_ids = Vec::with_capacity(table.columns.len());
@@ -109,7 +110,7 @@ pub fn renumbered(entry: &TableEntry, table: Table) -> Result<TableEntry> {
             continue;
         }
         let kept = entry.table.column_index(&column.name).and_then(|i| entry.cell_ids.get(i));
-        cell_ids.push(match kept {
+        cell_ids.push(match kept.or_else(|| entry.dropped_ids.get(&column.name)) {
             Some(id) => *id,
             None => {
                 let id = next_cell_id;
@@ -131,16 +132,16 @@ pub fn renumbered(entry: &TableEntry, table: Table) -> Result<TableEntry> {
         index.column = place
             .ok_or_else(|| Error::internal(format!("index {} is on a column that is gone", index.name)))?;
     }
-    Ok(TableEntry {
-        number: entry.number,
-        cell_ids,
-        partition_key_len: entry.partition_key_len,
-        clustering_len: entry.clustering_len,
-        indexes,
-        source: entry.source,
-        next_cell_id,
-        table: Arc::new(table),
-    })
+    let mut dropped_ids = entry.dropped_ids.clone();
+    for (column, id) in entry.table.columns.iter().zip(&entry.cell_ids).skip(entry.key_len()) {
+        if table.column_index(&column.name).is_none() {
+            dropped_ids.insert(Arc::clone(&column.name), *id);
+        }
+    }
+    let mut renumbered = entry.with_columns(Arc::new(table), cell_ids, next_cell_id);
+    renumbered.indexes = indexes;
+    renumbered.dropped_ids = dropped_ids;
+    Ok(renumbered)
 }
 
 fn add_columns(

@@ -1,8 +1,10 @@
 //! What the engine knows of a table beyond its schema: the numbers that its stored keys and cells carry.
 //!
 //! Vocabulary: a *number* is the first four bytes of every key of a table or index; a *cell id* is a column's number
-//! inside stored records. Names may change, numbers never do, and none is used a second time.
+//! inside stored records. Names may change, numbers never do, and none is used a second time, but for a column that is
+//! added again after a DROP: it may see cells newer than that, as in Cassandra.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ilium_cql::CqlType;
@@ -24,6 +26,11 @@ pub struct TableEntry {
     pub source: Source,
     /// The least cell id that no column, dropped ones included, ever had.
     pub next_cell_id: u16,
+    /// Cell ids of dropped columns by name; one that is added again gets its own.
+    pub dropped_ids: BTreeMap<Arc<str>, u16>,
+    /// Parallel to [`Table::columns`], in microseconds: what was written at that time or before is gone, since the
+    /// column was dropped with that time. Empty if no column was.
+    hidden_through: Vec<i64>,
 }
 
 /// A secondary index with the number of its own keys.
@@ -80,8 +87,15 @@ impl TableEntry {
             indexes: Vec::new(),
             source,
             next_cell_id,
+            dropped_ids: BTreeMap::new(),
+            hidden_through: hidden_through(&table),
             table,
         }
+    }
+
+    /// The same entry with other columns; the cell ids are parallel to them.
+    pub fn with_columns(&self, table: Arc<Table>, cell_ids: Vec<u16>, next_cell_id: u16) -> TableEntry {
+        TableEntry { cell_ids, next_cell_id, hidden_through: hidden_through(&table), table, ..self.clone() }
     }
 
     /// Columns of the primary key, in order.
@@ -97,13 +111,34 @@ impl TableEntry {
         self.indexes.iter().find(|index| &*index.name == name)
     }
 
-    /// Cell ids of columns that are gone, for those who reclaim their cells.
-    pub fn dropped_cells(&self) -> Vec<u16> {
-        (1..self.next_cell_id).filter(|id| !self.cell_ids.contains(id)).collect()
+    /// Cells that nobody reads, for those who reclaim them: by cell id, those written at a time (microseconds) or
+    /// before. Of a column dropped with a time stamp, newer ones stay.
+    pub fn dropped_cells(&self) -> Vec<(u16, i64)> {
+        let gone = |id: u16| match self.cell_ids.iter().position(|of| *of == id) {
+            Some(column) => self.hidden_through.get(column).copied().unwrap_or(i64::MIN),
+            None => {
+                let name = self.dropped_ids.iter().find(|(_, of)| **of == id).map(|(name, _)| name);
+                let dropped = name.and_then(|name| self.table.dropped_columns.get(name));
+                dropped.map_or(i64::MAX, |column| column.dropped_time)
+            }
+        };
+        (1..self.next_cell_id).map(|id| (id, gone(id))).filter(|(_, time)| *time > i64::MIN).collect()
     }
 
-    /// The index in [`Table::columns`] of the column that a stored cell belongs to; `None`: it was dropped since.
-    pub fn column_of_cell(&self, cell_id: u16) -> Option<usize> {
-        self.cell_ids.iter().position(|id| *id == cell_id && cell_id != 0)
+    /// The index in [`Table::columns`] of the column that a stored cell, written at `timestamp`, belongs to; `None`: it
+    /// was dropped since.
+    #[inline]
+    pub fn column_of_cell(&self, cell_id: u16, timestamp: i64) -> Option<usize> {
+        let column = self.cell_ids.iter().position(|id| *id == cell_id && cell_id != 0)?;
+        let hidden = self.hidden_through.get(column).is_some_and(|time| timestamp <= *time);
+        (!hidden).then_some(column)
     }
+}
+
+fn hidden_through(table: &Table) -> Vec<i64> {
+    if table.dropped_columns.is_empty() {
+        return Vec::new();
+    }
+    let of = |name| table.dropped_columns.get(name).map_or(i64::MIN, |column| column.dropped_time);
+    table.columns.iter().map(|column| of(&column.name)).collect()
 }

@@ -81,6 +81,7 @@ pub fn table_value(entry: &TableEntry) -> Value {
                 "type": column.column_type.to_string(),
                 "kind": kind_word(column.kind),
                 "dropped_time": column.dropped_time,
+                "cell": entry.dropped_ids.get(&column.name),
             })
         })
         .collect();
@@ -120,6 +121,7 @@ pub(super) fn read_table(number: u32, record: &Record, scope: TypeScope<'_>) -> 
     }
     let next_cell_id = json.get("next_cell").and_then(Value::as_u64).and_then(|id| u16::try_from(id).ok());
     let mut dropped_columns = BTreeMap::new();
+    let mut dropped_ids = BTreeMap::new();
     for stored in record.list(json, "dropped_columns")? {
         let name: Arc<str> = Arc::from(record.text_in(stored, "name")?);
         let column = DroppedColumn {
@@ -131,6 +133,10 @@ pub(super) fn read_table(number: u32, record: &Record, scope: TypeScope<'_>) -> 
                 .and_then(Value::as_i64)
                 .ok_or_else(|| record.damaged())?,
         };
+        let cell = stored.get("cell").and_then(Value::as_u64).and_then(|id| u16::try_from(id).ok());
+        if let Some(cell) = cell {
+            dropped_ids.insert(Arc::clone(&name), cell);
+        }
         dropped_columns.insert(name, column);
     }
     let (mut indexes, mut index_entries) = (Vec::new(), Vec::new());
@@ -156,17 +162,12 @@ pub(super) fn read_table(number: u32, record: &Record, scope: TypeScope<'_>) -> 
             compound: flag("compound"),
         },
     };
-    let (partition_key_len, clustering_len) = (table.partition_key().count(), table.clustering().count());
-    Ok(TableEntry {
-        number,
-        cell_ids,
-        partition_key_len,
-        clustering_len,
-        indexes: index_entries,
-        source: Source::Stored,
-        next_cell_id: next_cell_id.ok_or_else(|| record.damaged())?,
-        table: Arc::new(table),
-    })
+    let next_cell_id = next_cell_id.ok_or_else(|| record.damaged())?;
+    let mut entry = TableEntry::new(Arc::new(table), number, Source::Stored);
+    (entry.cell_ids, entry.next_cell_id) = (cell_ids, next_cell_id);
+    entry.indexes = index_entries;
+    entry.dropped_ids = dropped_ids;
+    Ok(entry)
 }
 
 fn read_index(record: &Record, stored: &Value, columns: &[Column]) -> Result<(Index, IndexEntry)> {

@@ -323,7 +323,7 @@ impl LiveRow {
                 CellState::Live { value, expiry } => (value, expiry.map(|e| (e.ttl, e.at))),
                 CellState::Counter { value } => (value, None),
             };
-            let Some(column) = entry.column_of_cell(cell.column) else { continue };
+            let Some(column) = entry.column_of_cell(cell.column, cell.timestamp) else { continue };
             any = true;
             if !wanted.has(column) {
                 continue;

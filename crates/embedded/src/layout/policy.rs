@@ -17,8 +17,8 @@ use crate::storage::{Merge, Purge};
 pub struct Retention {
     /// `gc_grace_seconds`.
     pub grace: u32,
-    /// Cell ids of dropped columns: their cells are read by nobody.
-    pub dropped_cells: Vec<u16>,
+    /// Cells of dropped columns, by cell id those written at a time (microseconds) or before: nobody reads them.
+    pub dropped_cells: Vec<(u16, i64)>,
 }
 
 pub struct RowPolicy {

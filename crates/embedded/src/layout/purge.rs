@@ -157,7 +157,9 @@ impl Pass<'_> {
         let mut covered = Cover::under(deletion);
         for cell in record.cells() {
             let mut cell = cell?;
-            let hidden = !covered.lets_through(&cell) || self.retention.dropped_cells.contains(&cell.column);
+            let mut dropped = self.retention.dropped_cells.iter();
+            let hidden = !covered.lets_through(&cell)
+                || dropped.any(|(id, through)| *id == cell.column && cell.timestamp <= *through);
             if self.drop_hidden(hidden) {
                 continue;
             }

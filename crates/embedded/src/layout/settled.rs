@@ -39,7 +39,7 @@ fn complete_since(
     for cell in record.cells() {
         let cell = cell.ok()?;
         let wanted = |column| request.wanted.has(column);
-        if cell.path.is_none() && entry.column_of_cell(cell.column).is_some_and(wanted) {
+        if cell.path.is_none() && entry.column_of_cell(cell.column, cell.timestamp).is_some_and(wanted) {
             missing -= 1;
             since = since.min(cell.timestamp);
             exists |= is_live(&cell, deleted, request.now);
