@@ -7,8 +7,9 @@ mod flags;
 mod jars;
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ pub use jars::VERSION;
 
 /// A start may take this long on a machine that is busy with other things; idle it takes 2 to 4 s.
 const START: Duration = Duration::from_secs(180);
+
+/// Where Cassandra's JMX listens when it is for this machine only.
+const JMX: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How a Cassandra is to run. The default is the quickest start, for tests of behaviour.
 #[derive(Debug, Clone)]
@@ -39,6 +43,10 @@ pub struct Options {
     pub sasi: bool,
     /// Password log-in (cassandra/cassandra) and permissions.
     pub login: bool,
+    /// `commitlog_sync: batch`: an acknowledgement follows the sync of the log. Otherwise `periodic`, as shipped.
+    pub batch_sync: bool,
+    /// Answers [`Cassandra::nodetool`].
+    pub jmx: bool,
     /// Further lines for cassandra.yaml.
     pub yaml: String,
     /// Further flags for Java.
@@ -55,6 +63,8 @@ impl Default for Options {
             functions: true,
             sasi: true,
             login: false,
+            batch_sync: false,
+            jmx: false,
             yaml: String::new(),
             java: Vec::new(),
         }
@@ -66,6 +76,8 @@ impl Default for Options {
 pub struct Cassandra {
     process: Guarded,
     address: SocketAddr,
+    /// Where JMX is, if asked for.
+    jmx: Option<u16>,
     folder: PathBuf,
 }
 
@@ -105,6 +117,19 @@ impl Cassandra {
         &self.folder
     }
 
+    /// Runs nodetool, to its end. It must have been started with [`Options::jmx`].
+    pub fn nodetool(&self, args: &[&str]) -> Result<String> {
+        let port = self.jmx.context("nodetool needs a Cassandra that was started with jmx")?;
+        let jars = jars::obtain()?;
+        let run =
+            Command::new(&jars.java).args(flags::nodetool(&jars, &self.folder, port)).args(args).output()?;
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        if !run.status.success() {
+            bail!("nodetool {}: {said}{}", args.join(" "), String::from_utf8_lossy(&run.stderr));
+        }
+        Ok(said)
+    }
+
     /// Ends it cleanly (it drains), which takes about 2 s; `drop` is quicker.
     pub fn stop(mut self) -> Result<()> {
         self.process.signal(Signal::Term)?;
@@ -115,8 +140,10 @@ impl Cassandra {
 
 fn start_once(jars: &jars::Jars, options: &Options) -> Result<Cassandra> {
     let folder = folders::scratch("cassandra")?;
-    let (process, address) = launch(jars, options, &folder, &[])?;
-    let mut cassandra = Cassandra { process, address, folder };
+    let jmx = if options.jmx { loopback::free_ports(JMX, 1)?.first().copied() } else { None };
+    let more: Vec<String> = jmx.iter().map(|port| format!("-Dcassandra.jmx.local.port={port}")).collect();
+    let (process, address) = launch(jars, options, &folder, &more)?;
+    let mut cassandra = Cassandra { process, address, jmx, folder };
     let deadline = Instant::now() + START;
     while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
         if let Some(status) = cassandra.process.ended()? {

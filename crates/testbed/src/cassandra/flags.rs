@@ -60,8 +60,6 @@ pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> Stri
         "cluster_name: Test Cluster".to_owned(),
         "partitioner: org.apache.cassandra.dht.Murmur3Partitioner".to_owned(),
         "endpoint_snitch: SimpleSnitch".to_owned(),
-        "commitlog_sync: periodic".to_owned(),
-        "commitlog_sync_period: 10000ms".to_owned(),
         "seed_provider:".to_owned(),
         "  - class_name: org.apache.cassandra.locator.SimpleSeedProvider".to_owned(),
         format!("    parameters: [{{seeds: \"{ip}:{gossip}\"}}]"),
@@ -74,6 +72,12 @@ pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> Stri
         // A snapshot before each DROP and TRUNCATE is of no use here and takes most of their time.
         "auto_snapshot: false".to_owned(),
     ];
+    // Cassandra refuses to start with a period beside `batch`.
+    lines.push(if options.batch_sync {
+        "commitlog_sync: batch".to_owned()
+    } else {
+        "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms".to_owned()
+    });
     if options.quick {
         lines.push("auto_bootstrap: false".to_owned());
     }
@@ -97,8 +101,7 @@ pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> Stri
 /// The program and its flags, all but the class path and main class.
 pub(super) fn program(jars: &Jars, options: &Options, folder: &Path) -> (PathBuf, Vec<String>) {
     let mut args: Vec<String> = Vec::new();
-    args.extend(EXPORTS.iter().map(|m| format!("--add-exports={m}=ALL-UNNAMED")));
-    args.extend(OPENS.iter().map(|m| format!("--add-opens={m}=ALL-UNNAMED")));
+    args.extend(modules());
     let heap = options.heap;
     args.extend([format!("-Xms{heap}M"), format!("-Xmx{heap}M"), "-Xss256k".to_owned()]);
     let properties = [
@@ -153,6 +156,33 @@ pub(super) fn program(jars: &Jars, options: &Options, folder: &Path) -> (PathBuf
 /// The class path and the main class. Every jar by name and in order: an archive of loaded classes is used only
 /// where the class path is the one it was made with.
 pub(super) fn main_class(jars: &Jars) -> Vec<String> {
-    let class_path = jars.jars.iter().map(|j| j.display().to_string()).collect::<Vec<_>>().join(":");
-    vec!["-cp".to_owned(), class_path, "org.apache.cassandra.service.CassandraDaemon".to_owned()]
+    vec!["-cp".to_owned(), class_path(jars), "org.apache.cassandra.service.CassandraDaemon".to_owned()]
+}
+
+/// Java's arguments for nodetool, short of the command it is to send to the JMX port.
+pub(super) fn nodetool(jars: &Jars, folder: &Path, port: u16) -> Vec<String> {
+    let args = [
+        "-Xmx128M".to_owned(),
+        "-XX:TieredStopAtLevel=1".to_owned(),
+        // It writes a history there.
+        format!("-Duser.home={}", folder.display()),
+        format!("-Dlogback.configurationFile=file://{}", folder.join("logback.xml").display()),
+        format!("-Dcassandra.logdir={}", folder.join("tmp").display()),
+        "-cp".to_owned(),
+        class_path(jars),
+        "org.apache.cassandra.tools.NodeTool".to_owned(),
+        "-p".to_owned(),
+        port.to_string(),
+    ];
+    modules().chain(args).collect()
+}
+
+/// What Cassandra's classes use of Java's own.
+fn modules() -> impl Iterator<Item = String> {
+    let exports = EXPORTS.iter().map(|m| format!("--add-exports={m}=ALL-UNNAMED"));
+    exports.chain(OPENS.iter().map(|m| format!("--add-opens={m}=ALL-UNNAMED")))
+}
+
+fn class_path(jars: &Jars) -> String {
+    jars.jars.iter().map(|j| j.display().to_string()).collect::<Vec<_>>().join(":")
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ilium_testbed::guarded::Guarded;
+use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, folders, require};
 
 fn runs(pid: u32) -> bool {
@@ -35,6 +36,19 @@ fn a_cassandra_answers_and_is_gone_when_dropped() {
     drop(cassandra);
     assert!(!runs(pid));
     assert!(!folder.exists());
+}
+
+#[test]
+fn a_cassandra_syncs_each_batch_and_answers_nodetool_when_asked_to() {
+    let options = ilium_testbed::cassandra::Options { batch_sync: true, jmx: true, ..Default::default() };
+    let Some(cassandra) = require("Cassandra", Cassandra::start(&options)) else { return };
+    let settings = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
+    let mut connection = Connection::open(cassandra.address(), 5).unwrap();
+    let answer = connection.query(settings, &Binds::None, &Settings::default()).unwrap();
+    let Outcome::Rows(rows) = answer.outcome else { panic!("{answer:?}") };
+    assert_eq!(rows.rows, [[Some(b"batch".to_vec())]]);
+    assert!(cassandra.nodetool(&["status"]).unwrap().contains("UN"));
+    assert!(cassandra.nodetool(&["compact", "no_such_keyspace"]).is_err());
 }
 
 #[test]
