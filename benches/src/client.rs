@@ -37,10 +37,18 @@ pub enum Call<'c> {
 #[derive(Debug, Default)]
 pub struct Tally {
     pub rows: u64,
-    /// Sum of the rows' bytes, each weighed by nothing: equal data gives an equal sum in any order.
+    /// Sum over the cells: equal data gives an equal sum in any order.
     pub digest: u64,
     /// Microseconds each request took.
     pub latencies: Vec<u32>,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Tally) {
+        self.rows += other.rows;
+        self.digest = self.digest.wrapping_add(other.digest);
+        self.latencies.extend(other.latencies);
+    }
 }
 
 /// An answer, as far as a workload must know.
@@ -90,14 +98,18 @@ impl Client {
         }
     }
 
-    pub async fn query(&mut self, text: &str) -> Result<()> {
+    /// Runs a statement; the first cell of its first row, if it has any.
+    pub async fn query(&mut self, text: &str) -> Result<Option<Vec<u8>>> {
         let parameters = QueryParameters::new(Consistency::One);
         let request = Request::Query(QueryRequest { query: text, parameters });
         self.writer.request(0, &RequestExtras::default(), &request)?;
         let answer = self.one().await?;
         match Response::decode(&answer)?.1 {
             Response::Error(error) => bail!("{text}: {}", error.message),
-            _ => Ok(()),
+            Response::Result(QueryResult::Rows(rows)) => {
+                Ok(rows.cells().next().transpose()?.flatten().map(<[u8]>::to_vec))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -175,49 +187,65 @@ impl Client {
     }
 
     fn write(&mut self, stream: i16, call: &Call<'_>) -> Result<()> {
-        let mut parameters = QueryParameters::new(Consistency::One);
-        let request = match call {
-            Call::Execute { statement, values, page_size, state } => {
-                parameters.values = values.clone();
-                parameters.skip_metadata = true;
-                parameters.page_size = *page_size;
-                parameters.paging_state = state.as_deref();
-                Request::Execute(ExecuteRequest {
-                    id: &statement.id,
-                    result_metadata_id: Some(&statement.columns),
-                    parameters,
-                })
-            }
-            Call::Batch { statement, rows } => Request::Batch(BatchRequest {
-                kind: BatchType::Unlogged,
-                statements: rows
-                    .iter()
-                    .map(|values| BatchStatement {
-                        statement: BatchedStatement::Prepared(&statement.id),
-                        values: values.clone(),
-                    })
-                    .collect(),
-                parameters,
-            }),
-        };
-        self.writer.request(stream, &RequestExtras::default(), &request)?;
-        Ok(())
+        write(&mut self.writer, stream, call)
+    }
+
+    /// The connection's parts, for two threads that block.
+    pub fn into_parts(self) -> Result<(std::net::TcpStream, FrameReader, FrameWriter)> {
+        let socket = self.socket.into_std()?;
+        socket.set_nonblocking(false)?;
+        Ok((socket, self.reader, self.writer))
     }
 }
 
-fn page(envelope: &Envelope) -> Result<Page> {
+/// Appends a request to what the writer holds.
+pub fn write(writer: &mut FrameWriter, stream: i16, call: &Call<'_>) -> Result<()> {
+    let mut parameters = QueryParameters::new(Consistency::One);
+    let request = match call {
+        Call::Execute { statement, values, page_size, state } => {
+            parameters.values = values.clone();
+            parameters.skip_metadata = true;
+            parameters.page_size = *page_size;
+            parameters.paging_state = state.as_deref();
+            Request::Execute(ExecuteRequest {
+                id: &statement.id,
+                result_metadata_id: Some(&statement.columns),
+                parameters,
+            })
+        }
+        Call::Batch { statement, rows } => Request::Batch(BatchRequest {
+            kind: BatchType::Unlogged,
+            statements: rows
+                .iter()
+                .map(|values| BatchStatement {
+                    statement: BatchedStatement::Prepared(&statement.id),
+                    values: values.clone(),
+                })
+                .collect(),
+            parameters,
+        }),
+    };
+    writer.request(stream, &RequestExtras::default(), &request)?;
+    Ok(())
+}
+
+pub fn page(envelope: &Envelope) -> Result<Page> {
     match Response::decode(envelope)?.1 {
         Response::Result(QueryResult::Rows(rows)) => {
-            let mut digest = 0u64;
+            let mut sum = 0u64;
             for cell in rows.cells() {
-                for (at, byte) in cell?.unwrap_or_default().iter().enumerate() {
-                    digest = digest.wrapping_add(u64::from(*byte) * (at as u64 + 1));
-                }
+                sum = sum.wrapping_add(digest(cell?.unwrap_or_default()));
             }
             let next = rows.metadata.paging_state.map(<[u8]>::to_vec);
-            Ok(Page { rows: u64::from(rows.row_count), digest, next })
+            Ok(Page { rows: u64::from(rows.row_count), digest: sum, next })
         }
         Response::Error(error) => bail!("{}", error.message),
         _ => Ok(Page { rows: 0, digest: 0, next: None }),
     }
+}
+
+/// A cell's part of a digest.
+pub fn digest(cell: &[u8]) -> u64 {
+    let weighed = cell.iter().zip(1..).map(|(byte, at): (&u8, u64)| u64::from(*byte) * at);
+    weighed.fold(0, u64::wrapping_add)
 }

@@ -7,10 +7,20 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::runtime::Runtime;
 
-use crate::Flags;
-use crate::client::{Call, Client, Tally};
+use crate::client::{Client, Tally};
+use crate::open_loop;
 use crate::servers::Server;
-use crate::workload::{self, BATCH_ROWS, Kind, RANGE_ROWS, Workload};
+use crate::workload::{Kind, Rows, Source, Workload};
+
+/// How the clients go about a workload.
+#[derive(Debug, Clone, Copy)]
+pub struct Clients {
+    pub connections: usize,
+    /// Requests in flight on each connection, where the next one waits for an answer.
+    pub in_flight: usize,
+    /// Requests a second, where none waits for an answer.
+    pub rate: Option<u64>,
+}
 
 #[derive(Debug, Clone)]
 pub struct Measured {
@@ -19,25 +29,51 @@ pub struct Measured {
     /// Of the server process, until it was idle again.
     pub server_cpu: f64,
     pub client_cpu: f64,
+    /// Microseconds.
     pub p50: u32,
     pub p99: u32,
+    pub p999: u32,
     pub rows: u64,
     pub digest: u64,
+}
+
+impl Measured {
+    pub fn per_second(&self) -> f64 {
+        self.operations as f64 / self.seconds
+    }
+
+    /// Operations per second of the server's CPU, which the system counts in hundredths.
+    pub fn per_cpu_second(&self) -> f64 {
+        self.operations as f64 / self.server_cpu.max(0.01)
+    }
 }
 
 pub fn run(
     runtime: &Runtime,
     server: &Server,
     workload: &Workload,
-    flags: &Flags,
+    clients: Clients,
+    rows: Rows,
     round: usize,
 ) -> Result<Measured> {
     server.settle();
-    let (server_before, client_before) = (server.cpu(), own_cpu());
+    let source =
+        Source { statements: Arc::clone(server.statements()), workload: workload.clone(), rows, round };
+    let connections = if workload.kind == Kind::Scan { 1 } else { clients.connections };
+    let connected = runtime.block_on(connect(server, connections))?;
+    let (server_before, client_before) = (server.cpu(), cpu_of(std::process::id()));
     let started = Instant::now();
-    let (tally, operations) = runtime.block_on(drive(server, workload, flags, round))?;
+    let (tally, operations) = match clients.rate {
+        Some(rate) => (open_loop::run(connected, &source, rate)?, workload.operations),
+        None if workload.kind == Kind::Scan => {
+            (runtime.block_on(scan(connected, &source))?, workload.operations)
+        }
+        None => {
+            (runtime.block_on(drive(connected, Arc::new(source), clients.in_flight))?, workload.operations)
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
-    let client_cpu = own_cpu() - client_before;
+    let client_cpu = cpu_of(std::process::id()) - client_before;
     server.settle();
     let mut latencies = tally.latencies;
     latencies.sort_unstable();
@@ -52,69 +88,47 @@ pub fn run(
         client_cpu,
         p50: at(0.5),
         p99: at(0.99),
+        p999: at(0.999),
         rows: tally.rows,
         digest: tally.digest,
     })
 }
 
-async fn drive(server: &Server, workload: &Workload, flags: &Flags, round: usize) -> Result<(Tally, u64)> {
-    let counter = Arc::new(AtomicU64::new(0));
-    let connections = if workload.kind == Kind::Scan { 1 } else { flags.connections };
-    let mut tasks = Vec::with_capacity(connections);
+async fn connect(server: &Server, connections: usize) -> Result<Vec<Client>> {
+    let mut clients = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let mut client = Client::connect(server.address()).await?;
-        let statements = server.statements().clone();
-        let (counter, workload) = (Arc::clone(&counter), workload.clone());
-        let (rows, value, window) = (flags.rows, flags.value, flags.in_flight);
-        let ranges = (rows / RANGE_ROWS).max(1);
-        // Rounds draw different rows, the same ones for every server.
-        let salt = (round as u64) << 40;
+        clients.push(Client::connect(server.address()).await?);
+    }
+    Ok(clients)
+}
+
+/// One scan of everything.
+async fn scan(clients: Vec<Client>, source: &Source) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for mut client in clients {
+        client.scan(&source.statements.scan, 5000, &mut tally).await?;
+    }
+    Ok(tally)
+}
+
+/// All requests of the source, each connection taking the next one when an answer made room for it.
+async fn drive(clients: Vec<Client>, source: Arc<Source>, in_flight: usize) -> Result<Tally> {
+    let counter = Arc::new(AtomicU64::new(0));
+    let mut tasks = Vec::with_capacity(clients.len());
+    for mut client in clients {
+        let (source, counter) = (Arc::clone(&source), Arc::clone(&counter));
         tasks.push(tokio::spawn(async move {
             let mut tally = Tally::default();
-            if workload.kind == Kind::Scan {
-                client.scan(&statements.scan, 5000, &mut tally).await?;
-                return anyhow::Ok(tally);
-            }
-            let next = || {
-                let number = counter.fetch_add(1, Ordering::Relaxed);
-                if number >= workload.operations {
-                    return None;
-                }
-                let drawn = workload::scatter(number + salt);
-                let id = workload::scatter(drawn % rows);
-                let execute =
-                    |statement, values| Call::Execute { statement, values, page_size: None, state: None };
-                Some(match workload.kind {
-                    Kind::Insert => execute(&statements.insert, workload::row(id, value)),
-                    Kind::Mix if number % 10 == 0 => execute(&statements.insert, workload::row(id, value)),
-                    Kind::Read | Kind::Mix => execute(&statements.read, workload::key(id)),
-                    Kind::Range => execute(&statements.range, workload::range(drawn % ranges)),
-                    Kind::Batch => Call::Batch {
-                        statement: &statements.range_insert,
-                        rows: (0..BATCH_ROWS)
-                            .map(|at| workload::range_row(drawn % ranges, at, value))
-                            .collect(),
-                    },
-                    Kind::Scan => return None,
-                })
-            };
-            client.run(window, next, &mut tally).await?;
-            Ok(tally)
+            let next = || source.call(counter.fetch_add(1, Ordering::Relaxed));
+            client.run(in_flight, next, &mut tally).await?;
+            anyhow::Ok(tally)
         }));
     }
     let mut all = Tally::default();
     for task in tasks {
-        let tally = task.await??;
-        all.rows += tally.rows;
-        all.digest = all.digest.wrapping_add(tally.digest);
-        all.latencies.extend(tally.latencies);
+        all.add(task.await??);
     }
-    Ok((all, workload.operations))
-}
-
-/// User and system seconds of this process.
-fn own_cpu() -> f64 {
-    cpu_of(std::process::id())
+    Ok(all)
 }
 
 /// User and system seconds of a process, of all its threads (`/proc/PID/stat`, fields 14 and 15, in hundredths).
@@ -127,13 +141,37 @@ pub fn cpu_of(process: u32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// Waits until a process uses next to no CPU: what it flushes and compacts counts, too.
-pub fn settle(process: u32) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+/// Bytes a process had read from and written to disks.
+fn disk_of(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    let field = |name: &str| -> u64 {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or(0)
+    };
+    field("read_bytes:") + field("write_bytes:")
+}
+
+/// When a server counts as idle.
+#[derive(Debug, Clone, Copy)]
+pub struct Idle {
+    /// So many looks in a row, 0.3 s apart, must find it using next to no CPU and disk.
+    pub looks: u32,
+    /// The longest to wait for that.
+    pub limit: Duration,
+}
+
+/// Waits until a process is idle, so that what it flushes and compacts counts, too. Whether it became idle.
+pub fn settle(process: u32, idle: Idle) -> bool {
+    let deadline = Instant::now() + idle.limit;
     let mut quiet = 0;
-    while quiet < 2 && Instant::now() < deadline {
-        let before = cpu_of(process);
+    while quiet < idle.looks {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        let before = (cpu_of(process), disk_of(process));
         std::thread::sleep(Duration::from_millis(300));
-        quiet = if cpu_of(process) - before <= 0.02 { quiet + 1 } else { 0 };
+        let busy = cpu_of(process) - before.0 > 0.02 || disk_of(process) - before.1 > 1 << 20;
+        quiet = if busy { 0 } else { quiet + 1 };
     }
+    true
 }

@@ -1,32 +1,24 @@
 //! The servers that are compared.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use ilium_testbed::cassandra;
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::{Cassandra, Ilium};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
-use crate::client::{Call, Client, StatementIds, Tally};
-use crate::measure;
-use crate::workload::{self, RANGE_ROWS};
-
-#[derive(Debug, Clone)]
-pub struct Statements {
-    pub insert: StatementIds,
-    pub read: StatementIds,
-    pub scan: StatementIds,
-    pub range: StatementIds,
-    pub range_insert: StatementIds,
-}
+use crate::cgroup::MemoryGroup;
+use crate::client::Client;
+use crate::measure::{self, Idle};
+use crate::workload::{self, Statements};
 
 enum Process {
-    Ilium { server: Ilium, _folder: Folder },
+    Ilium { server: Ilium, folder: Folder },
     Cassandra(Box<Cassandra>),
 }
 
@@ -34,39 +26,71 @@ pub struct Server {
     pub name: &'static str,
     process: Process,
     statements: Option<Arc<Statements>>,
+    idle: Idle,
+    /// After the process, which must have left it before it is removed.
+    pub group: Option<MemoryGroup>,
 }
 
-pub fn start(flags: &Flags) -> Result<Vec<Server>> {
-    let folder = Folder::new()?;
-    let binary = std::path::absolute(&flags.ilium)?;
-    let ilium = Ilium::start(&binary, &folder, &["--durability", &flags.durability])
-        .with_context(|| format!("starting {}; build it with cargo build --release", binary.display()))?;
-    let mut servers = vec![Server {
-        name: "ilium",
-        process: Process::Ilium { server: ilium, _folder: folder },
-        statements: None,
-    }];
+/// The servers named by the flags, each in a memory group of so many bytes if given.
+pub fn start(flags: &Flags, memory: Option<u64>) -> Result<Vec<Server>> {
+    let idle = match memory {
+        // What compaction has to do after a load of gigabytes takes minutes, with pauses.
+        Some(_) => Idle { looks: 10, limit: Duration::from_secs(3600) },
+        None => Idle { looks: 2, limit: Duration::from_secs(120) },
+    };
+    let group = |name| memory.map(|bytes| MemoryGroup::new(name, bytes)).transpose();
+    let mut servers = Vec::new();
+    let (name, group_of_ilium) = ("ilium", group("ilium")?);
+    let process = within(group_of_ilium.as_ref(), || {
+        let folder = Folder::new()?;
+        let binary = std::path::absolute(&flags.ilium)?;
+        let server = Ilium::start(&binary, &folder, &["--durability", &flags.durability])
+            .with_context(|| format!("starting {}; build it with cargo build --release", binary.display()))?;
+        Ok(Process::Ilium { server, folder })
+    })?;
+    servers.push(Server { name, process, statements: None, idle, group: group_of_ilium });
     if !flags.alone {
-        let cassandra = Cassandra::start(&cassandra_options(flags.durability == "group"))?;
+        let (name, group) = ("cassandra", group("cassandra")?);
+        let options = cassandra_options(&flags.durability, memory.is_some());
+        let process = within(group.as_ref(), || Cassandra::start(&options))?;
         servers.push(Server {
-            name: "cassandra",
-            process: Process::Cassandra(Box::new(cassandra)),
+            name,
+            process: Process::Cassandra(Box::new(process)),
             statements: None,
+            idle,
+            group,
         });
     }
     Ok(servers)
 }
 
-/// As shipped but for the heap: G1, both compilers, 1 GiB.
-fn cassandra_options(group: bool) -> cassandra::Options {
+fn within<T>(group: Option<&MemoryGroup>, start: impl FnOnce() -> Result<T>) -> Result<T> {
+    match group {
+        Some(group) => group.holding(start),
+        None => start(),
+    }
+}
+
+/// As shipped but for the heap: G1, both compilers, 1 GiB. A set that is read from disk may keep a request waiting for
+/// longer than the shipped time-outs of 2 and 5 s, which would end the run instead of being measured.
+pub fn cassandra_options(durability: &str, patient: bool) -> cassandra::Options {
+    let patience = "write_request_timeout: 60s\nread_request_timeout: 60s\n";
     cassandra::Options {
         heap: 1024,
         quick: false,
         throwaway: false,
-        yaml: if group { "commitlog_sync: batch\n".to_owned() } else { String::new() },
-        java: Vec::new(),
+        batch_sync: durability == "group",
+        yaml: if patient { patience.to_owned() } else { String::new() },
         ..cassandra::Options::default()
     }
+}
+
+/// Stops all of the servers' processes but one, so that it has the machine to itself.
+pub fn let_run(servers: &[Server], one: usize) -> Result<()> {
+    for (at, server) in servers.iter().enumerate() {
+        server.signal(if at == one { "CONT" } else { "STOP" })?;
+    }
+    Ok(())
 }
 
 impl Server {
@@ -77,10 +101,26 @@ impl Server {
         }
     }
 
-    pub fn id(&self) -> u32 {
+    fn id(&self) -> u32 {
         match &self.process {
             Process::Ilium { server, .. } => server.id(),
             Process::Cassandra(server) => server.id(),
+        }
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let sent = Command::new("sh")
+            .args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &self.id().to_string()])
+            .status()?;
+        ensure!(sent.success(), "cannot send {signal} to {}", self.name);
+        Ok(())
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> std::path::PathBuf {
+        match &self.process {
+            Process::Ilium { folder, .. } => folder.data(),
+            Process::Cassandra(server) => server.folder().join("data"),
         }
     }
 
@@ -88,8 +128,11 @@ impl Server {
         measure::cpu_of(self.id())
     }
 
+    #[expect(clippy::print_stderr, reason = "a benchmark shows what it meets")]
     pub fn settle(&self) {
-        measure::settle(self.id());
+        if !measure::settle(self.id(), self.idle) {
+            eprintln!("{} was still busy after {:?}", self.name, self.idle.limit);
+        }
     }
 
     /// Resident memory that is not a file's, in MiB (RssAnon and RssShmem).
@@ -107,11 +150,14 @@ impl Server {
         self.statements.as_ref().expect("prepared")
     }
 
-    /// Makes the schema, loads the rows, and warms the server up.
+    /// Makes the schema and prepares the statements.
     pub fn prepare(&mut self, runtime: &Runtime, flags: &Flags) -> Result<()> {
         let address = self.address();
         let statements = runtime.block_on(async {
             let mut client = Client::connect(address).await?;
+            if let Process::Cassandra(_) = &self.process {
+                check_sync(&mut client, &flags.durability).await?;
+            }
             for statement in workload::SCHEMA {
                 client.query(statement).await?;
             }
@@ -124,53 +170,26 @@ impl Server {
             })
         })?;
         self.statements = Some(Arc::new(statements));
-        runtime.block_on(self.load(flags))?;
-        let until = Instant::now() + Duration::from_secs(flags.warm_up);
-        while Instant::now() < until {
-            for workload in workload::all(flags) {
-                measure::run(runtime, self, &workload, flags, 0)?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn load(&self, flags: &Flags) -> Result<()> {
-        let ranges = (flags.rows / RANGE_ROWS).max(1);
-        let total = flags.rows + ranges * RANGE_ROWS;
-        let counter = Arc::new(AtomicU64::new(0));
-        let mut tasks = Vec::new();
-        for _ in 0..flags.connections {
-            let mut client = Client::connect(self.address()).await?;
-            let (statements, counter) = (Arc::clone(self.statements()), Arc::clone(&counter));
-            let (rows, value, window) = (flags.rows, flags.value, flags.in_flight);
-            tasks.push(tokio::spawn(async move {
-                let next = || {
-                    let number = counter.fetch_add(1, Ordering::Relaxed);
-                    if number >= total {
-                        return None;
-                    }
-                    let (statement, values) = match number.checked_sub(rows) {
-                        None => (&statements.insert, workload::row(workload::scatter(number), value)),
-                        Some(cell) => {
-                            let row = workload::range_row(cell / RANGE_ROWS, cell % RANGE_ROWS, value);
-                            (&statements.range_insert, row)
-                        }
-                    };
-                    Some(Call::Execute { statement, values, page_size: None, state: None })
-                };
-                client.run(window, next, &mut Tally::default()).await
-            }));
-        }
-        for task in tasks {
-            task.await??;
-        }
         Ok(())
     }
 
     pub fn stop(self) -> Result<()> {
+        self.signal("CONT")?;
         match self.process {
             Process::Ilium { server, .. } => server.stop(),
             Process::Cassandra(server) => server.stop(),
         }
     }
+}
+
+/// Cassandra must say itself that it syncs its log as the comparison claims.
+async fn check_sync(client: &mut Client, durability: &str) -> Result<()> {
+    let wanted = if durability == "group" { "batch" } else { "periodic" };
+    let setting = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
+    let said = client.query(setting).await?.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    if said != wanted {
+        bail!("Cassandra runs with commitlog_sync {said}, not {wanted}");
+    }
+    Ok(())
 }

@@ -1,12 +1,19 @@
 //! The kinds of work, and the rows they are done on.
 
+use std::sync::Arc;
+
 use ilium_protocol::Values;
 
-use crate::Flags;
+use crate::client::{Call, StatementIds, digest};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Every row once, then the rows of ranges if there are operations left.
+    Load,
+    /// Over rows that are there.
     Insert,
+    /// Rows that were never there, other ones in each round.
+    InsertNew,
     Read,
     /// Nine reads to one insert.
     Mix,
@@ -24,18 +31,37 @@ pub struct Workload {
     pub operations: u64,
 }
 
-pub fn all(flags: &Flags) -> Vec<Workload> {
-    let one = |name, kind, share: u64| Workload { name, kind, operations: (flags.operations / share).max(1) };
+/// The work on a hot set that contains one of the comma-separated words of `only` in its name.
+pub fn hot(operations: u64, only: &str) -> Vec<Workload> {
+    let one = |name, kind, share: u64| Workload { name, kind, operations: (operations / share).max(1) };
     let list = vec![
         one("insert", Kind::Insert, 1),
         one("read by key", Kind::Read, 1),
         one("90/10 mix", Kind::Mix, 1),
         one("range of 100 rows", Kind::Range, 20),
-        one("full scan", Kind::Scan, flags.operations),
+        one("full scan", Kind::Scan, operations),
         one("batch of 50 rows", Kind::Batch, 20),
     ];
-    let wanted = |name: &str| flags.only.split(',').any(|part| name.contains(part));
+    let wanted = |name: &str| only.split(',').any(|part| name.contains(part));
     list.into_iter().filter(|workload| wanted(workload.name)).collect()
+}
+
+/// What the payloads of rows are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// Half of it random, half of it the same everywhere, as text and numbers compress about by half.
+    Half,
+    /// Random throughout: it takes as much on disk as it has bytes.
+    Random,
+}
+
+/// The rows a server was loaded with.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    pub count: u64,
+    /// Bytes of a payload.
+    pub value: usize,
+    pub filling: Filling,
 }
 
 /// Rows a partition of the table of ranges.
@@ -53,6 +79,109 @@ pub const SCAN: &str = "SELECT id, score, payload FROM bench.rows";
 pub const RANGE: &str = "SELECT at, payload FROM bench.ranges WHERE id = ? AND at >= ? AND at < ?";
 pub const RANGE_INSERT: &str = "INSERT INTO bench.ranges (id, at, payload) VALUES (?, ?, ?)";
 
+#[derive(Debug, Clone)]
+pub struct Statements {
+    pub insert: StatementIds,
+    pub read: StatementIds,
+    pub scan: StatementIds,
+    pub range: StatementIds,
+    pub range_insert: StatementIds,
+}
+
+/// The requests of one workload in one round, by number: the same ones for every server.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub statements: Arc<Statements>,
+    pub workload: Workload,
+    pub rows: Rows,
+    pub round: usize,
+}
+
+impl Source {
+    /// `None` past the last one.
+    pub fn call(&self, number: u64) -> Option<Call<'_>> {
+        if number >= self.workload.operations {
+            return None;
+        }
+        let Source { statements, rows, .. } = self;
+        let ranges = rows.ranges();
+        let drawn = scatter(number + ((self.round as u64) << 40));
+        let id = scatter(drawn % rows.count);
+        let execute = |statement, values| Call::Execute { statement, values, page_size: None, state: None };
+        Some(match self.workload.kind {
+            Kind::Load => match number.checked_sub(rows.count) {
+                None => execute(&statements.insert, rows.row(scatter(number))),
+                Some(cell) => {
+                    execute(&statements.range_insert, rows.range_row(cell / RANGE_ROWS, cell % RANGE_ROWS))
+                }
+            },
+            Kind::Insert => execute(&statements.insert, rows.row(id)),
+            Kind::InsertNew => {
+                let earlier = rows.count + self.round as u64 * self.workload.operations;
+                execute(&statements.insert, rows.row(scatter(earlier + number)))
+            }
+            Kind::Mix if number.is_multiple_of(10) => execute(&statements.insert, rows.row(id)),
+            Kind::Read | Kind::Mix => execute(&statements.read, bind(&[&id.to_be_bytes()])),
+            Kind::Range => {
+                let bounds = [0i32.to_be_bytes(), (RANGE_ROWS as i32).to_be_bytes()];
+                let id = (drawn % ranges).to_be_bytes();
+                execute(&statements.range, bind(&[&id, &bounds[0], &bounds[1]]))
+            }
+            Kind::Batch => Call::Batch {
+                statement: &statements.range_insert,
+                rows: (0..BATCH_ROWS).map(|at| rows.range_row(drawn % ranges, at)).collect(),
+            },
+            Kind::Scan => return None,
+        })
+    }
+}
+
+impl Rows {
+    /// Partitions of the table of ranges.
+    pub fn ranges(&self) -> u64 {
+        (self.count / RANGE_ROWS).max(1)
+    }
+
+    fn payload(&self, id: u64) -> Vec<u8> {
+        let random = match self.filling {
+            Filling::Half => self.value / 2,
+            Filling::Random => self.value,
+        };
+        let mut out = Vec::with_capacity(self.value + 8);
+        let mut state = id;
+        while out.len() < random {
+            state = scatter(state);
+            out.extend_from_slice(&state.to_be_bytes());
+        }
+        out.resize(self.value, b'i');
+        out
+    }
+
+    fn cells(&self, id: u64) -> (u64, i32, Vec<u8>) {
+        (id, (id % 1000) as i32, self.payload(id))
+    }
+
+    fn row(&self, id: u64) -> Values {
+        let (id, score, payload) = self.cells(id);
+        bind(&[&id.to_be_bytes(), &score.to_be_bytes(), &payload])
+    }
+
+    fn range_row(&self, id: u64, at: u64) -> Values {
+        let payload = self.payload(id.wrapping_mul(RANGE_ROWS) + at);
+        bind(&[&id.to_be_bytes(), &(at as i32).to_be_bytes(), &payload])
+    }
+
+    /// What the answers to all reads of `source` must amount to.
+    pub fn expected(&self, source: &Source) -> u64 {
+        let drawn = (0..source.workload.operations).map(|n| scatter(n + ((source.round as u64) << 40)));
+        drawn.fold(0, |sum, drawn| {
+            let (id, score, payload) = self.cells(scatter(drawn % self.count));
+            let cells: [&[u8]; 3] = [&id.to_be_bytes(), &score.to_be_bytes(), &payload];
+            cells.into_iter().fold(sum, |sum: u64, cell| sum.wrapping_add(digest(cell)))
+        })
+    }
+}
+
 /// Scatters row numbers over all ids (SplitMix64's finisher), the same for every server.
 pub fn scatter(mut number: u64) -> u64 {
     number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -61,37 +190,6 @@ pub fn scatter(mut number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// A row's payload: half of it random, half of it the same everywhere, as text and numbers compress about by half.
-pub fn payload(id: u64, bytes: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes + 8);
-    let mut state = id;
-    while out.len() < bytes / 2 {
-        state = scatter(state);
-        out.extend_from_slice(&state.to_be_bytes());
-    }
-    out.resize(bytes, b'i');
-    out
-}
-
-pub fn row(id: u64, bytes: usize) -> Values {
-    let score = ((id % 1000) as i32).to_be_bytes();
-    let payload = payload(id, bytes);
-    bind(&[&id.to_be_bytes(), &score, &payload])
-}
-
-pub fn range_row(id: u64, at: u64, bytes: usize) -> Values {
-    let payload = payload(id.wrapping_mul(RANGE_ROWS) + at, bytes);
-    bind(&[&id.to_be_bytes(), &(at as i32).to_be_bytes(), &payload])
-}
-
-pub fn key(id: u64) -> Values {
-    bind(&[&id.to_be_bytes()])
-}
-
-pub fn range(id: u64) -> Values {
-    bind(&[&id.to_be_bytes(), &0i32.to_be_bytes(), &(RANGE_ROWS as i32).to_be_bytes()])
-}
-
-fn bind(values: &[&[u8]]) -> Values {
+pub fn bind(values: &[&[u8]]) -> Values {
     Values::positional(values.iter().map(|value| Some(*value))).unwrap_or_default()
 }
