@@ -54,6 +54,6 @@ fn reported(client: &ilium_native::Client) -> live::Client {
         protocol_version: i32::from(session.protocol_version),
         requests: client.requests(),
         user: "anonymous".to_owned(),
-        tls: None,
+        tls: client.tls.as_ref().map(|tls| (tls.cipher_suite.clone(), tls.protocol.clone())),
     }
 }

@@ -38,6 +38,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
 
+    let speaks_tls = settings.tls.is_some();
     let tls = settings
         .tls
         .map(|(certificate, key)| ilium_server::server_config(&TlsFiles { certificate, key }))
@@ -67,7 +68,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let service = Service::new(store, Options::default());
     node.serves(&service);
     let serving = tokio::spawn(listener.serve(service, stopping));
-    if let Err(error) = announce(&settings.data, address, started) {
+    if let Err(error) = announce(&settings.data, address, speaks_tls, started) {
         // Nobody reads; that is no reason not to serve.
         tracing::warn!(%error, "cannot say where it listens");
     }
@@ -85,6 +86,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
 fn announce(
     data: &Option<std::path::PathBuf>,
     address: std::net::SocketAddr,
+    speaks_tls: bool,
     started: Instant,
 ) -> io::Result<()> {
     let kept = match data {
@@ -93,6 +95,7 @@ fn announce(
     };
     let mut out = io::stdout().lock();
     writeln!(out, "CQL on {address} after {} ms, {kept}", started.elapsed().as_millis())?;
-    writeln!(out, "Try:  cqlsh {} {}        Stop: Ctrl-C", address.ip(), address.port())?;
+    let how = if speaks_tls { "--ssl " } else { "" };
+    writeln!(out, "Try:  cqlsh {how}{} {}        Stop: Ctrl-C", address.ip(), address.port())?;
     out.flush()
 }

@@ -12,6 +12,8 @@ mod clients;
 mod compatibility;
 mod kill;
 mod layering;
+mod page_states;
 mod readme;
 mod real_data;
+mod tls;
 mod up;

@@ -211,6 +211,10 @@ impl EnvelopeDecoder {
         self.max_envelope = limits.max_envelope;
     }
 
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping.is_some()
+    }
+
     /// The next envelope, or `None` when more bytes must be received first. The body shares the buffer's memory.
     /// Nothing is reserved for a length that the other side merely claims: the caller's reads decide how far the
     /// buffer grows, and an envelope past the limit is dropped as it arrives.

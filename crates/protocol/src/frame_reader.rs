@@ -80,6 +80,15 @@ impl FrameReader {
         }
     }
 
+    /// Whether the beginning of an envelope was taken off the input and its rest has not arrived. Bytes that still
+    /// are in the input say the same.
+    pub fn is_within_envelope(&self) -> bool {
+        match &self.framing {
+            Framing::Envelopes { decoder, .. } => decoder.is_skipping(),
+            Framing::Segments { content, .. } => !matches!(content, Content::Whole(_)),
+        }
+    }
+
     /// The next envelope, its body plain, or `None` when more bytes must be received first. Call it until it
     /// gives `None` after each read. Errors that are not fatal concern one envelope; the next may be read.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Envelope>, FrameError> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use ilium_native::Service;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::tls;
+
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
     pub address: SocketAddr,
-    /// Connections at a time; past it new ones are closed at once. Each costs about 70 KiB when idle, so the default
-    /// of 4,096 stays below 300 MiB.
+    /// Connections at a time; past it the first message of a new one is answered by OVERLOADED, and it is closed.
+    /// Each costs about 70 KiB when idle, so the default of 4,096 stays below 300 MiB.
     pub max_connections: usize,
     /// How long a drain waits for requests that were taken.
     pub drain: Duration,
@@ -35,6 +38,10 @@ impl ListenOptions {
         }
     }
 }
+
+/// Connections past the limit that may be told so at a time; more are closed without a word, as are those that would
+/// speak TLS: a handshake costs more than they are worth.
+const TURNED_AWAY: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -75,7 +82,9 @@ impl CqlListener {
 
     /// Serves until `stopping` turns true, then drains.
     pub async fn serve(self, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.options.max_connections));
+        let limit = self.options.max_connections;
+        let places = Arc::new(Semaphore::new(limit));
+        let told = Arc::new(Semaphore::new(TURNED_AWAY));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -96,7 +105,24 @@ impl CqlListener {
                 }
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(%peer, limit = self.options.max_connections, "a connection past the limit was closed");
+                tracing::warn!(%peer, limit, "a connection past the limit was closed");
+                if self.tls.is_none()
+                    && let Ok(place) = Arc::clone(&told).try_acquire_owned()
+                {
+                    let (service, mut stopping) = (Arc::clone(&service), stopping.clone());
+                    connections.spawn(async move {
+                        let reason = format!(
+                            "{limit} connections are open, the limit of this server; close some, or use fewer"
+                        );
+                        tokio::select! {
+                            told = ilium_native::turn_away(&service, socket, &reason) => if let Err(error) = told {
+                                tracing::debug!(%peer, %error, "a connection was not told why it was closed");
+                            },
+                            _ = stopping.wait_for(|stop| *stop) => {}
+                        }
+                        drop(place);
+                    });
+                }
                 continue;
             };
             let (service, tls, stopping) = (Arc::clone(&service), self.tls.clone(), stopping.clone());
@@ -126,17 +152,31 @@ async fn serve_one(
     (socket, peer): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
     handshake: Duration,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) -> io::Result<()> {
     // Answers are gathered before they are written, so waiting for more would only delay them.
     socket.set_nodelay(true)?;
     match tls {
-        None => ilium_native::serve(service, socket, peer, stopping).await,
+        None => ilium_native::serve(service, socket, peer, None, stopping).await,
         Some(acceptor) => {
-            let accepted = timeout(handshake, acceptor.accept(socket)).await;
-            let socket = accepted
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))??;
-            ilium_native::serve(service, socket, peer, stopping).await
+            let accepted = tokio::select! {
+                accepted = timeout(handshake, acceptor.accept(socket).into_fallible()) => accepted,
+                // There is no request yet to be answered.
+                _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+            };
+            let shaken = accepted
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))?;
+            match shaken {
+                Ok(socket) => {
+                    let session = tls::session(socket.get_ref().1);
+                    ilium_native::serve(service, socket, peer, session, stopping).await
+                }
+                Err((error, mut socket)) => {
+                    // It was told by an alert.
+                    ilium_native::close_in_order(&mut socket, &mut BytesMut::new()).await?;
+                    Err(error)
+                }
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use ilium_native::TlsSession;
+use rustls::{ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -44,4 +45,14 @@ pub fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     Ok(Arc::new(config))
+}
+
+/// What the handshake agreed on, by the names that Java has for it, as Cassandra reports them.
+pub(crate) fn session(connection: &ServerConnection) -> Option<TlsSession> {
+    let suite = connection.negotiated_cipher_suite()?.suite().as_str()?;
+    let protocol = connection.protocol_version()?.as_str()?;
+    Some(TlsSession {
+        cipher_suite: suite.replacen("TLS13_", "TLS_", 1),
+        protocol: protocol.replacen("TLSv1_", "TLSv1.", 1),
+    })
 }

@@ -17,8 +17,19 @@ pub struct Clients {
 /// One connection as others see it.
 pub struct Client {
     pub address: SocketAddr,
+    /// `None`: a plain connection.
+    pub tls: Option<TlsSession>,
     requests: AtomicU64,
     session: Mutex<ClientSession>,
+}
+
+/// What a handshake agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// By its registered name, such as `TLS_AES_256_GCM_SHA384`.
+    pub cipher_suite: String,
+    /// Such as `TLSv1.3`.
+    pub protocol: String,
 }
 
 /// What a client said of itself.
@@ -55,9 +66,10 @@ impl Clients {
         self.connected.lock().values().cloned().collect()
     }
 
-    pub(crate) fn connect(&self, address: SocketAddr) -> (u64, Arc<Client>) {
+    pub(crate) fn connect(&self, address: SocketAddr, tls: Option<TlsSession>) -> (u64, Arc<Client>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let client = Arc::new(Client { address, requests: AtomicU64::new(0), session: Mutex::default() });
+        let client =
+            Arc::new(Client { address, tls, requests: AtomicU64::new(0), session: Mutex::default() });
         self.connected.lock().insert(number, Arc::clone(&client));
         (number, client)
     }

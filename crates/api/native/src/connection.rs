@@ -2,10 +2,12 @@
 //!
 //! A single task reads, answers what is ready, waits for what is not, and writes all answers that are there in one
 //! go. It reads no further while too many requests wait, so a client that floods slows down itself alone.
+//! What a client began to send it must finish in time, however many bytes it sends meanwhile.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::clients::TlsSession;
 use crate::dispatch::{Peer, Pending};
 use crate::session::Session;
 use crate::{Service, reply};
@@ -29,19 +32,24 @@ const READ: usize = 64 * 1024;
 /// Answers beyond this are written before more requests are looked at.
 const FLUSH: usize = 256 * 1024;
 
+/// How long a connection that was closed waits for the client to close it too. On a loopback address a client that
+/// reads does so within a millisecond.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// Serves a connection until the client leaves, breaks the protocol or is too slow, or `stopping` turns true; then
 /// what was read is answered first.
 pub async fn serve<S>(
     service: Arc<Service>,
     socket: S,
     address: SocketAddr,
+    tls: Option<TlsSession>,
     mut stopping: watch::Receiver<bool>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = Limits { max_envelope: service.options.max_frame };
-    let (number, client) = service.clients.connect(address);
+    let (number, client) = service.clients.connect(address, tls);
     let mut connection = Connection {
         number,
         peer: Peer {
@@ -53,6 +61,8 @@ where
         pending: FuturesUnordered::new(),
         changes: None,
         input: BytesMut::with_capacity(READ),
+        deadline: Some(Instant::now() + service.options.patience),
+        reading: true,
         open: true,
         service,
     };
@@ -67,7 +77,11 @@ struct Connection {
     pending: FuturesUnordered<Pending>,
     changes: Option<broadcast::Receiver<SchemaChange>>,
     input: BytesMut,
-    /// Whether more requests are taken.
+    /// When STARTUP, or the rest of the frame that began, must be there.
+    deadline: Option<Instant>,
+    /// Whether more bytes are read: not once the client sent its last, nor once the server stops.
+    reading: bool,
+    /// Whether requests are taken from what was read: not past bytes that make no sense.
     open: bool,
 }
 
@@ -86,27 +100,28 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let patience = self.service.options.patience;
-        let mut deadline = Instant::now() + patience;
         loop {
+            // A client that never pauses must not keep the server from stopping.
+            if self.reading && stopping.has_changed().is_ok_and(|changed| changed) {
+                self.reading = !*stopping.borrow_and_update();
+            }
             let more = self.take_requests();
             self.flush(&mut socket).await?;
             if more {
                 continue;
             }
-            if !self.open && self.pending.is_empty() {
-                return socket.shutdown().await;
+            if !(self.open && self.reading) && self.pending.is_empty() {
+                return close_in_order(&mut socket, &mut self.input).await;
             }
-            let in_time = !self.peer.session.started || !self.input.is_empty();
-            match self.wait(&mut socket, stopping, in_time.then_some(deadline)).await? {
+            match self.wait(&mut socket, stopping).await? {
                 Woken::Received(0) => {
                     // The client sends no more; it may still read what it asked for.
-                    self.open = false;
+                    self.reading = false;
                     if !self.input.is_empty() {
                         tracing::debug!("a connection ended in the middle of a frame");
                     }
                 }
-                Woken::Received(_) => deadline = Instant::now() + patience,
+                Woken::Received(_) => {}
                 Woken::Finished(answer) => {
                     self.resume(answer)?;
                     while let Some(Some(answer)) = self.next_finished() {
@@ -115,11 +130,11 @@ impl Connection {
                 }
                 Woken::Changed(change) => self.tell(&change)?,
                 Woken::Missed => {}
-                Woken::Stop => self.open = false,
+                Woken::Stop => self.reading = false,
                 Woken::TooSlow => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        "the client did not finish what it began to send",
+                        "the client did not send STARTUP, or the rest of what it began, in time",
                     ));
                 }
             }
@@ -133,7 +148,10 @@ impl Connection {
                 return true;
             }
             match self.peer.reader.next(&mut self.input) {
-                Ok(None) => return false,
+                Ok(None) => {
+                    self.expect_rest();
+                    return false;
+                }
                 Ok(Some(envelope)) => {
                     let was_started = self.peer.session.started;
                     match self.service.handle(&mut self.peer, &envelope) {
@@ -141,17 +159,33 @@ impl Connection {
                         Ok(None) => {}
                         Err(failure) => self.refuse(Some(envelope.header.stream), &failure),
                     }
+                    self.frame_ended();
                     if was_started && self.changes.is_none() && self.wants_changes() {
                         self.changes = Some(self.service.events.subscribe());
                     }
                 }
                 Err(failure) => {
                     self.refuse(failure.stream, &failure.error);
+                    self.frame_ended();
                     self.open &= !failure.fatal;
                 }
             }
         }
         false
+    }
+
+    /// Gives the rest of a frame that began its time, once.
+    fn expect_rest(&mut self) {
+        let began = !self.input.is_empty() || self.peer.reader.is_within_envelope();
+        if began && self.deadline.is_none() {
+            self.deadline = Some(Instant::now() + self.service.options.patience);
+        }
+    }
+
+    fn frame_ended(&mut self) {
+        if self.peer.session.started {
+            self.deadline = None;
+        }
     }
 
     fn wants_changes(&self) -> bool {
@@ -188,10 +222,10 @@ impl Connection {
         &mut self,
         socket: &mut S,
         stopping: &mut watch::Receiver<bool>,
-        deadline: Option<Instant>,
     ) -> io::Result<Woken> {
         let full = self.pending.len() >= self.service.options.max_waiting_per_connection;
-        let reading = self.open && !full;
+        let serving = self.open && self.reading;
+        let deadline = self.deadline;
         if self.input.capacity() - self.input.len() < READ / 4 {
             self.input.reserve(READ);
         }
@@ -200,9 +234,9 @@ impl Connection {
         tokio::select! {
             biased;
             Some(answer) = self.pending.next(), if !self.pending.is_empty() => Ok(Woken::Finished(answer)),
-            received = read(socket, input, deadline), if reading => received,
-            change = next_change(changes), if self.open => Ok(change),
-            () = stop(stopping), if self.open => Ok(Woken::Stop),
+            received = read(socket, input, deadline), if serving && !full => received,
+            change = next_change(changes), if serving => Ok(change),
+            () = stop(stopping), if serving => Ok(Woken::Stop),
         }
     }
 
@@ -225,6 +259,25 @@ impl Drop for Connection {
         self.service.abandon(self.pending.len());
         self.service.clients.disconnect(self.number);
     }
+}
+
+/// Closes the connection so that the client gets all that was written: were it closed with input unread, the system
+/// would reset it, and what the client has not read yet would be lost. What still comes is thrown away.
+pub async fn close_in_order<S>(socket: &mut S, input: &mut BytesMut) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    socket.shutdown().await?;
+    input.reserve(READ);
+    let drained = async {
+        loop {
+            input.clear();
+            if socket.read_buf(input).await? == 0 {
+                return Ok(());
+            }
+        }
+    };
+    timeout(LINGER, drained).await.unwrap_or(Ok(()))
 }
 
 async fn read<S: AsyncRead + Unpin>(

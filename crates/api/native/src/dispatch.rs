@@ -72,6 +72,10 @@ impl Service {
                 peer.writer.response(stream, &plain, &Response::Supported(supported()))?;
                 return Ok(None);
             }
+            Request::Startup(_) if peer.session.started => Err(Error::new(
+                ErrorKind::Protocol,
+                "Unexpected message STARTUP, the connection is already initialized",
+            )),
             Request::Startup(startup) => {
                 self.start(peer, envelope.header.version, stream, &startup)?;
                 return Ok(None);
@@ -106,23 +110,34 @@ impl Service {
             },
             Request::Query(request) => {
                 let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
-                let answer = self.query(&peer.session, &request);
+                let answer = self.admit().and_then(|()| self.query(&peer.session, &request));
                 return self.settle(peer, to, answer);
             }
             Request::Execute(request) => {
                 let mut to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
-                let answer = self.execute(&peer.session, &request, &mut to);
+                let answer = self.admit().and_then(|()| self.execute(&peer.session, &request, &mut to));
                 return self.settle(peer, to, answer);
             }
             Request::Batch(request) => {
                 let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
-                let answer = self.batch(&peer.session, &request);
+                let answer = self.admit().and_then(|()| self.batch(&peer.session, &request));
                 return self.settle(peer, to, answer);
             }
         };
         let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
         self.complete(peer, &to, outcome)?;
         Ok(None)
+    }
+
+    /// Refuses a statement before anything of it is done, so that it is safe to send again.
+    fn admit(&self) -> Result<()> {
+        if self.waiting.load(Ordering::Relaxed) < self.options.max_waiting {
+            return Ok(());
+        }
+        Err(Error::overloaded(format!(
+            "{} requests wait already, the limit of this server; send fewer at once",
+            self.options.max_waiting
+        )))
     }
 
     fn settle(
@@ -134,12 +149,6 @@ impl Service {
         let outcome = match answer {
             Err(error) => Err(error),
             Ok(Answer::Ready(outcome)) => outcome,
-            Ok(Answer::Later(_)) if self.waiting.load(Ordering::Relaxed) >= self.options.max_waiting => {
-                Err(Error::overloaded(format!(
-                    "{} requests wait already, the limit of this server; send fewer at once",
-                    self.options.max_waiting
-                )))
-            }
             Ok(Answer::Later(outcome)) => {
                 self.waiting.fetch_add(1, Ordering::Relaxed);
                 return Ok(Some(Pending { to: Some(to), outcome }));
@@ -237,7 +246,7 @@ impl Service {
         let statement = self.parse(request.query)?;
         let prepared = self.store.prepare(statement, keyspace.as_deref())?;
         let id = PreparedStatements::id(keyspace.as_deref(), request.query);
-        let statement = Arc::new(PreparedStatement::new(id, prepared));
+        let statement = Arc::new(PreparedStatement::new(id, Arc::from(request.query), prepared));
         self.prepared.keep(Arc::clone(&statement));
         Ok(statement)
     }

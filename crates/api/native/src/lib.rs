@@ -15,18 +15,20 @@ mod options;
 mod prepared;
 mod reply;
 mod session;
+mod turn_away;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ilium_store::DataStore;
 
-pub use clients::{Client, ClientSession, Clients};
-pub use connection::serve;
+pub use clients::{Client, ClientSession, Clients, TlsSession};
+pub use connection::{close_in_order, serve};
 pub use options::Options;
+pub use turn_away::turn_away;
 
 use crate::events::Events;
-use crate::prepared::PreparedStatements;
+use crate::prepared::{PreparedStatement, PreparedStatements};
 
 /// What all connections of one listener share.
 pub struct Service {
@@ -39,10 +41,19 @@ pub struct Service {
     waiting: AtomicUsize,
 }
 
+/// A statement that any connection may execute by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedSummary {
+    pub id: [u8; 16],
+    /// What unqualified names are in.
+    pub keyspace: Option<Arc<str>>,
+    pub text: Arc<str>,
+}
+
 impl Service {
     pub fn new(store: Arc<dyn DataStore>, options: Options) -> Arc<Service> {
         let events = Events::of(&*store);
-        let prepared = PreparedStatements::new(options.max_prepared_statements);
+        let prepared = PreparedStatements::new(options.max_prepared_statements, options.max_prepared_text);
         Arc::new(Service {
             store,
             options,
@@ -56,6 +67,21 @@ impl Service {
     /// Who is connected at this moment.
     pub fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// The statements that are kept prepared, in no order.
+    pub fn prepared_statements(&self) -> Vec<PreparedSummary> {
+        let summary = |statement: &Arc<PreparedStatement>| PreparedSummary {
+            id: statement.id,
+            keyspace: statement.prepared.keyspace.clone(),
+            text: Arc::clone(&statement.text),
+        };
+        self.prepared.list().iter().map(summary).collect()
+    }
+
+    /// The limits it was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Requests that wait for the store at this moment.

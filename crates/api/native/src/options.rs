@@ -1,21 +1,25 @@
-//! The limits of the CQL API. Past each the client gets an error that names it, or waits.
+//! The limits of the CQL API. Past each the client gets an error that names it, or waits; `docs/limits.md` has them
+//! as a table, and the tests of `crates/server` go past each.
 
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Bytes of one frame's body. Past it: a protocol error, and the connection is closed.
-    /// Cassandra's `native_transport_max_frame_size`, 16 MiB.
+    /// Bytes of one message, header included. Past it: an invalid request; the message is dropped as it arrives, and
+    /// the connection goes on. Cassandra's `native_transport_max_frame_size`, 16 MiB.
     pub max_frame: u32,
     /// Requests of one connection that wait for the store; more are not read until some are answered.
     /// Drivers send at most 2,048 (Java, gocql) before they open another connection.
     pub max_waiting_per_connection: usize,
-    /// Requests that wait for the store over all connections. Past it: OVERLOADED.
-    /// 64 connections with a full window of 1,024 each.
+    /// Requests that wait for the store over all connections, give or take one a thread. Past it: OVERLOADED, and
+    /// nothing was done. 64 connections with a full window of 1,024 each.
     pub max_waiting: usize,
     /// Statements kept prepared, the least recently prepared forgotten first; a client that uses a forgotten one gets
     /// UNPREPARED and prepares it again. Cassandra keeps a 256th of its heap; at about 4 KiB each, 10,000 are 40 MiB.
     pub max_prepared_statements: usize,
+    /// Bytes of the texts of statements kept prepared, for the same end: what a statement takes in memory grows with
+    /// its text. 16 MiB: 10,000 of 1.6 KiB, which is longer than almost any that is written.
+    pub max_prepared_text: usize,
     /// Bytes of a statement's text. Past it: an invalid request. 1 MiB: no person and few generators write more.
     pub max_statement: usize,
     /// Statements of one batch. Past it: an invalid request. The protocol's count has 16 bits.
@@ -23,11 +27,14 @@ pub struct Options {
     /// Bytes of a batch's values. Past it: an invalid request. Cassandra fails batches past
     /// `batch_size_fail_threshold`, 50 KiB by default; here a batch may fill a frame.
     pub max_batch_bytes: usize,
-    /// Bytes of rows in one page; a page ends early at it. A driver gives one frame room for 256 MiB.
+    /// Bytes of rows in one page; a page ends early at it, and says that more follow. A driver gives one frame room
+    /// for 256 MiB.
     pub max_page_bytes: usize,
-    /// Bytes one request may gather in memory for sorting, grouping and unpaged results.
+    /// Bytes one request may gather in memory for sorting, grouping and results without pages. Past it: an invalid
+    /// request. 64 MiB: a few hundred thousand small rows, far below what would hurt a laptop.
     pub memory_budget: usize,
-    /// How long a connection may take to send STARTUP, or the rest of a frame it began, or to read an answer.
+    /// How long a connection may take from its beginning to STARTUP, from the first byte of a frame to its last, and
+    /// to read an answer. Past it: closed. 30 s: the largest frame at half a megabyte a second.
     pub patience: Duration,
     /// How long a request may take. Cassandra's longest stock time-outs are 10 s; a scan on a laptop takes longer.
     pub request_timeout: Duration,
@@ -40,6 +47,7 @@ impl Default for Options {
             max_waiting_per_connection: 2048,
             max_waiting: 64 * 1024,
             max_prepared_statements: 10_000,
+            max_prepared_text: 16 << 20,
             max_statement: 1 << 20,
             max_batch_statements: 65_535,
             max_batch_bytes: 16 << 20,

@@ -13,6 +13,8 @@ pub type StatementId = [u8; 16];
 /// A prepared statement with what its answers repeat: the wire form of its columns.
 pub struct PreparedStatement {
     pub id: StatementId,
+    /// As the client wrote it.
+    pub text: Arc<str>,
     pub prepared: Arc<Prepared>,
     /// Its columns are others than when a client first prepared it.
     pub columns_changed: bool,
@@ -20,15 +22,16 @@ pub struct PreparedStatement {
 }
 
 impl PreparedStatement {
-    pub fn new(id: StatementId, prepared: Arc<Prepared>) -> PreparedStatement {
-        PreparedStatement { id, prepared, columns_changed: false, columns: Default::default() }
+    pub fn new(id: StatementId, text: Arc<str>, prepared: Arc<Prepared>) -> PreparedStatement {
+        PreparedStatement { id, text, prepared, columns_changed: false, columns: Default::default() }
     }
 
     /// The same statement, planned anew for a newer schema.
     pub fn renewed(&self, prepared: Arc<Prepared>) -> PreparedStatement {
         let id = |prepared: &Prepared| prepared.rows.as_ref().map(|rows| rows.id);
         let changed = self.columns_changed || id(&self.prepared) != id(&prepared);
-        PreparedStatement { columns_changed: changed, ..PreparedStatement::new(self.id, prepared) }
+        let renewed = PreparedStatement::new(self.id, Arc::clone(&self.text), prepared);
+        PreparedStatement { columns_changed: changed, ..renewed }
     }
 
     /// The wire form of the result's columns, made once a version.
@@ -62,21 +65,28 @@ pub fn wire_columns(rows: &RowsMetadata) -> Vec<ColumnSpec> {
         .collect()
 }
 
-/// The statements, bounded in number.
+/// The statements, bounded in number and in the bytes of their texts.
 pub struct PreparedStatements {
     limit: usize,
+    text_limit: usize,
     inner: RwLock<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
     by_id: HashMap<StatementId, Arc<PreparedStatement>>,
+    text_bytes: usize,
     oldest_first: VecDeque<StatementId>,
 }
 
 impl PreparedStatements {
-    pub fn new(limit: usize) -> PreparedStatements {
-        PreparedStatements { limit, inner: RwLock::default() }
+    pub fn new(limit: usize, text_limit: usize) -> PreparedStatements {
+        PreparedStatements { limit, text_limit, inner: RwLock::default() }
+    }
+
+    /// All of them, in no order.
+    pub fn list(&self) -> Vec<Arc<PreparedStatement>> {
+        self.inner.read().by_id.values().cloned().collect()
     }
 
     /// The same text in the same keyspace always has the same id, on any server and after any restart, so that a
@@ -95,15 +105,20 @@ impl PreparedStatements {
         self.inner.read().by_id.get(id).cloned()
     }
 
-    /// Keeps the statement in place of one with its id; forgets the oldest past the limit.
+    /// Keeps the statement in place of one with its id; forgets the oldest past the limits, but never this one.
     pub fn keep(&self, statement: Arc<PreparedStatement>) {
         let mut inner = self.inner.write();
         if inner.by_id.insert(statement.id, Arc::clone(&statement)).is_none() {
             inner.oldest_first.push_back(statement.id);
+            inner.text_bytes += statement.text.len();
         }
-        while inner.by_id.len() > self.limit {
-            let Some(oldest) = inner.oldest_first.pop_front() else { break };
-            inner.by_id.remove(&oldest);
+        while inner.by_id.len() > self.limit || inner.text_bytes > self.text_limit {
+            let Some(oldest) = inner.oldest_first.pop_front_if(|oldest| *oldest != statement.id) else {
+                break;
+            };
+            if let Some(forgotten) = inner.by_id.remove(&oldest) {
+                inner.text_bytes -= forgotten.text.len();
+            }
         }
     }
 }

@@ -1,0 +1,17 @@
+//! The CQL API through real sockets: each limit passed, frames that make no sense, clients that are slow or silent,
+//! and the end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic: that is how they fail"
+)]
+
+mod client;
+mod limits;
+mod malformed;
+mod server;
+mod shutdown;
+mod slow;

@@ -1,0 +1,155 @@
+//! A server in this process: the listener, the CQL API and an engine in memory, with limits of the test's choice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ilium_cql::ast::Statement;
+use ilium_cql::schema::Schema;
+use ilium_embedded::{Engine, EngineOptions};
+use ilium_native::{Options, Service};
+use ilium_server::{CqlListener, ListenOptions};
+use ilium_store::{
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Result,
+    SchemaListener, TokenSplit,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+
+/// Long enough for whatever must happen; a test that waits so long has failed.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub service: Arc<Service>,
+    runtime: Runtime,
+    stop: watch::Sender<bool>,
+    gate: watch::Sender<bool>,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start(options: Options) -> Server {
+        Server::with(options, |_| {})
+    }
+
+    /// A server whose listener is changed by `listen`.
+    pub fn with(options: Options, listen: impl FnOnce(&mut ListenOptions)) -> Server {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let engine = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
+        let (gate, open) = watch::channel(true);
+        let store = Gated { engine: Engine::open(engine).unwrap(), open };
+        let service = Service::new(Arc::new(store), options);
+        let (stop, stopping) = watch::channel(false);
+        let mut listening = ListenOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+        listen(&mut listening);
+        let listener = runtime.block_on(CqlListener::bind(listening, None)).unwrap();
+        let address = listener.address().unwrap();
+        let serving = runtime.spawn(listener.serve(Arc::clone(&service), stopping));
+        Server { address, service, runtime, stop, gate, serving: Some(serving) }
+    }
+
+    /// A connection that said STARTUP in version 4.
+    pub fn client(&self) -> Client {
+        Client::started(self.address, 4)
+    }
+
+    /// Makes the keyspace `k` and its table `t`.
+    pub fn make_table(&self) {
+        let mut client = self.client();
+        client
+            .ok("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}");
+        client.ok("CREATE TABLE k.t (p int, c int, v text, PRIMARY KEY (p, c))");
+    }
+
+    /// Proves that requests are still answered, on a new connection.
+    pub fn still_serves(&self) {
+        self.client().ok("SELECT key FROM system.local");
+    }
+
+    /// Statements wait from now on until [`open_gate`](Self::open_gate).
+    pub fn close_gate(&self) {
+        self.gate.send_replace(false);
+    }
+
+    pub fn open_gate(&self) {
+        self.gate.send_replace(true);
+    }
+
+    /// Waits until `holds`.
+    pub fn until(&self, what: &str, holds: impl Fn(&Service) -> bool) {
+        let reached = async {
+            while !holds(&self.service) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let reached = self.runtime.block_on(async { tokio::time::timeout(LONG, reached).await });
+        assert!(reached.is_ok(), "waited in vain for {what}");
+    }
+
+    /// Tells the server to end.
+    pub fn begin_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for the end of the drain.
+    pub fn ended(mut self) {
+        let serving = self.serving.take().unwrap();
+        self.runtime.block_on(async { tokio::time::timeout(LONG, serving).await.unwrap().unwrap() });
+    }
+}
+
+/// The engine behind a gate: while it is closed, statements wait in front of it and nothing of them is done.
+struct Gated {
+    engine: Engine,
+    open: watch::Receiver<bool>,
+}
+
+impl Gated {
+    fn pass(&self, run: impl FnOnce(&Engine) -> Answer<Outcome> + Send + 'static) -> Answer<Outcome> {
+        if *self.open.borrow() {
+            return run(&self.engine);
+        }
+        let (engine, mut open) = (self.engine.clone(), self.open.clone());
+        Answer::Later(Box::pin(async move {
+            open.wait_for(|open| *open).await.unwrap();
+            run(&engine).wait().await
+        }))
+    }
+}
+
+impl DataStore for Gated {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+        self.engine.prepare(statement, keyspace)
+    }
+
+    fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
+        let (prepared, context) = (Arc::clone(prepared), context.clone());
+        self.pass(move |engine| engine.execute(&prepared, binds, &context))
+    }
+
+    fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
+        let context = context.clone();
+        self.pass(move |engine| engine.execute_batch(kind, entries, &context))
+    }
+
+    fn schema(&self) -> Arc<Schema> {
+        self.engine.schema()
+    }
+
+    fn listen(&self, listener: SchemaListener) {
+        self.engine.listen(listener);
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
+    }
+
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+        self.engine.token_splits(keyspace, table, at_least)
+    }
+}
