@@ -15,8 +15,6 @@ pub enum PropertyValue {
     Simple(String),
     /// `{'k': 'v'}`, in text order.
     Map(Vec<(String, String)>),
-    /// `{'a', 'b'}`.
-    Set(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +98,6 @@ pub enum TableChange {
         renames: Vec<(Name, Name)>,
     },
     AlterType {
-        if_exists: bool,
         column: Name,
         to: TypeName,
     },
@@ -132,7 +129,7 @@ pub struct AlterType {
 pub enum TypeChange {
     Add { if_not_exists: bool, field: Name, field_type: TypeName },
     Rename { if_exists: bool, renames: Vec<(Name, Name)> },
-    Alter { if_exists: bool, field: Name, to: TypeName },
+    Alter { field: Name, to: TypeName },
 }
 
 #[derive(Debug, Clone, PartialEq)]

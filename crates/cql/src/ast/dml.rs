@@ -200,7 +200,6 @@ pub enum DeleteTarget {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     Exists,
-    NotExists,
     All(Vec<ColumnCondition>),
 }
 

@@ -101,7 +101,6 @@ pub enum Statement {
     Revoke { permissions: Permissions, resource: Resource, from: RoleName },
     ListRoles { of: Option<RoleName>, no_recursive: bool },
     ListUsers,
-    ListSuperUsers,
     ListPermissions(ListPermissions),
     AddIdentity { identity: String, role: RoleName, if_not_exists: bool },
     DropIdentity { identity: String, if_exists: bool },

@@ -26,7 +26,6 @@ pub struct AlterRole {
 pub enum RoleOption {
     Password(String),
     HashedPassword(String),
-    GeneratedPassword,
     SuperUser(bool),
     Login(bool),
     Options(Vec<(String, String)>),
@@ -42,7 +41,6 @@ impl std::fmt::Debug for RoleOption {
         match self {
             RoleOption::Password(_) => f.write_str("Password(***)"),
             RoleOption::HashedPassword(_) => f.write_str("HashedPassword(***)"),
-            RoleOption::GeneratedPassword => f.write_str("GeneratedPassword"),
             RoleOption::SuperUser(on) => f.debug_tuple("SuperUser").field(on).finish(),
             RoleOption::Login(on) => f.debug_tuple("Login").field(on).finish(),
             RoleOption::Options(_) => f.write_str("Options(***)"),
@@ -58,7 +56,7 @@ impl std::fmt::Debug for RoleOption {
 pub struct CreateUser {
     pub name: RoleName,
     pub if_not_exists: bool,
-    /// PASSWORD, HASHED PASSWORD or GENERATED PASSWORD only.
+    /// PASSWORD or HASHED PASSWORD only.
     pub password: Option<RoleOption>,
     pub superuser: bool,
 }

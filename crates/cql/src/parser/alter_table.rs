@@ -36,7 +36,7 @@ impl Parser<'_> {
         match self.keyword() {
             Some(Keyword::Type) if !if_exists => {
                 self.advance();
-                Ok(TableChange::AlterType { if_exists, column, to: self.type_name()? })
+                Ok(TableChange::AlterType { column, to: self.type_name()? })
             }
             Some(Keyword::Masked) => Ok(TableChange::Mask { if_exists, column, mask: Some(self.mask()?) }),
             Some(Keyword::Drop) => {

@@ -35,7 +35,7 @@ impl Parser<'_> {
                 self.advance();
                 let field = self.identifier()?;
                 self.expect_keyword(Keyword::Type)?;
-                TypeChange::Alter { if_exists: false, field, to: self.type_name()? }
+                TypeChange::Alter { field, to: self.type_name()? }
             }
             Some(Keyword::Add) => {
                 self.advance();

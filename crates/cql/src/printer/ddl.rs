@@ -23,11 +23,6 @@ impl Display for PropertyValue {
             PropertyValue::Simple(text) if is_bare(text) => f.write_str(text),
             PropertyValue::Simple(text) => f.write_str(&quote_string(text)),
             PropertyValue::Map(entries) => write_map(f, entries),
-            PropertyValue::Set(items) => {
-                f.write_str("{")?;
-                write_commas(f, items, |f, item| f.write_str(&quote_string(item)))?;
-                f.write_str("}")
-            }
         }
     }
 }
@@ -140,9 +135,7 @@ impl Display for AlterTable {
                 write!(f, "RENAME {}", if_exists(*e))?;
                 write_renames(f, renames)
             }
-            TableChange::AlterType { if_exists: e, column, to } => {
-                write!(f, "ALTER {}{column} TYPE {to}", if_exists(*e))
-            }
+            TableChange::AlterType { column, to } => write!(f, "ALTER {column} TYPE {to}"),
             TableChange::Mask { if_exists: e, column, mask: Some(mask) } => {
                 write!(f, "ALTER {}{column} {mask}", if_exists(*e))
             }
@@ -188,9 +181,7 @@ impl Display for AlterType {
                 write!(f, "RENAME {}", if_exists(*e))?;
                 write_renames(f, renames)
             }
-            TypeChange::Alter { if_exists: e, field, to } => {
-                write!(f, "ALTER {}{field} TYPE {to}", if_exists(*e))
-            }
+            TypeChange::Alter { field, to } => write!(f, "ALTER {field} TYPE {to}"),
         }
     }
 }

@@ -175,7 +175,6 @@ fn write_condition(f: &mut Formatter<'_>, condition: Option<&Condition>) -> fmt:
     match condition {
         None => Ok(()),
         Some(Condition::Exists) => f.write_str(" IF EXISTS"),
-        Some(Condition::NotExists) => f.write_str(" IF NOT EXISTS"),
         Some(Condition::All(conditions)) => write!(f, " IF {}", Joined(conditions, " AND ")),
     }
 }

@@ -38,7 +38,6 @@ pub(super) fn write(f: &mut Formatter<'_>, statement: &Statement) -> fmt::Result
             f.write_str(when(*no_recursive, " NORECURSIVE"))
         }
         Statement::ListUsers => f.write_str("LIST USERS"),
-        Statement::ListSuperUsers => f.write_str("LIST SUPERUSERS"),
         Statement::ListPermissions(list) => list.fmt(f),
         Statement::AddIdentity { identity, role, if_not_exists: e } => {
             let (identity, role) = (quote_string(identity), quote_string(&role.text));
@@ -63,7 +62,6 @@ impl Display for RoleOption {
         match self {
             RoleOption::Password(text) => write!(f, "PASSWORD = {}", quote_string(text)),
             RoleOption::HashedPassword(text) => write!(f, "HASHED PASSWORD = {}", quote_string(text)),
-            RoleOption::GeneratedPassword => f.write_str("GENERATED PASSWORD"),
             RoleOption::SuperUser(on) => write!(f, "SUPERUSER = {on}"),
             RoleOption::Login(on) => write!(f, "LOGIN = {on}"),
             RoleOption::Options(entries) => {
@@ -115,7 +113,6 @@ fn write_user_password(f: &mut Formatter<'_>, password: Option<&RoleOption>) -> 
     match password {
         Some(RoleOption::Password(text)) => write!(f, " WITH PASSWORD {}", quote_string(text)),
         Some(RoleOption::HashedPassword(text)) => write!(f, " WITH HASHED PASSWORD {}", quote_string(text)),
-        Some(RoleOption::GeneratedPassword) => f.write_str(" WITH GENERATED PASSWORD"),
         _ => Ok(()),
     }
 }

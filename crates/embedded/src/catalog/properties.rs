@@ -43,8 +43,6 @@ impl<'a> Properties<'a> {
         match self.value(name) {
             None => Ok(None),
             Some(PropertyValue::Map(entries)) => Ok(Some(entries)),
-            // `{}` is an empty set and an empty map.
-            Some(PropertyValue::Set(elements)) if elements.is_empty() => Ok(Some(&[])),
             Some(_) => {
                 Err(Error::syntax(format!("Invalid value for property '{name}'. It should be a map.")))
             }

@@ -320,7 +320,6 @@ impl Planner<'_, '_> {
         let conditions = match condition {
             None => return Ok(None),
             Some(Condition::Exists) => Conditions::Exists,
-            Some(Condition::NotExists) => Conditions::NotExists,
             Some(Condition::All(list)) => {
                 if has_timestamp {
                     return Err(Error::invalid("Cannot provide custom timestamp for conditional updates"));

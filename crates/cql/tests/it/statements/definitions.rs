@@ -74,11 +74,7 @@ fn alter_table() -> BoxedStrategy<Statement> {
             .prop_map(|(if_exists, columns, timestamp)| TableChange::Drop { if_exists, columns, timestamp }),
         (flag(), some((name(), name()), 1))
             .prop_map(|(if_exists, renames)| TableChange::Rename { if_exists, renames }),
-        (column(), type_name()).prop_map(|(column, to)| TableChange::AlterType {
-            if_exists: false,
-            column,
-            to
-        }),
+        (column(), type_name()).prop_map(|(column, to)| TableChange::AlterType { column, to }),
         (flag(), column(), of(mask())).prop_map(|(if_exists, column, mask)| TableChange::Mask {
             if_exists,
             column,
@@ -101,7 +97,7 @@ fn user_type() -> BoxedStrategy<Statement> {
         }),
         (flag(), some((name(), name()), 1))
             .prop_map(|(if_exists, renames)| TypeChange::Rename { if_exists, renames }),
-        (name(), type_name()).prop_map(|(field, to)| TypeChange::Alter { if_exists: false, field, to }),
+        (name(), type_name()).prop_map(|(field, to)| TypeChange::Alter { field, to }),
     ];
     prop_oneof![
         (qualified(), flag(), some((name(), type_name()), 1)).prop_map(|(name, if_not_exists, fields)| {
