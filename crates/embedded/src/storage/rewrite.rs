@@ -1,12 +1,12 @@
 //! Rewriting tables: merges their entries, leaves out what may go, and puts the outcome in their place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::flush::{Output, open_tables};
-use super::layers::{Frozen, Hidden, Layer, Placed, Rest, hide, hiding, placed};
+use super::layers::{Hidden, Layer, Placed, Rest, hide, hiding, placed};
 use super::shared::{Shared, Underway};
 use super::table::Table;
 use super::tree::Tree;
@@ -49,7 +49,7 @@ fn attempt(
     let (underway, rest, outside_trees) = Rewriting::begin(shared);
     let merge = &*shared.merge;
     let layers: Vec<Layer> = rest.runs().filter_map(|run| only(run, &ids)).collect();
-    let hidden_before = hidden_of(&layers);
+    let begun = hidden_by_table(&layers);
     let mut outside = Outside {
         merge,
         tables: rest.tables().filter(|placed| !ids.contains(&placed.table.id())).cloned().collect(),
@@ -83,7 +83,7 @@ fn attempt(
         shared.abandon(&tables);
         return Ok(None);
     }
-    install(shared, &ids, &tables, &hidden_before).inspect_err(|_| shared.abandon(&tables))?;
+    install(shared, &ids, &tables, &begun).inspect_err(|_| shared.abandon(&tables))?;
     Ok(Some(tables))
 }
 
@@ -132,11 +132,10 @@ fn install(
     shared: &Shared,
     ids: &HashSet<u64>,
     tables: &[Arc<Table>],
-    hidden_before: &Hidden,
+    begun: &HashMap<u64, Hidden>,
 ) -> Result<(), StorageError> {
     shared.replace_layers(|rest| {
-        let inputs: Vec<Layer> = rest.runs().filter_map(|run| only(run, ids)).collect();
-        put_in(rest, ids, placed(tables, hidden_before, &hidden_of(&inputs)))
+        put_in(rest, ids, placed(tables, &Hidden::default(), &hidden_since(rest, begun)))
     })
 }
 
@@ -170,13 +169,26 @@ fn only(run: &Arc<[Placed]>, ids: &HashSet<u64>) -> Option<Layer> {
     Layer::run(run.iter().filter(|placed| ids.contains(&placed.table.id())).cloned())
 }
 
-/// Everything that is hidden in any of these layers.
-fn hidden_of(layers: &[Layer]) -> Hidden {
-    let lists = layers.iter().flat_map(|layer| match layer {
-        Layer::Frozen(Frozen { hidden, .. }) => vec![hidden],
-        Layer::Run(tables) => tables.iter().map(|table| &table.hidden).collect(),
+/// What is hidden in each table of these runs.
+fn hidden_by_table(runs: &[Layer]) -> HashMap<u64, Hidden> {
+    let tables = runs.iter().flat_map(|layer| match layer {
+        Layer::Frozen(_) => &[],
+        Layer::Run(tables) => &tables[..],
     });
-    lists.flat_map(|list| list.iter()).fold(Hidden::default(), |all, prefix| hide(&all, prefix))
+    tables.map(|placed| (placed.table.id(), Arc::clone(&placed.hidden))).collect()
+}
+
+/// The prefixes dropped since a rewrite of these tables began. Each table is asked for itself: one prefix may be
+/// dropped before, and again now that another table has keys of it.
+fn hidden_since(rest: &Rest, begun: &HashMap<u64, Hidden>) -> Hidden {
+    let mut since = Hidden::default();
+    for placed in rest.tables() {
+        let Some(before) = begun.get(&placed.table.id()) else { continue };
+        for prefix in placed.hidden.iter().filter(|prefix| !before.contains(prefix)) {
+            since = hide(&since, prefix);
+        }
+    }
+    since
 }
 
 /// What is not in the rewrite and may be hidden by what is.
