@@ -6,6 +6,7 @@ mod exit;
 mod logging;
 mod node;
 mod script;
+mod settings_table;
 mod up;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! What the engine's system tables report of the server around it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,15 +13,20 @@ use ilium_native::Service;
 pub struct Node {
     address: SocketAddr,
     started: i64,
+    settings: BTreeMap<String, String>,
     /// Weak: the service holds the engine, which holds this.
     service: Arc<OnceLock<Weak<Service>>>,
 }
 
 impl Node {
     #[expect(clippy::disallowed_methods, reason = "when the process started, for `system_views`")]
-    pub fn at(address: SocketAddr) -> Node {
+    pub fn at(address: SocketAddr, settings: BTreeMap<String, String>) -> Node {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        Node { address, started, service: Arc::default() }
+        Node { address, started, settings, service: Arc::default() }
+    }
+
+    fn service(&self) -> Option<Arc<Service>> {
+        self.service.get().and_then(Weak::upgrade)
     }
 
     /// Names the service, once.
@@ -39,8 +45,41 @@ impl Live for Node {
     }
 
     fn clients(&self) -> Vec<live::Client> {
-        let Some(service) = self.service.get().and_then(Weak::upgrade) else { return Vec::new() };
+        let Some(service) = self.service() else { return Vec::new() };
         service.clients().list().iter().map(|client| reported(client)).collect()
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        self.settings.clone()
+    }
+
+    /// One, by the name that Cassandra has for what answers clients. None waits for a thread: past the limit a request
+    /// is refused.
+    fn thread_pools(&self) -> Vec<live::ThreadPool> {
+        let Some(service) = self.service() else { return Vec::new() };
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let active = service.requests_waiting();
+        vec![live::ThreadPool {
+            name: "Native-Transport-Requests".to_owned(),
+            active: count(active),
+            limit: count(service.options().max_waiting),
+            pending: 0,
+            completed: service.clients().requests().saturating_sub(active as u64),
+            blocked: 0,
+            blocked_ever: 0,
+        }]
+    }
+
+    fn prepared_statements(&self) -> Vec<live::PreparedStatement> {
+        let Some(service) = self.service() else { return Vec::new() };
+        let statements = service.prepared_statements().into_iter();
+        statements
+            .map(|statement| live::PreparedStatement {
+                id: statement.id,
+                keyspace: statement.keyspace.map(|name| name.to_string()),
+                text: statement.text.to_string(),
+            })
+            .collect()
     }
 }
 

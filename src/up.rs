@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
-use crate::{logging, script};
+use crate::{logging, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -44,17 +44,18 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         .map(|(certificate, key)| ilium_server::server_config(&TlsFiles { certificate, key }))
         .transpose()
         .map_err(Failure::config)?;
-    let listener =
-        CqlListener::bind(ListenOptions::new(settings.cql), tls).await.map_err(Failure::unavailable)?;
+    let (listen, limits) = (ListenOptions::new(settings.cql), Options::default());
+    let listener = CqlListener::bind(listen.clone(), tls).await.map_err(Failure::unavailable)?;
     let address = listener.address().map_err(Failure::io)?;
 
-    let node = Node::at(address);
-    let mut options = EngineOptions::new(settings.data.clone(), Box::new(node.clone()), Handle::current());
+    let mut options = EngineOptions::new(settings.data.clone(), Box::new(()), Handle::current());
     options.datacenter = settings.dc;
     options.storage.durability = match settings.durability {
         Durability::Group => storage::Durability::Group,
         Durability::Periodic => storage::Durability::Periodic { every: SYNC_EVERY },
     };
+    let node = Node::at(address, settings_table::settings(&options, &listen, &limits, speaks_tls));
+    options.live = Box::new(node.clone());
     let opened = tokio::task::spawn_blocking(move || Engine::open(options)).await;
     let engine = opened.map_err(Failure::io)?.map_err(Failure::io)?;
     let store: Arc<dyn DataStore> = Arc::new(engine.clone());
@@ -65,7 +66,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let service = Service::new(store, Options::default());
+    let service = Service::new(store, limits);
     node.serves(&service);
     let serving = tokio::spawn(listener.serve(service, stopping));
     if let Err(error) = announce(&settings.data, address, speaks_tls, started) {

@@ -15,5 +15,6 @@ mod layering;
 mod page_states;
 mod readme;
 mod real_data;
+mod system_tables;
 mod tls;
 mod up;

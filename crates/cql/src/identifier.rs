@@ -1,100 +1,59 @@
 //! Identifiers as CQL prints them.
 //!
 //! Vocabulary: an identifier is *plain* when it reads back as itself without quotes: lower-case letters, digits and
-//! underscores after a leading letter, and not a reserved keyword.
+//! underscores after a leading letter, and not a word that the language keeps for itself.
 
 use std::borrow::Cow;
 
-/// The keywords that cannot name a thing unquoted, sorted (Cassandra 5.0 `reserved_keywords.txt`).
-const RESERVED: [&str; 57] = [
-    "add",
-    "allow",
-    "alter",
-    "and",
-    "apply",
-    "asc",
-    "authorize",
-    "batch",
-    "begin",
-    "by",
-    "columnfamily",
-    "create",
-    "delete",
-    "desc",
-    "describe",
-    "drop",
-    "entries",
-    "execute",
-    "from",
-    "full",
-    "grant",
-    "if",
-    "in",
-    "index",
-    "infinity",
-    "insert",
-    "into",
-    "is",
-    "keyspace",
-    "limit",
-    "materialized",
-    "modify",
-    "nan",
-    "norecursive",
-    "not",
-    "null",
-    "of",
-    "on",
-    "or",
-    "order",
-    "primary",
-    "rename",
-    "revoke",
-    "schema",
-    "select",
-    "set",
-    "table",
-    "to",
-    "token",
-    "truncate",
-    "unlogged",
-    "update",
-    "use",
-    "using",
-    "view",
-    "where",
-    "with",
-];
-
-/// Whether `word` is reserved, in any case.
-pub fn is_reserved(word: &str) -> bool {
-    RESERVED.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
-}
+use crate::lexer::Keyword;
 
 /// Whether `name` reads back as itself without quotes.
+///
+/// As Cassandra's `ColumnIdentifier.maybeQuote`, but for `true` and `false`, which that takes for plain though they read
+/// back as booleans.
 pub fn is_plain(name: &str) -> bool {
+    has_plain_form(name) && Keyword::of(name).is_none_or(Keyword::is_identifier) && !is_boolean(name)
+}
+
+/// Whether `name` has the form of an unquoted identifier and no upper-case letter, which would be folded.
+pub(crate) fn has_plain_form(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        && !is_reserved(name)
+}
+
+pub(crate) fn is_boolean(name: &str) -> bool {
+    name == "true" || name == "false"
 }
 
 /// `name` as CQL writes it: quoted where it would not read back as itself.
 pub fn quote_if_needed(name: &str) -> Cow<'_, str> {
-    if is_plain(name) {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(format!("\"{}\"", name.replace('"', "\"\"")))
-    }
+    if is_plain(name) { Cow::Borrowed(name) } else { Cow::Owned(quote(name)) }
+}
+
+/// `name` within quotes.
+pub(crate) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Cassandra 5.0's `reserved_keywords.txt`.
+    const RESERVED: &str = "add allow alter and apply asc authorize batch begin by columnfamily create delete desc describe \
+        drop entries execute from full grant if in index infinity insert into is keyspace limit \
+        materialized modify nan norecursive not null of on or order primary rename revoke schema select \
+        set table to token truncate unlogged update use using view where with";
+
     #[test]
-    fn the_reserved_words_are_sorted_so_that_the_search_finds_each() {
-        assert!(RESERVED.is_sorted());
-        assert!(RESERVED.iter().all(|word| is_reserved(word)));
+    fn the_words_that_cassandra_reserves_are_quoted_and_other_keywords_are_not() {
+        for word in RESERVED.split(' ') {
+            assert!(!is_plain(word), "{word}");
+        }
+        for word in ["ttl", "key", "count", "int", "json", "distinct", "role", "type", "values", "timestamp"]
+        {
+            assert!(is_plain(word), "{word}");
+        }
     }
 
     #[test]
@@ -103,8 +62,8 @@ mod tests {
         assert_eq!(quote_if_needed("Name"), "\"Name\"");
         assert_eq!(quote_if_needed("1a"), "\"1a\"");
         assert_eq!(quote_if_needed("select"), "\"select\"");
+        assert_eq!(quote_if_needed("true"), "\"true\"");
         assert_eq!(quote_if_needed("a\"b"), "\"a\"\"b\"");
         assert_eq!(quote_if_needed(""), "\"\"");
-        assert_eq!(quote_if_needed("ttl"), "ttl");
     }
 }

@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 pub struct Clients {
     next: AtomicU64,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// Messages of those that are gone.
+    past_requests: AtomicU64,
 }
 
 /// One connection as others see it.
@@ -66,6 +68,13 @@ impl Clients {
         self.connected.lock().values().cloned().collect()
     }
 
+    /// Messages received so far from all clients, those that are gone included.
+    pub fn requests(&self) -> u64 {
+        let connected = self.connected.lock();
+        let present: u64 = connected.values().map(|client| client.requests()).sum();
+        present + self.past_requests.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn connect(&self, address: SocketAddr, tls: Option<TlsSession>) -> (u64, Arc<Client>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let client =
@@ -75,6 +84,9 @@ impl Clients {
     }
 
     pub(crate) fn disconnect(&self, number: u64) {
-        self.connected.lock().remove(&number);
+        let mut connected = self.connected.lock();
+        if let Some(client) = connected.remove(&number) {
+            self.past_requests.fetch_add(client.requests(), Ordering::Relaxed);
+        }
     }
 }

@@ -12,7 +12,7 @@ mod name;
 mod routine;
 mod security;
 
-pub use name::{quote_identifier, quote_string};
+pub use name::quote_string;
 
 use std::fmt::{self, Display, Formatter};
 

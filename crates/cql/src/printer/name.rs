@@ -4,49 +4,29 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{Name, QualifiedName, RoleName};
+use crate::identifier::{has_plain_form, is_boolean, quote, quote_if_needed};
 use crate::lexer::Keyword;
 use crate::parser::RESERVED_TYPE_NAMES;
-
-/// `name` as CQL writes it: quoted only where it would not read back as itself.
-///
-/// As Cassandra's `ColumnIdentifier.maybeQuote`, but for `true` and `false`, which that leaves as they are though
-/// they read back as booleans.
-pub fn quote_identifier(name: &str) -> Cow<'_, str> {
-    quote_unless(name, |name| Keyword::of(name).is_none_or(Keyword::is_identifier) && !is_boolean(name))
-}
 
 /// `text` as a string literal.
 pub fn quote_string(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn is_boolean(name: &str) -> bool {
-    name == "true" || name == "false"
-}
-
-/// Whether `name` has the form of an unquoted identifier and no upper-case letter, which would be folded.
-fn is_plain(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
 fn quote_unless(name: &str, reads_back: impl Fn(&str) -> bool) -> Cow<'_, str> {
-    if is_plain(name) && reads_back(name) {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(format!("\"{}\"", name.replace('"', "\"\"")))
-    }
+    let reads_back = has_plain_form(name) && !is_boolean(name) && reads_back(name);
+    if reads_back { Cow::Borrowed(name) } else { Cow::Owned(quote(name)) }
 }
 
 impl Display for Name {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&quote_identifier(&self.text))
+        f.write_str(&quote_if_needed(&self.text))
     }
 }
 
 impl Display for QualifiedName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_qualified(f, self, &quote_identifier(self.name.as_str()))
+        write_qualified(f, self, &quote_if_needed(self.name.as_str()))
     }
 }
 
@@ -62,7 +42,7 @@ pub(super) struct Unmistakable<'a>(pub &'a Name);
 
 impl Display for Unmistakable<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&quote_unless(self.0.as_str(), |name| Keyword::of(name).is_none() && !is_boolean(name)))
+        f.write_str(&quote_unless(self.0.as_str(), |name| Keyword::of(name).is_none()))
     }
 }
 
@@ -121,7 +101,7 @@ impl Display for UserTypeName<'_> {
 impl Display for RoleName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let text = self.text.as_str();
-        if is_plain(text) && Keyword::of(text).is_none() && !is_boolean(text) {
+        if has_plain_form(text) && Keyword::of(text).is_none() && !is_boolean(text) {
             f.write_str(text)
         } else {
             f.write_str(&quote_string(text))
@@ -136,12 +116,12 @@ mod tests {
     #[test]
     fn a_name_is_quoted_only_where_it_would_not_read_back() {
         for plain in ["a", "a_1", "ttl", "key", "int", "json"] {
-            assert_eq!(quote_identifier(plain), plain);
+            assert_eq!(quote_if_needed(plain), plain);
         }
         for quoted in ["Name", "1a", "select", "token", "", "a b", "true", "é", "_a"] {
-            assert_eq!(quote_identifier(quoted), format!("\"{quoted}\""));
+            assert_eq!(quote_if_needed(quoted), format!("\"{quoted}\""));
         }
-        assert_eq!(quote_identifier("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quote_if_needed("a\"b"), "\"a\"\"b\"");
     }
 
     #[test]

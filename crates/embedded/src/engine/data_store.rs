@@ -14,7 +14,7 @@ use super::{Engine, Inner, consistency, finished};
 use crate::fault::Fault;
 use crate::select::{Read, SelectPlan};
 use crate::storage::Io;
-use crate::system;
+use crate::system::{self, live::Stored};
 
 impl DataStore for Engine {
     fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
@@ -68,13 +68,15 @@ impl DataStore for Engine {
 
     fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
         let snapshot = self.inner.snapshot();
-        if snapshot.table(keyspace, table).is_none() {
+        let Some(entry) = snapshot.table(keyspace, table) else {
             return Err(Error::invalid(format!("table {keyspace}.{table} does not exist")));
-        }
+        };
+        let bytes = self.inner.size_of(entry)?.bytes;
         let parts = at_least.clamp(1, 1 << 16) as i128;
         let bound = |part: i128| (i128::from(i64::MIN) + ((1i128 << 64) - 1) * part / parts) as i64;
-        let splits =
-            (0..parts).map(|part| TokenSplit { after: bound(part), through: bound(part + 1), size: 0 });
+        // Tokens are uniform: ranges as wide hold as much.
+        let size = bytes / parts as u64;
+        let splits = (0..parts).map(|part| TokenSplit { after: bound(part), through: bound(part + 1), size });
         Ok(splits.collect())
     }
 }
@@ -148,12 +150,15 @@ impl Inner {
         context: &Context,
         io: Io,
     ) -> std::result::Result<Outcome, Fault> {
+        if io == Io::Cached && system::reads_storage(plan.entry()) {
+            return Err(Fault::WouldRead);
+        }
         let view = self.store.view();
         let snapshot;
         let make: &dyn Fn(&crate::catalog::TableEntry) -> Result<Vec<crate::select::MadeRow>> =
             if plan.entry().source == crate::catalog::Source::Virtual {
                 snapshot = self.snapshot();
-                &|entry| system::rows(entry, &snapshot, &self.catalog, &*self.live)
+                &|entry| system::rows(entry, &snapshot, &self.catalog, &*self.live, self)
             } else {
                 &|_| Ok(Vec::new())
             };

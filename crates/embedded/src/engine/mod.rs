@@ -11,6 +11,7 @@ mod index_sweep;
 mod index_upkeep;
 mod open;
 mod plan;
+mod sizes;
 mod writes;
 
 use std::sync::Arc;

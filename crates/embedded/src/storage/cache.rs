@@ -31,6 +31,15 @@ impl Weighter<(u64, u64), Block> for Bytes {
     }
 }
 
+/// How full a cache is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    pub capacity_bytes: u64,
+    pub bytes: u64,
+    /// `None`: they are not counted.
+    pub blocks: Option<u64>,
+}
+
 /// Blocks by table and offset. Evicts what was not asked for again (S3-FIFO), so one scan does not empty it.
 ///
 /// Guides (filters and index blocks) are needed by every read, so their tables keep them, as many as there is room
@@ -67,6 +76,18 @@ impl BlockCache {
 
     pub fn unpin(&self, bytes: usize) {
         self.pinned.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The blocks, without the guides that tables keep.
+    pub fn blocks(&self) -> CacheStats {
+        let blocks = Some(self.blocks.len() as u64);
+        CacheStats { capacity_bytes: self.blocks.capacity(), bytes: self.blocks.weight(), blocks }
+    }
+
+    /// The guides that tables keep.
+    pub fn guides(&self) -> CacheStats {
+        let bytes = self.pinned.load(Ordering::Relaxed);
+        CacheStats { capacity_bytes: self.guide_bytes, bytes, blocks: None }
     }
 
     pub fn bytes(&self) -> u64 {

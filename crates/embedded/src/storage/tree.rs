@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Merge;
+use super::layers::after_prefix;
 use super::page::{Page, common};
 
 /// A leaf is split past this many bytes. Copying one for a snapshot costs about as much as allocating it, and a
@@ -96,6 +97,24 @@ impl Tree {
         let mut leaves = Vec::new();
         self.root.collect(&mut leaves);
         leaves
+    }
+
+    /// Entries under a prefix, and the memory of their leaves; a leaf that others share counts by its share.
+    pub fn under(&self, prefix: &[u8]) -> (usize, usize) {
+        let leaves = self.leaves();
+        let first = leaves.partition_point(|leaf| leaf.last_key().is_some_and(|last| last < prefix));
+        let end = after_prefix(prefix);
+        let (mut entries, mut bytes) = (0, 0);
+        for leaf in leaves.iter().skip(first) {
+            let from = leaf.lower_bound(prefix, false);
+            let to = end.as_deref().map_or(leaf.len(), |end| leaf.lower_bound(end, false));
+            if from >= to {
+                break;
+            }
+            entries += to - from;
+            bytes += leaf.allocated() * (to - from) / leaf.len();
+        }
+        (entries, bytes)
     }
 
     /// Rebuilds the tree with each leaf replaced by what `change` makes of it (`None`: as it was).

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cache::CacheStats;
 use super::flush::Output;
 use super::layers::{Layer, Placed};
 use super::log::{self, Segment};
@@ -39,6 +40,10 @@ pub struct Stats {
     pub table_entries: u64,
     /// Bytes of blocks in memory.
     pub cache_bytes: u64,
+    /// Those that others may drive out.
+    pub blocks: CacheStats,
+    /// Filters and indexes that stay.
+    pub guides: CacheStats,
     /// Bytes of batches that wait for the committer.
     pub queued_bytes: u64,
 }
@@ -60,6 +65,8 @@ pub(crate) fn stats(shared: &Shared) -> Stats {
         stats.table_entries += placed.table.summary.entries;
     }
     stats.cache_bytes = shared.cache.bytes();
+    stats.blocks = shared.cache.blocks();
+    stats.guides = shared.cache.guides();
     stats.queued_bytes = shared.queue.lock().bytes as u64;
     stats
 }

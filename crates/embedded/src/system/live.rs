@@ -1,7 +1,9 @@
-//! What only the running server knows, for the tables that report it.
+//! What only the running server and its storage know, for the tables that report it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ilium_store::Result;
 
 use super::CLUSTER_NAME;
 use crate::catalog::TableEntry;
@@ -32,15 +34,6 @@ pub trait Live: Send + Sync {
         BTreeMap::new()
     }
 
-    /// Sizes of a stored table, estimated.
-    fn size_of(&self, _table: &TableEntry) -> TableSize {
-        TableSize::default()
-    }
-
-    fn caches(&self) -> Vec<Cache> {
-        Vec::new()
-    }
-
     fn thread_pools(&self) -> Vec<ThreadPool> {
         Vec::new()
     }
@@ -53,6 +46,14 @@ pub trait Live: Send + Sync {
     fn prepared_statements(&self) -> Vec<PreparedStatement> {
         Vec::new()
     }
+}
+
+/// What only the storage knows.
+pub trait Stored {
+    /// How large a stored table is, estimated. May read the disk.
+    fn size_of(&self, table: &TableEntry) -> Result<TableSize>;
+
+    fn caches(&self) -> Vec<Cache>;
 }
 
 /// A server around the engine that has nothing to say: tools and tests.
@@ -75,21 +76,20 @@ pub struct Client {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TableSize {
-    /// Bytes on disk and in memory.
+    /// Bytes of its rows, uncompressed.
     pub bytes: u64,
+    /// Bytes of its files.
+    pub disk_bytes: u64,
     pub partitions: u64,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     pub name: String,
     pub capacity_bytes: u64,
     pub size_bytes: u64,
-    pub entries: u64,
-    pub requests: u64,
-    pub hits: u64,
-    pub recent_requests_per_second: u64,
-    pub recent_hits_per_second: u64,
+    /// `None`: they are not counted.
+    pub entries: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

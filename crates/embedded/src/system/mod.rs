@@ -19,7 +19,7 @@ use ilium_store::Result;
 
 use crate::catalog::{Catalog, Snapshot, TableEntry, is_local_system_keyspace};
 pub use describe_page::describe;
-pub use live::Live;
+pub use live::{Live, Stored};
 use node::Node;
 pub use row::Row;
 use row::Rows;
@@ -38,16 +38,30 @@ pub const RACK: &str = "rack1";
 pub const TOKEN: &str = "-9223372036854775808";
 
 /// The rows of a table whose source is virtual, each a value or null for every column; in no order.
-pub fn rows(entry: &TableEntry, snapshot: &Snapshot, catalog: &Catalog, live: &dyn Live) -> Result<Vec<Row>> {
+pub fn rows(
+    entry: &TableEntry,
+    snapshot: &Snapshot,
+    catalog: &Catalog,
+    live: &dyn Live,
+    stored: &dyn Stored,
+) -> Result<Vec<Row>> {
     let mut rows = Rows::of(&entry.table);
     match &*entry.table.keyspace {
-        "system" => node_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live)?,
+        "system" => node_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live, stored)?,
         "system_schema" => schema_tables::fill(&mut rows, &snapshot.schema)?,
-        "system_views" => view_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live)?,
+        "system_views" => view_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live, stored)?,
         "system_virtual_schema" => schema_tables::fill_virtual(&mut rows, &snapshot.schema)?,
         _ => {}
     }
     Ok(rows.finish())
+}
+
+/// Whether making the rows may read the disk.
+pub fn reads_storage(entry: &TableEntry) -> bool {
+    matches!(
+        (&*entry.table.keyspace, &*entry.table.name),
+        ("system", "size_estimates" | "table_estimates") | ("system_views", "disk_usage")
+    )
 }
 
 /// Whether the table's partitions are in the order of their keys, as Cassandra's virtual tables are, and not of their

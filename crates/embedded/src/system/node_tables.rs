@@ -2,7 +2,7 @@
 
 use ilium_store::Result;
 
-use super::live::Live;
+use super::live::{Live, Stored};
 use super::node::Node;
 use super::row::Rows;
 use super::{CQL_VERSION, NATIVE_PROTOCOL_VERSION, PARTITIONER, RACK, RELEASE_VERSION, TOKEN};
@@ -11,13 +11,18 @@ use crate::catalog::Snapshot;
 /// Cassandra's default for the port between nodes (`storage_port`): there are no other nodes, but clients read it.
 pub(super) const STORAGE_PORT: i32 = 7000;
 
-pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node, live: &dyn Live) -> Result<()> {
+pub(super) fn fill(
+    rows: &mut Rows<'_>,
+    snapshot: &Snapshot,
+    node: &Node,
+    live: &dyn Live,
+    stored: &dyn Stored,
+) -> Result<()> {
     match &*rows.table.name {
         "local" => local(rows, snapshot, node)?,
-        "size_estimates" => estimates(rows, snapshot, live, None),
+        "size_estimates" => estimates(rows, snapshot, stored, &[None])?,
         "table_estimates" => {
-            estimates(rows, snapshot, live, Some("primary"));
-            estimates(rows, snapshot, live, Some("local_primary"));
+            estimates(rows, snapshot, stored, &[Some("primary"), Some("local_primary")])?;
         }
         "IndexInfo" => built_indexes(rows, snapshot),
         "prepared_statements" => {
@@ -58,19 +63,28 @@ fn local(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// One range, the whole ring, for every table of the user's.
-fn estimates(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live, range_type: Option<&str>) {
+/// One range, the whole ring, of each type for every table of the user's. What is in memory alone counts too; Cassandra
+/// looks at its files, every five minutes.
+fn estimates(
+    rows: &mut Rows<'_>,
+    snapshot: &Snapshot,
+    stored: &dyn Stored,
+    range_types: &[Option<&str>],
+) -> Result<()> {
     for entry in snapshot.stored_tables() {
-        let size = live.size_of(entry);
-        rows.row()
-            .text("keyspace_name", &entry.table.keyspace)
-            .text("table_name", &entry.table.name)
-            .text_or_null("range_type", range_type)
-            .text("range_start", TOKEN)
-            .text("range_end", TOKEN)
-            .large("mean_partition_size", size.bytes.checked_div(size.partitions).unwrap_or(0))
-            .large("partitions_count", size.partitions);
+        let size = stored.size_of(entry)?;
+        for range_type in range_types {
+            rows.row()
+                .text("keyspace_name", &entry.table.keyspace)
+                .text("table_name", &entry.table.name)
+                .text_or_null("range_type", *range_type)
+                .text("range_start", TOKEN)
+                .text("range_end", TOKEN)
+                .large("mean_partition_size", size.bytes.checked_div(size.partitions).unwrap_or(0))
+                .large("partitions_count", size.partitions);
+        }
     }
+    Ok(())
 }
 
 /// What tools read to learn whether an index is built; Cassandra puts the keyspace where it says table.

@@ -19,10 +19,6 @@ impl Live for Quiet {
         1_700_000_000
     }
 
-    fn size_of(&self, _table: &TableEntry) -> live::TableSize {
-        live::TableSize { bytes: 1000, partitions: 10 }
-    }
-
     fn clients(&self) -> Vec<live::Client> {
         vec![live::Client {
             address: "127.0.0.1:50000".parse().unwrap(),
@@ -34,6 +30,16 @@ impl Live for Quiet {
             user: "anonymous".into(),
             tls: None,
         }]
+    }
+}
+
+impl Stored for Quiet {
+    fn size_of(&self, _table: &TableEntry) -> Result<live::TableSize> {
+        Ok(live::TableSize { bytes: 1000, disk_bytes: 500, partitions: 10 })
+    }
+
+    fn caches(&self) -> Vec<live::Cache> {
+        vec![live::Cache { name: "chunks".into(), capacity_bytes: 100, size_bytes: 10, entries: Some(1) }]
     }
 }
 
@@ -68,7 +74,7 @@ impl Fixture {
     fn rows(&self, keyspace: &str, table: &str) -> Vec<Value> {
         let snapshot = self.catalog.current();
         let entry = snapshot.table(keyspace, table).unwrap();
-        let mut shown: Vec<Value> = rows(entry, &snapshot, &self.catalog, &Quiet)
+        let mut shown: Vec<Value> = rows(entry, &snapshot, &self.catalog, &Quiet, &Quiet)
             .unwrap()
             .into_iter()
             .map(|row| {
@@ -197,7 +203,7 @@ fn every_system_table_can_be_read() {
     fixture.change("create table ks.t (k int primary key, v int)");
     let snapshot = fixture.catalog.current();
     for entry in snapshot.tables().filter(|entry| entry.table.keyspace.starts_with("system")) {
-        for row in rows(entry, &snapshot, &fixture.catalog, &Quiet).unwrap() {
+        for row in rows(entry, &snapshot, &fixture.catalog, &Quiet, &Quiet).unwrap() {
             let keys = row.iter().zip(&entry.table.columns).take(entry.key_len());
             for (value, column) in keys {
                 assert!(value.is_some(), "{}.{}.{}", entry.table.keyspace, entry.table.name, column.name);

@@ -5,18 +5,24 @@ use std::collections::BTreeMap;
 use ilium_cql::value::text::uuid_to_text;
 use ilium_store::Result;
 
-use super::live::Live;
+use super::live::{Live, Stored};
 use super::node::Node;
 use super::node_tables::STORAGE_PORT;
 use super::row::Rows;
 use super::{PARTITIONER, RACK, RELEASE_VERSION, TOKEN};
 use crate::catalog::Snapshot;
 
-pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node, live: &dyn Live) -> Result<()> {
+pub(super) fn fill(
+    rows: &mut Rows<'_>,
+    snapshot: &Snapshot,
+    node: &Node,
+    live: &dyn Live,
+    stored: &dyn Stored,
+) -> Result<()> {
     match &*rows.table.name {
-        "caches" => caches(rows, live),
+        "caches" => caches(rows, stored),
         "clients" => clients(rows, live)?,
-        "disk_usage" => disk_usage(rows, snapshot, live),
+        "disk_usage" => disk_usage(rows, snapshot, stored)?,
         "gossip_info" => gossip_info(rows, snapshot, node),
         "queries" => {
             for query in live.queries() {
@@ -38,19 +44,17 @@ pub(super) fn fill(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node, live: 
     Ok(())
 }
 
-fn caches(rows: &mut Rows<'_>, live: &dyn Live) {
-    for cache in live.caches() {
-        rows.row()
+/// Requests and hits are null: they are not counted, since each read would pay for it.
+fn caches(rows: &mut Rows<'_>, stored: &dyn Stored) {
+    for cache in stored.caches() {
+        let row = rows
+            .row()
             .text("name", &cache.name)
             .large("capacity_bytes", cache.capacity_bytes)
-            .int("entry_count", i32::try_from(cache.entries).unwrap_or(i32::MAX))
-            .large("hit_count", cache.hits)
-            // Nothing asked for is no ratio, as in Cassandra.
-            .double("hit_ratio", cache.hits as f64 / cache.requests as f64)
-            .large("recent_hit_rate_per_second", cache.recent_hits_per_second)
-            .large("recent_request_rate_per_second", cache.recent_requests_per_second)
-            .large("request_count", cache.requests)
             .large("size_bytes", cache.size_bytes);
+        if let Some(entries) = cache.entries {
+            row.int("entry_count", i32::try_from(entries).unwrap_or(i32::MAX));
+        }
     }
 }
 
@@ -78,15 +82,16 @@ fn clients(rows: &mut Rows<'_>, live: &dyn Live) -> Result<()> {
     Ok(())
 }
 
-fn disk_usage(rows: &mut Rows<'_>, snapshot: &Snapshot, live: &dyn Live) {
+fn disk_usage(rows: &mut Rows<'_>, snapshot: &Snapshot, stored: &dyn Stored) -> Result<()> {
     for entry in snapshot.stored_tables() {
         // A part of a mebibyte counts as one (`TableMetricTables`).
-        let mebibytes = live.size_of(entry).bytes.div_ceil(1 << 20);
+        let mebibytes = stored.size_of(entry)?.disk_bytes.div_ceil(1 << 20);
         rows.row()
             .text("keyspace_name", &entry.table.keyspace)
             .text("table_name", &entry.table.name)
             .large("mebibytes", mebibytes);
     }
+    Ok(())
 }
 
 fn gossip_info(rows: &mut Rows<'_>, snapshot: &Snapshot, node: &Node) {

@@ -67,6 +67,7 @@ macro_rules! on_each {
 }
 
 on_each!(
+    what_is_under_a_prefix_is_told_about_right,
     a_value_reads_back,
     values_of_one_key_merge_by_write_time_not_by_arrival,
     a_view_never_sees_later_writes,
@@ -239,4 +240,38 @@ fn deletions_go_after_their_grace_and_nothing_they_hid_comes_back(open: Open) {
     assert_eq!(stored(&store.view(), b"a1"), None);
     assert_eq!(stored(&store.view(), b"b1"), None);
     assert_eq!(rows(&store.view()).into_keys().collect::<Vec<_>>(), [b"a2".to_vec()]);
+}
+
+fn what_is_under_a_prefix_is_told_about_right(open: Open) {
+    let store = open(Toy::new());
+    let value = live(1, &[7; 50]);
+    for chunk in 0..30u32 {
+        let mut batch = Batch::new();
+        for i in chunk * 100..(chunk + 1) * 100 {
+            batch.put(&[b"large".as_slice(), &i.to_be_bytes()].concat(), &value);
+        }
+        batch.put(&[b"little".as_slice(), &chunk.to_be_bytes()].concat(), &value);
+        store.commit(batch).wait().unwrap();
+    }
+    let check = |when: &str| {
+        let large = store.view().estimate(b"large").unwrap();
+        assert!((2700..=3300).contains(&large.entries), "{when}: {large:?} of 3000");
+        assert!(large.disk_bytes + large.memory_bytes > 3000, "{when}: {large:?}");
+        let little = store.view().estimate(b"little").unwrap();
+        // Indexes tell whole blocks, so a file may be out by one, which is some hundred entries.
+        let blocks = 200 * store.stats().tables;
+        assert!(little.entries <= 30 + blocks, "{when}: {little:?} of 30");
+        for absent in [b"k".as_slice(), b"lb", b"z"] {
+            assert_eq!(store.view().estimate(absent).unwrap().entries, 0, "{when}");
+        }
+    };
+    check("as written");
+    store.flush().unwrap();
+    check("flushed");
+    store.compact().unwrap();
+    check("compacted");
+    let mut batch = Batch::new();
+    batch.drop_prefix(b"large");
+    store.commit(batch).wait().unwrap();
+    assert_eq!(store.view().estimate(b"large").unwrap().entries, 0, "dropped");
 }
