@@ -42,6 +42,7 @@ pub fn settings(
         ("memtable_heap_space", size(storage.memory_bytes as u64)),
         ("native_transport_max_concurrent_connections", listener.max_connections.to_string()),
         ("native_transport_max_frame_size", size(u64::from(api.max_frame))),
+        ("native_transport_max_request_data_in_flight", size(api.max_arriving as u64)),
         ("prepared_statements_cache_size", size(api.max_prepared_text as u64)),
         ("range_request_timeout", request_time.clone()),
         ("read_request_timeout", request_time.clone()),

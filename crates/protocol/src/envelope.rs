@@ -215,6 +215,22 @@ impl EnvelopeDecoder {
         self.skipping.is_some()
     }
 
+    /// See [`FrameReader::give_up`](crate::FrameReader::give_up).
+    pub(crate) fn give_up(&mut self, input: &BytesMut, error: ProtocolError) -> bool {
+        let Some(head) = input.first_chunk::<HEADER_LENGTH>().filter(|_| !self.is_skipping()) else {
+            return false;
+        };
+        let ParsedHeader::Valid { header, length } =
+            parse_header(*head, self.expected, self.connection_version)
+        else {
+            return false;
+        };
+        let remaining = u64::from(length) + HEADER_LENGTH as u64;
+        let error = FrameError { error, stream: Some(header.stream), fatal: false };
+        self.skipping = Some(Skipping { remaining, error });
+        true
+    }
+
     /// The next envelope, or `None` when more bytes must be received first. The body shares the buffer's memory.
     /// Nothing is reserved for a length that the other side merely claims: the caller's reads decide how far the
     /// buffer grows, and an envelope past the limit is dropped as it arrives.

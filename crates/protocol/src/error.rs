@@ -26,6 +26,10 @@ pub enum ProtocolError {
     NegativeLength(i32),
     #[error("Request is too big: length {length} exceeds maximum allowed length {limit}.")]
     FrameTooBig { length: u64, limit: u64 },
+    #[error(
+        "messages of {limit} bytes are arriving already, the limit of this server; send fewer or smaller ones at once"
+    )]
+    NoRoom { limit: u64 },
     #[error("CQL Message of size {length} bytes exceeds allowed maximum of {limit} bytes")]
     MessageTooBig { length: u64, limit: u64 },
 
@@ -141,6 +145,7 @@ impl ProtocolError {
         match self {
             // Cassandra answers an oversized message with an InvalidRequestException.
             ProtocolError::FrameTooBig { .. } | ProtocolError::MessageTooBig { .. } => ErrorCode::Invalid,
+            ProtocolError::NoRoom { .. } => ErrorCode::Overloaded,
             _ => ErrorCode::Protocol,
         }
     }

@@ -146,6 +146,7 @@ impl<'a> ErrorResponse<'a> {
     pub fn from_protocol_error(error: &ProtocolError) -> ErrorResponse<'static> {
         let detail = match error.code() {
             ErrorCode::Invalid => ErrorDetail::Invalid,
+            ErrorCode::Overloaded => ErrorDetail::Overloaded,
             _ => ErrorDetail::Protocol,
         };
         ErrorResponse::new(error.to_string(), detail)

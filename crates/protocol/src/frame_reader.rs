@@ -89,6 +89,29 @@ impl FrameReader {
         }
     }
 
+    /// Bytes kept of an envelope that is arriving, besides those in the input.
+    pub fn held(&self) -> usize {
+        match &self.framing {
+            Framing::Segments { content: Content::Part { received, .. }, .. } => received.len(),
+            _ => 0,
+        }
+    }
+
+    /// Drops the envelope that is arriving: its rest is thrown away as it comes, and [`next`](Self::next) gives `error`
+    /// once it has passed. `false` if there is none, or it has to arrive within one segment anyway.
+    pub fn give_up(&mut self, input: &BytesMut, error: ProtocolError) -> bool {
+        match &mut self.framing {
+            Framing::Envelopes { decoder, .. } => decoder.give_up(input, error),
+            Framing::Segments { content, .. } => {
+                let Content::Part { header, total, received } = content else { return false };
+                let error = FrameError { error, stream: Some(header.stream), fatal: false };
+                let remaining = total.saturating_sub(received.len()) as u64;
+                *content = Content::Refused { error, remaining };
+                true
+            }
+        }
+    }
+
     /// The next envelope, its body plain, or `None` when more bytes must be received first. Call it until it
     /// gives `None` after each read. Errors that are not fatal concern one envelope; the next may be read.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Envelope>, FrameError> {

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -61,6 +62,7 @@ where
         pending: FuturesUnordered::new(),
         changes: None,
         input: BytesMut::with_capacity(READ),
+        arriving: 0,
         deadline: Some(Instant::now() + service.options.patience),
         reading: true,
         open: true,
@@ -77,6 +79,8 @@ struct Connection {
     pending: FuturesUnordered<Pending>,
     changes: Option<broadcast::Receiver<SchemaChange>>,
     input: BytesMut,
+    /// What the service counts of the message that is arriving.
+    arriving: usize,
     /// When STARTUP, or the rest of the frame that began, must be there.
     deadline: Option<Instant>,
     /// Whether more bytes are read: not once the client sent its last, nor once the server stops.
@@ -150,7 +154,9 @@ impl Connection {
             match self.peer.reader.next(&mut self.input) {
                 Ok(None) => {
                     self.expect_rest();
-                    return false;
+                    if self.has_room() {
+                        return false;
+                    }
                 }
                 Ok(Some(envelope)) => {
                     let was_started = self.peer.session.started;
@@ -180,6 +186,28 @@ impl Connection {
         if began && self.deadline.is_none() {
             self.deadline = Some(Instant::now() + self.service.options.patience);
         }
+    }
+
+    /// Counts what has arrived of a message against what all connections may hold; `false` if that was too much and the
+    /// message is given up.
+    fn has_room(&mut self) -> bool {
+        let held = self.input.len() + self.peer.reader.held();
+        let arriving = if held > READ { held } else { 0 };
+        if arriving == 0 && self.arriving == 0 {
+            return true;
+        }
+        self.count_arriving(arriving);
+        let limit = self.service.options.max_arriving;
+        let error = ProtocolError::NoRoom { limit: limit as u64 };
+        arriving == 0
+            || self.service.bytes_arriving() <= limit
+            || !self.peer.reader.give_up(&self.input, error)
+    }
+
+    fn count_arriving(&mut self, bytes: usize) {
+        self.service.arriving.fetch_add(bytes, Ordering::Relaxed);
+        self.service.arriving.fetch_sub(self.arriving, Ordering::Relaxed);
+        self.arriving = bytes;
     }
 
     fn frame_ended(&mut self) {
@@ -257,6 +285,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.service.abandon(self.pending.len());
+        self.count_arriving(0);
         self.service.clients.disconnect(self.number);
     }
 }

@@ -39,6 +39,8 @@ pub struct Service {
     clients: Clients,
     /// Requests that wait for the store, over all connections.
     waiting: AtomicUsize,
+    /// Bytes of messages that are arriving, over all connections.
+    arriving: AtomicUsize,
 }
 
 /// A statement that any connection may execute by its id.
@@ -61,6 +63,7 @@ impl Service {
             events,
             clients: Clients::default(),
             waiting: AtomicUsize::new(0),
+            arriving: AtomicUsize::new(0),
         })
     }
 
@@ -82,6 +85,11 @@ impl Service {
     /// The limits it was made with.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Bytes of messages that are arriving at this moment, short ones not counted.
+    pub fn bytes_arriving(&self) -> usize {
+        self.arriving.load(Ordering::Relaxed)
     }
 
     /// Requests that wait for the store at this moment.

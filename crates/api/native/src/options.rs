@@ -8,6 +8,10 @@ pub struct Options {
     /// Bytes of one message, header included. Past it: an invalid request; the message is dropped as it arrives, and
     /// the connection goes on. Cassandra's `native_transport_max_frame_size`, 16 MiB.
     pub max_frame: u32,
+    /// Bytes of messages that are arriving, over all connections; those that fit one read do not count. Past it:
+    /// OVERLOADED for the message that grows, which is dropped as it arrives. 256 MiB: 16 of the largest at once
+    /// (Cassandra's `native_transport_max_request_data_in_flight` is a tenth of its heap).
+    pub max_arriving: usize,
     /// Requests of one connection that wait for the store; more are not read until some are answered.
     /// Drivers send at most 2,048 (Java, gocql) before they open another connection.
     pub max_waiting_per_connection: usize,
@@ -44,6 +48,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             max_frame: 16 << 20,
+            max_arriving: 256 << 20,
             max_waiting_per_connection: 2048,
             max_waiting: 64 * 1024,
             max_prepared_statements: 10_000,

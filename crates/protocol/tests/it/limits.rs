@@ -308,3 +308,34 @@ fn a_type_that_nests_without_end_is_refused() {
     let name = "FrozenType(".repeat(5000);
     assert!(matches!(parse_class_name(&name), ilium_cql::CqlType::Custom(text) if *text == *name));
 }
+
+#[test]
+fn an_envelope_that_is_given_up_is_dropped_as_it_arrives_and_the_next_is_read() {
+    let query = "x".repeat(500_000);
+    let parameters = QueryParameters::new(Consistency::One);
+    let large = Request::Query(QueryRequest { query: &query, parameters });
+    for (version, compression) in [
+        (ProtocolVersion::V4, None),
+        (ProtocolVersion::V5, None),
+        (ProtocolVersion::V5, Some(Compression::Lz4)),
+    ] {
+        let (mut writer, mut reader) = pair(Direction::Request, version, compression);
+        writer.request(8, &RequestExtras::default(), &large).unwrap();
+        writer.request(9, &RequestExtras::default(), &Request::Options).unwrap();
+        let all = writer.ready().unwrap().split();
+        let (begun, rest) = all.split_at(all.len() * 2 / 3);
+        let mut input = BytesMut::from(begun);
+        assert!(!reader.give_up(&BytesMut::new(), ProtocolError::NoRoom { limit: 1 }), "nothing began");
+        assert_eq!(reader.next(&mut input).unwrap(), None);
+        let held = reader.held();
+        assert!(reader.give_up(&input, ProtocolError::NoRoom { limit: 1 }));
+        assert!(reader.is_within_envelope());
+        assert_eq!(reader.next(&mut input).unwrap(), None);
+        assert_eq!(reader.held(), 0, "of {held}");
+        input.extend_from_slice(rest);
+        let failure = reader.next(&mut input).unwrap_err();
+        assert_eq!((failure.stream, failure.fatal), (Some(8), false));
+        assert_eq!(failure.error.code(), ErrorCode::Overloaded);
+        assert_eq!(reader.next(&mut input).unwrap().unwrap().header.stream, 9);
+    }
+}

@@ -31,6 +31,44 @@ fn a_message_over_many_segments_past_the_limit_is_refused_and_the_connection_goe
 }
 
 #[test]
+fn messages_that_arrive_together_past_the_limit_of_all_are_overloaded_and_the_rest_goes_on() {
+    let server = Server::start(Options { max_arriving: 1_000_000, ..Options::default() });
+    let text = format!("SELECT key FROM system.local{}", " ".repeat(800_000));
+    for version in [4, 5] {
+        let mut body = query(&text);
+        if version == 5 {
+            body.extend([0; 3]); // Flags have four bytes there.
+        }
+        let message = frame(version, 6, QUERY, &body);
+        let whole = if version == 5 { in_segments(&message).to_vec() } else { message };
+        let receive = |client: &mut Client| match version {
+            5 => client.receive_in_segment(),
+            _ => client.receive(),
+        };
+        let mut first = Client::started(server.address, version);
+        let mut second = Client::started(server.address, version);
+        first.send_bytes(&whole[..700_000]);
+        server.until("most of the first message", |service| service.bytes_arriving() > 500_000);
+        second.send_bytes(&whole);
+        let refused = receive(&mut second);
+        assert_eq!((refused.opcode, refused.stream, refused.code()), (ERROR, 6, OVERLOADED));
+        assert!(
+            refused.message().starts_with("messages of 1000000 bytes are arriving"),
+            "{}",
+            refused.message()
+        );
+        first.send_bytes(&whole[700_000..]);
+        assert_eq!(receive(&mut first).opcode, RESULT);
+        server.until("room", |service| service.bytes_arriving() == 0);
+        second.send_bytes(&whole);
+        assert_eq!(receive(&mut second).opcode, RESULT);
+        first.send_bytes(&whole[..700_000]);
+        drop(first);
+        server.until("the room of a client that is gone", |service| service.bytes_arriving() == 0);
+    }
+}
+
+#[test]
 fn requests_past_the_window_of_a_connection_wait_until_others_are_answered() {
     let server = Server::start(Options { max_waiting_per_connection: 2, ..Options::default() });
     server.make_table();
