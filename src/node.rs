@@ -8,6 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ilium_embedded::system::{Live, live};
 use ilium_native::Service;
 
+/// Cassandra's name for what answers clients.
+const REQUESTS: &str = "Native-Transport-Requests";
+
 /// The running server. It is there before the service whose clients it reports.
 #[derive(Clone)]
 pub struct Node {
@@ -53,14 +56,13 @@ impl Live for Node {
         self.settings.clone()
     }
 
-    /// One, by the name that Cassandra has for what answers clients. None waits for a thread: past the limit a request
-    /// is refused.
+    /// One. None waits for a thread: past the limit a request is refused.
     fn thread_pools(&self) -> Vec<live::ThreadPool> {
         let Some(service) = self.service() else { return Vec::new() };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let active = service.requests_waiting();
         vec![live::ThreadPool {
-            name: "Native-Transport-Requests".to_owned(),
+            name: REQUESTS.to_owned(),
             active: count(active),
             limit: count(service.options().max_waiting),
             pending: 0,
@@ -68,6 +70,23 @@ impl Live for Node {
             blocked: 0,
             blocked_ever: 0,
         }]
+    }
+
+    fn queries(&self) -> Vec<live::Query> {
+        let Some(service) = self.service() else { return Vec::new() };
+        let mut queries = Vec::new();
+        for client in service.clients().list() {
+            for (stream, running) in client.running() {
+                queries.push(live::Query {
+                    id: format!("{REQUESTS}-{}-{stream}", client.address.port()),
+                    // A request begins as soon as it is read.
+                    queued_micros: 0,
+                    running_micros: u64::try_from(running.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+                    text: running.text.to_string(),
+                });
+            }
+        }
+        queries
     }
 
     fn prepared_statements(&self) -> Vec<live::PreparedStatement> {

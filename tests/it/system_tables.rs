@@ -74,7 +74,7 @@ fn the_system_views_tell_what_the_server_is_and_does() {
 
     let clients = ask(&mut connection, "SELECT protocol_version, request_count FROM system_views.clients");
     assert_eq!((clients.len(), clients[0][0].clone()), (1, Some(vec![0, 0, 0, 5])));
-    for table in ["queries", "sstable_tasks", "pending_hints", "repairs", "streaming", "snapshots"] {
+    for table in ["sstable_tasks", "pending_hints", "repairs", "streaming", "snapshots"] {
         assert!(ask(&mut connection, &format!("SELECT * FROM system_views.{table}")).is_empty(), "{table}");
     }
     server.stop().unwrap();

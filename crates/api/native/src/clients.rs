@@ -1,9 +1,10 @@
 //! Who is connected, for whoever reports it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -23,6 +24,17 @@ pub struct Client {
     pub tls: Option<TlsSession>,
     requests: AtomicU64,
     session: Mutex<ClientSession>,
+    /// By stream.
+    running: Mutex<HashMap<i16, Running>>,
+}
+
+/// A request that takes its time: it waits for the disk, for others, or has much to do. Plain writes are not among
+/// them: each is done with the next sync, and writing it down here would cost it more than it is worth.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// As the client wrote it.
+    pub text: Arc<str>,
+    pub since: Instant,
 }
 
 /// What a handshake agreed on.
@@ -54,6 +66,19 @@ impl Client {
         self.session.lock().clone()
     }
 
+    /// What it asked for and is not answered, by stream.
+    pub fn running(&self) -> HashMap<i16, Running> {
+        self.running.lock().clone()
+    }
+
+    pub(crate) fn begin(&self, stream: i16, text: Arc<str>) {
+        self.running.lock().insert(stream, Running { text, since: Instant::now() });
+    }
+
+    pub(crate) fn end(&self, stream: i16) {
+        self.running.lock().remove(&stream);
+    }
+
     pub(crate) fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -77,8 +102,13 @@ impl Clients {
 
     pub(crate) fn connect(&self, address: SocketAddr, tls: Option<TlsSession>) -> (u64, Arc<Client>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let client =
-            Arc::new(Client { address, tls, requests: AtomicU64::new(0), session: Mutex::default() });
+        let client = Arc::new(Client {
+            address,
+            tls,
+            requests: AtomicU64::new(0),
+            session: Mutex::default(),
+            running: Mutex::default(),
+        });
         self.connected.lock().insert(number, Arc::clone(&client));
         (number, client)
     }

@@ -11,7 +11,9 @@ use ilium_protocol::{
     ErrorResponse, ExecuteRequest, FrameReader, FrameWriter, PrepareRequest, ProtocolError, ProtocolVersion,
     QueryRequest, QueryResult, Request, Response, ResponseExtras, RowsMetadata, Startup, Supported,
 };
-use ilium_store::{Answer, BatchEntry, BatchKind, Error, ErrorKind, Outcome, Prepared, Result, ResultKind};
+use ilium_store::{
+    Answer, BatchEntry, BatchKind, Effect, Error, ErrorKind, Outcome, Prepared, Result, ResultKind,
+};
 
 use crate::clients::Client;
 use crate::prepared::{PreparedStatement, PreparedStatements, wire_columns};
@@ -109,22 +111,22 @@ impl Service {
                 Err(error) => Err(error),
             },
             Request::Query(request) => {
-                let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
-                let answer = self.admit().and_then(|()| self.query(&peer.session, &request));
-                return self.settle(peer, to, answer);
+                let mut to = ReplyTo::new(stream);
+                let answer = self.admit().and_then(|()| self.query(&peer.session, &request, &mut to));
+                return self.settle(peer, to, answer, request.query);
             }
             Request::Execute(request) => {
-                let mut to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+                let mut to = ReplyTo::new(stream);
                 let answer = self.admit().and_then(|()| self.execute(&peer.session, &request, &mut to));
-                return self.settle(peer, to, answer);
+                return self.settle(peer, to, answer, "");
             }
             Request::Batch(request) => {
-                let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+                let to = ReplyTo::new(stream);
                 let answer = self.admit().and_then(|()| self.batch(&peer.session, &request));
-                return self.settle(peer, to, answer);
+                return self.settle(peer, to, answer, "");
             }
         };
-        let to = ReplyTo { stream, statement: None, columns: KnownColumns::Unknown };
+        let to = ReplyTo::new(stream);
         self.complete(peer, &to, outcome)?;
         Ok(None)
     }
@@ -140,17 +142,23 @@ impl Service {
         )))
     }
 
+    /// Answers what is ready, or gives what to wait for. `text` is what the client wrote, where it is not prepared.
     fn settle(
         &self,
         peer: &mut Peer,
         to: ReplyTo,
         answer: Result<Answer<Outcome>>,
+        text: &str,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
         let outcome = match answer {
             Err(error) => Err(error),
             Ok(Answer::Ready(outcome)) => outcome,
             Ok(Answer::Later(outcome)) => {
                 self.waiting.fetch_add(1, Ordering::Relaxed);
+                if to.is_listed {
+                    let prepared = to.statement.as_ref().map(|statement| Arc::clone(&statement.text));
+                    peer.client.begin(to.stream, prepared.unwrap_or_else(|| Arc::from(text)));
+                }
                 return Ok(Some(Pending { to: Some(to), outcome }));
             }
         };
@@ -165,6 +173,9 @@ impl Service {
         (to, outcome): (ReplyTo, Result<Outcome>),
     ) -> std::result::Result<(), ProtocolError> {
         self.abandon(1);
+        if to.is_listed {
+            peer.client.end(to.stream);
+        }
         self.complete(peer, &to, outcome)
     }
 
@@ -231,10 +242,16 @@ impl Service {
         }
     }
 
-    fn query(&self, session: &Session, request: &QueryRequest<'_>) -> Result<Answer<Outcome>> {
+    fn query(
+        &self,
+        session: &Session,
+        request: &QueryRequest<'_>,
+        to: &mut ReplyTo,
+    ) -> Result<Answer<Outcome>> {
         let context = session.context(&request.parameters, &self.options)?;
         let statement = self.parse(request.query)?;
         let prepared = self.store.prepare(statement, context.keyspace.as_deref())?;
+        to.is_listed = takes_its_time(prepared.effect);
         let binds = session::binds(&request.parameters.values, &prepared.binds, |_| {
             Error::invalid("Invalid amount of bind variables")
         })?;
@@ -295,6 +312,7 @@ impl Service {
             }
             _ => KnownColumns::Unknown,
         };
+        to.is_listed = takes_its_time(statement.prepared.effect);
         let answer = self.store.execute(&statement.prepared, binds, &context);
         to.statement = Some(statement);
         Ok(answer)
@@ -339,6 +357,11 @@ impl Service {
             session::binds(&entry.values, &prepared.binds, |values| mismatch(prepared.binds.len(), values))?;
         Ok(BatchEntry { prepared, binds })
     }
+}
+
+/// Whether a statement that is not done at once may be a while.
+fn takes_its_time(effect: Effect) -> bool {
+    !matches!(effect, Effect::Write | Effect::IdempotentWrite)
 }
 
 /// An id as messages show it.

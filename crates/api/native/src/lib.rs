@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ilium_store::DataStore;
 
-pub use clients::{Client, ClientSession, Clients, TlsSession};
+pub use clients::{Client, ClientSession, Clients, Running, TlsSession};
 pub use connection::{close_in_order, serve};
 pub use options::Options;
 pub use turn_away::turn_away;

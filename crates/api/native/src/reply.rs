@@ -17,6 +17,14 @@ pub struct ReplyTo {
     /// The statement, where it was prepared.
     pub statement: Option<Arc<PreparedStatement>>,
     pub columns: KnownColumns,
+    /// Whether it is among what the client [runs](crate::Running).
+    pub is_listed: bool,
+}
+
+impl ReplyTo {
+    pub fn new(stream: i16) -> ReplyTo {
+        ReplyTo { stream, statement: None, columns: KnownColumns::Unknown, is_listed: false }
+    }
 }
 
 /// What to say of a result's columns.

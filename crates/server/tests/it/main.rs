@@ -12,6 +12,7 @@
 mod client;
 mod limits;
 mod malformed;
+mod running;
 mod server;
 mod shutdown;
 mod slow;
