@@ -94,7 +94,9 @@ fn no_flipped_byte_changes_what_is_read() {
     let (disk, expected) = sample();
     let files = disk.files();
     assert!(files.len() >= 4, "{:?}", files.keys());
+    let mut flips = 0;
     for (path, content) in &files {
+        flips += 2 * content.len();
         let mut noticed = 0;
         for at in 0..content.len() {
             for flip in [0x01, 0xff] {
@@ -112,6 +114,7 @@ fn no_flipped_byte_changes_what_is_read() {
             2 * content.len()
         );
     }
+    println!("{flips} flips in {} files", files.len());
 }
 
 #[test]
@@ -124,6 +127,7 @@ fn no_cut_file_changes_what_is_read() {
             assert!(noticed, "{} was cut at {len} and nobody noticed", path.display());
         }
     }
+    println!("{} cuts", files.values().map(Vec::len).sum::<usize>());
 }
 
 #[test]
