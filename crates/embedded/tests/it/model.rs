@@ -45,7 +45,8 @@ enum Step {
     Crash,
     Checkpoint,
     Advance(u16),
-    DropX,
+    /// With a time stamp so many seconds ago.
+    DropX(u8),
     AddX,
     Truncate(Table),
     Check(Range),
@@ -64,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Checkpoint),
         4 => (0..30u16).prop_map(Step::Advance),
         2 => (30..200u16).prop_map(Step::Advance),
-        1 => Just(Step::DropX),
+        1 => (0..40u8).prop_map(Step::DropX),
         2 => Just(Step::AddX),
         1 => table.prop_map(Step::Truncate),
         12 => range().prop_map(Step::Check),
@@ -247,21 +248,21 @@ impl Pair {
             Step::Advance(seconds) => {
                 self.database.clock.0.fetch_add(i64::from(*seconds) * 1_000_000, Ordering::Relaxed);
             }
-            Step::DropX if self.has_x => {
-                self.tick();
+            Step::DropX(age) if self.has_x => {
+                let time = self.model.drop_x(self.tick() - i64::from(*age) * 1_000_000);
                 for table in ["wide", "plain"] {
-                    self.database.do_it(&format!("ALTER TABLE {table} DROP x"));
+                    self.database.do_it(&format!("ALTER TABLE {table} DROP x USING TIMESTAMP {time}"));
                 }
-                self.model.drop_x();
                 self.has_x = false;
             }
             Step::AddX if !self.has_x => {
                 for table in ["wide", "plain"] {
                     self.database.do_it(&format!("ALTER TABLE {table} ADD x text"));
                 }
+                self.model.add_x();
                 self.has_x = true;
             }
-            Step::DropX | Step::AddX => {}
+            Step::DropX(_) | Step::AddX => {}
             Step::Truncate(table) => {
                 self.database.do_it(&format!("TRUNCATE {}", table.name()));
                 self.model.truncate(*table);

@@ -73,6 +73,8 @@ pub struct Row {
     liveness: Option<Cell>,
     deleted: Option<i64>,
     cells: BTreeMap<&'static str, Cell>,
+    /// Of columns that are dropped: what was written after the time they were dropped with.
+    aside: BTreeMap<&'static str, Cell>,
     collections: BTreeMap<&'static str, Collection>,
 }
 
@@ -101,9 +103,18 @@ impl Row {
         collection.deleted = collection.deleted.max(Some(time));
     }
 
-    pub fn forget(&mut self, column: &str) {
-        self.cells.remove(column);
-        self.collections.remove(column);
+    /// Forgets a cell written at this time or before.
+    pub fn forget(&mut self, column: &str, time: i64) {
+        self.cells.retain(|name, cell| *name != column || cell.time > time);
+    }
+
+    /// Hides what is left of a column.
+    pub fn put_aside(&mut self, column: &'static str) {
+        self.aside.extend(self.cells.remove_entry(column));
+    }
+
+    pub fn take_back(&mut self, column: &'static str) {
+        self.cells.extend(self.aside.remove_entry(column));
     }
 }
 

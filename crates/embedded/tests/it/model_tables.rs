@@ -12,6 +12,8 @@ pub struct Model {
     partitions: BTreeMap<(Table, i32), Partition>,
     /// The last place given in a list.
     place: i64,
+    /// The time that column `x` was dropped with last: it shows newer cells only, even once it is there again.
+    x_dropped: Option<i64>,
 }
 
 impl Model {
@@ -23,14 +25,36 @@ impl Model {
         self.partitions.retain(|(of, _), _| *of != table);
     }
 
-    pub fn drop_x(&mut self) {
+    /// Drops column `x`: what was written to it at this time or before is gone.
+    pub fn drop_x(&mut self, time: i64) -> i64 {
+        let time = self.x_dropped.map_or(time, |last| time.max(last));
+        self.x_dropped = Some(time);
         for partition in self.partitions.values_mut() {
-            partition.rows.values_mut().for_each(|row| row.forget("x"));
+            for row in partition.rows.values_mut() {
+                row.forget("x", time);
+                row.put_aside("x");
+            }
+        }
+        time
+    }
+
+    pub fn add_x(&mut self) {
+        for partition in self.partitions.values_mut() {
+            partition.rows.values_mut().for_each(|row| row.take_back("x"));
         }
     }
 
     /// Does what a write does; it reads what it must know from `before`.
     pub fn apply(&mut self, write: &Write, before: &Model, stamp: Stamp) {
+        self.write(write, before, stamp);
+        if let (Some(time), Some(partition)) =
+            (self.x_dropped, self.partitions.get_mut(&(write.table, write.p)))
+        {
+            partition.rows.values_mut().for_each(|row| row.forget("x", time));
+        }
+    }
+
+    fn write(&mut self, write: &Write, before: &Model, stamp: Stamp) {
         let at = at_of(write, (write.c, Reverse(write.d)));
         let old = before.partition(write.table, write.p).and_then(|old| old.seen(&at, stamp.second));
         let old_list: Vec<(Path, Vec<u8>)> = old
