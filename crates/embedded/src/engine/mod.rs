@@ -11,6 +11,7 @@ mod index_sweep;
 mod index_upkeep;
 mod open;
 mod plan;
+mod raw_cells;
 mod sizes;
 mod writes;
 
@@ -30,6 +31,7 @@ use crate::system::Live;
 use index_upkeep::IndexUpkeep;
 
 pub use open::{EngineOptions, OpenError};
+pub use raw_cells::{EngineSnapshot, RawStream};
 
 /// An embedded engine. Cloning shares it.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ pub mod live_row;
 pub mod merge;
 pub mod policy;
 mod purge;
+pub mod raw;
 pub mod record;
 pub mod remains;
 pub mod scan;

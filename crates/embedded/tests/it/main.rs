@@ -12,6 +12,7 @@ mod model_engine;
 mod model_rules;
 mod model_tables;
 mod model_writes;
+mod raw_cells;
 mod retention;
 mod select_bounds;
 mod select_fixture;
