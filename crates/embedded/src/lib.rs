@@ -11,4 +11,4 @@ pub mod storage;
 pub mod system;
 pub mod term;
 
-pub use engine::{Engine, EngineOptions, EngineSnapshot, OpenError, RawStream};
+pub use engine::{Engine, EngineOptions, EngineSnapshot, OpenError, RawStream, Scrubbed};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ilium_cql::ast::Statement;
 use ilium_cql::schema::Schema;
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, Outcome, Prepared, Result,
-    ResultKind, SchemaListener, TokenSplit,
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, ErrorKind, Outcome,
+    Prepared, Result, ResultKind, SchemaListener, TokenSplit,
 };
 
 use super::plan::{self, Plan};
@@ -172,7 +172,20 @@ impl Inner {
             make,
             stale: &|stale| self.indexes.found(stale),
         };
-        let selection = plan.execute(&read)?;
+        let selection = plan.execute(&read).map_err(|fault| of_table(fault, plan.entry()))?;
         Ok(Outcome { result: ResultKind::Rows(selection.rows), warnings: selection.warnings })
+    }
+}
+
+/// Storage knows files, not tables: who asked must be told what may be lost.
+fn of_table(fault: Fault, entry: &crate::catalog::TableEntry) -> Fault {
+    let table = &entry.table;
+    let name = format!("{}.{}", table.keyspace, table.name);
+    match fault {
+        Fault::Error(error) if error.kind == ErrorKind::Corrupt && !error.message.contains(&name) => {
+            let message = format!("table {name} cannot be read: {}", error.message);
+            Fault::Error(Error::new(ErrorKind::Corrupt, message))
+        }
+        other => other,
     }
 }

@@ -12,6 +12,7 @@ mod index_upkeep;
 mod open;
 mod plan;
 mod raw_cells;
+mod scrub;
 mod sizes;
 mod writes;
 
@@ -32,6 +33,7 @@ use index_upkeep::IndexUpkeep;
 
 pub use open::{EngineOptions, OpenError};
 pub use raw_cells::{EngineSnapshot, RawStream};
+pub use scrub::Scrubbed;
 
 /// An embedded engine. Cloning shares it.
 #[derive(Clone)]

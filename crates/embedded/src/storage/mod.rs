@@ -48,7 +48,7 @@ pub use memory::MemoryStore;
 pub use options::{Durability, Options};
 pub use range::{Entry, Range};
 pub use store::DiskStore;
-pub use upkeep::{ScrubReport, Stats};
+pub use upkeep::{Damage, ScrubReport, Stats};
 pub use view::View;
 
 /// All the store knows of the values it keeps.

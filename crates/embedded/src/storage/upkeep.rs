@@ -20,7 +20,16 @@ pub struct ScrubReport {
     /// Bytes of tables and log read.
     pub bytes: u64,
     /// What is damaged; empty if all is well.
-    pub damage: Vec<StorageError>,
+    pub damage: Vec<Damage>,
+}
+
+/// Something that a scrub found not to be as it was written.
+#[derive(Debug, Clone)]
+pub struct Damage {
+    /// Names the file and the place.
+    pub error: StorageError,
+    /// The first and the last key of a table file: what may be lost.
+    pub keys: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Figures of a store, as they are at one moment.
@@ -108,13 +117,15 @@ pub(crate) fn checkpoint(shared: &Shared, view: &View, folder: &Path) -> Result<
 /// Reads all of the store's files.
 pub(crate) fn scrub(shared: &Shared) -> Result<ScrubReport, StorageError> {
     let mut report = ScrubReport::default();
-    let note = |result: Result<u64, StorageError>, report: &mut ScrubReport| match result {
+    let note = |result: Result<u64, StorageError>, keys, report: &mut ScrubReport| match result {
         Ok(bytes) => report.bytes += bytes,
-        Err(error) => report.damage.push(error),
+        Err(error) => report.damage.push(Damage { error, keys }),
     };
     let rest = Arc::clone(&shared.state.read().rest);
     for placed in rest.tables() {
-        note(placed.table.scrub(), &mut report);
+        let summary = &placed.table.summary;
+        let keys = Some((summary.first_key.clone(), summary.last_key.clone()));
+        note(placed.table.scrub(), keys, &mut report);
         report.tables += 1;
     }
     // While this is held no segment is removed.
@@ -123,7 +134,7 @@ pub(crate) fn scrub(shared: &Shared) -> Result<ScrubReport, StorageError> {
         let state = shared.state.read();
         (state.rest.frozen().map_or(state.first_segment, |frozen| frozen.first_segment), shared.log_end())
     };
-    note(log::scrub(shared.disk(), &shared.folder, first, end), &mut report);
-    note(Manifest::read(shared.disk(), &shared.folder).map(|_| 0), &mut report);
+    note(log::scrub(shared.disk(), &shared.folder, first, end), None, &mut report);
+    note(Manifest::read(shared.disk(), &shared.folder).map(|_| 0), None, &mut report);
     Ok(report)
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod engine_folder;
 mod model;
 mod model_engine;
 mod model_rules;
@@ -19,6 +20,7 @@ mod select_fixture;
 mod select_index;
 mod select_paging;
 mod select_rows;
+mod small_disk;
 mod storage_damage;
 mod storage_failures;
 mod storage_fixture;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ilium_cql::{json, parser};
 use ilium_embedded::clock::ManualClock;
-use ilium_embedded::{Engine, EngineOptions};
+use ilium_embedded::{Engine, EngineOptions, storage};
 use ilium_store::{
     Bind, Binds, Context, DataStore, Error, Outcome, PageState, Prepared, Principal, ResultKind, Rows,
 };
@@ -27,10 +27,15 @@ impl Db {
     }
 
     pub fn open(folder: Option<PathBuf>) -> Db {
+        Db::open_with(folder, storage::Options::default())
+    }
+
+    pub fn open_with(folder: Option<PathBuf>, storage: storage::Options) -> Db {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let clock = Arc::new(ManualClock::at_seconds(NOW));
         let mut options = EngineOptions::new(folder, Box::new(()), runtime.handle().clone());
         options.clock = Arc::clone(&clock) as _;
+        options.storage = storage;
         let engine = Engine::open(options).unwrap();
         let db = Db { engine, clock, runtime };
         db.run(

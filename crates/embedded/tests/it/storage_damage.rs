@@ -61,7 +61,7 @@ fn read_all(disk: &SimDisk) -> Result<Rows, StorageError> {
         assert_eq!(&out, value);
     }
     if let Some(damage) = store.scrub()?.damage.into_iter().next() {
-        return Err(damage);
+        return Err(damage.error);
     }
     Ok(rows(&view))
 }
