@@ -13,6 +13,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// What was wrong, where, and what to do; Cassandra's own wording where it has one.
     pub message: String,
+    /// What the client was warned of before it went wrong.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ pub enum WriteType {
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into() }
+        Error { kind, message: message.into(), warnings: Vec::new() }
     }
     pub fn syntax(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Syntax, message)

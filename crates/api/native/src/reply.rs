@@ -51,7 +51,9 @@ pub fn write(
         },
         Err(error) => error.clone(),
     };
-    writer.response(to.stream, &ResponseExtras::default(), &Response::Error(errors::response(&failure)))
+    let warnings = failure.warnings.iter().map(String::as_str).collect();
+    let extras = ResponseExtras { warnings, ..ResponseExtras::default() };
+    writer.response(to.stream, &extras, &Response::Error(errors::response(&failure)))
 }
 
 fn write_outcome(

@@ -112,6 +112,7 @@ impl Inner {
             now_micros,
             now_seconds: context.now_in_seconds.map_or_else(|| now_micros.div_euclid(1_000_000), i64::from),
             budget: context.memory_budget,
+            conditional: false,
         }
     }
 
@@ -183,6 +184,7 @@ impl Inner {
         if conditional {
             // The ballot's time, not the client's (`StorageProxy.cas`): later than any conditional write before it.
             run.timestamp = self.write_time();
+            run.conditional = true;
         }
         let writer = Writer { run, view: Some(&view) };
         let entry = items.first().map(|(modification, _)| Arc::clone(&modification.entry));

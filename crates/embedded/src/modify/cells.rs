@@ -4,20 +4,20 @@
 //! as they were made. Prepends count backwards.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ilium_cql::CqlType;
 use ilium_cql::sort_key;
-use ilium_cql::value::{self, ValueError, list_elements, map_entries, tuple_fields};
+use ilium_cql::value::{ValueError, list_elements, map_entries, tuple_fields};
 use ilium_store::{Error, Result};
 
 use super::operation::{Action, Operation};
 use crate::layout::live_row::LiveRow;
 use crate::layout::record::{Cell, CellState, Expiry};
 use crate::layout::varint;
-use crate::term::{Env, Term, Value};
+use crate::term::{Env, Term, Value, function};
 
 /// What all cells of one statement share.
 #[derive(Debug, Clone, Copy)]
@@ -255,15 +255,39 @@ impl<'e> Cells<'e, '_> {
         Ok(())
     }
 
+    /// The list's elements by position id: as stored, then as the statement's operations so far have changed them
+    /// (`UpdateParameters.getPrefetchedRow`).
+    fn list(&self, operation: &Operation) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut list = BTreeMap::new();
+        let mut times = HashMap::new();
+        if let Some(row) = self.current {
+            for element in row.elements(operation.column) {
+                let path = row.element_path(element).to_vec();
+                times.insert(path.clone(), element.timestamp);
+                list.insert(path, row.element_value(element).to_vec());
+            }
+        }
+        for cell in self.out.iter().filter(|cell| cell.column == operation.cell_id) {
+            let is_later = |path: &[u8]| times.get(path).is_none_or(|time| *time <= cell.timestamp);
+            match (&cell.state, &cell.path) {
+                (NewState::CollectionDeleted, _) => list.retain(|path, _| !is_later(path)),
+                (NewState::Live(value), Some(path)) if is_later(path) => {
+                    list.insert(path.to_vec(), value.to_vec());
+                }
+                (NewState::Tombstone, Some(path)) if is_later(path) => {
+                    list.remove(&**path);
+                }
+                _ => {}
+            }
+        }
+        list
+    }
+
     fn remove_values(&mut self, operation: &Operation, bytes: &[u8]) -> Result<()> {
-        let Some(row) = self.current else { return Ok(()) };
         let gone: Vec<&[u8]> =
             list_elements(bytes).map_err(invalid)?.collect::<std::result::Result<_, _>>().map_err(invalid)?;
-        let CqlType::List { element: element_type, .. } = &operation.column_type else { return Ok(()) };
-        for element in row.elements(operation.column) {
-            let stored = row.element_value(element);
-            if gone.iter().any(|value| value::compare(element_type, value, stored).is_eq()) {
-                let path = row.element_path(element).to_vec();
+        for (path, value) in self.list(operation) {
+            if gone.contains(&&*value) {
                 self.push(operation, Some(Cow::Owned(path)), NewState::Tombstone);
             }
         }
@@ -332,13 +356,14 @@ impl<'e> Cells<'e, '_> {
         };
         let index =
             bytes.try_into().map(i32::from_be_bytes).map_err(|_| Error::invalid("Invalid list index"))?;
-        let row = self.current.filter(|row| !row.elements(operation.column).is_empty());
-        let Some(row) = row else { return Err(Error::invalid(format!("Attempted to {attempt}"))) };
-        let elements = row.elements(operation.column);
-        let element = usize::try_from(index).ok().and_then(|index| elements.get(index)).ok_or_else(|| {
-            Error::invalid(format!("List index {index} out of bound, list has size {}", elements.len()))
-        })?;
-        Ok(Cow::Owned(row.element_path(element).to_vec()))
+        let list = self.list(operation);
+        if list.is_empty() {
+            return Err(Error::invalid(format!("Attempted to {attempt}")));
+        }
+        let size = list.len();
+        let path = usize::try_from(index).ok().and_then(|index| list.into_keys().nth(index));
+        path.map(Cow::Owned)
+            .ok_or_else(|| Error::invalid(format!("List index {index} out of bound, list has size {size}")))
     }
 
     fn count(&mut self, operation: &'e Operation, by: &'e Term, negative: bool) -> Result<()> {
@@ -383,26 +408,31 @@ impl<'e> Cells<'e, '_> {
         Ok(())
     }
 
-    /// A sum that reads the column it is for; of nothing stored nothing is made (`Constants.Adder`).
+    /// A number grows; of nothing stored nothing is made (`Constants.Adder`).
     fn sum(&mut self, operation: &'e Operation, term: &'e Term) -> Result<()> {
-        let Some(row) = self.current.filter(|row| row.value(operation.column).is_some()) else {
-            return Ok(());
-        };
-        let env = Env { row: Some(row), ..self.env };
-        if let Value::Bytes(sum) = term.evaluate(&env)? {
-            let sum = sum.into_owned();
+        let Value::Bytes(more) = term.evaluate(&self.env)? else { return Ok(()) };
+        let Some(stored) = self.value(operation) else { return Ok(()) };
+        if let Some(sum) = function::sum(&operation.column_type, stored, &more)? {
             self.push(operation, None, NewState::Live(Cow::Owned(sum)));
         }
         Ok(())
     }
 
     fn append_text(&mut self, operation: &'e Operation, term: &'e Term) -> Result<()> {
-        let Some(stored) = self.current.and_then(|row| row.value(operation.column)) else { return Ok(()) };
-        if let Value::Bytes(more) = term.evaluate(&self.env)? {
-            let text = [stored, &more].concat();
-            self.push(operation, None, NewState::Live(Cow::Owned(text)));
-        }
+        let Value::Bytes(more) = term.evaluate(&self.env)? else { return Ok(()) };
+        let Some(stored) = self.value(operation) else { return Ok(()) };
+        let text = [stored, &more].concat();
+        self.push(operation, None, NewState::Live(Cow::Owned(text)));
         Ok(())
+    }
+
+    /// What the column has by now: as stored, or as the statement has changed it so far.
+    fn value(&self, operation: &Operation) -> Option<&[u8]> {
+        match self.out.iter().rev().find(|cell| cell.column == operation.cell_id) {
+            Some(NewCell { state: NewState::Live(value), .. }) => Some(value),
+            Some(_) => None,
+            None => self.current?.value(operation.column),
+        }
     }
 }
 

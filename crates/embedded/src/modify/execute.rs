@@ -28,6 +28,10 @@ pub struct Run {
     pub now_seconds: i64,
     /// Bytes that a product of IN lists may take.
     pub budget: usize,
+    /// It is of conditional statements: all is written at `timestamp`, whatever they say, but deletions of partitions
+    /// and ranges a microsecond earlier, so that what the same batch inserts stays (`PartitionUpdate`'s
+    /// `updateAllTimestamp`).
+    pub conditional: bool,
 }
 
 /// A modification with its values.
@@ -64,6 +68,7 @@ impl<'w> Writer<'w> {
 
     fn stamp(&self, modification: &Modification, batch: Option<i64>, env: &Env<'_>) -> Result<Stamp> {
         let timestamp = match &modification.timestamp {
+            _ if self.run.conditional => self.run.timestamp,
             Some(term) => timestamp(term, env)?.unwrap_or(self.run.timestamp),
             None => batch.unwrap_or(self.run.timestamp),
         };
@@ -131,16 +136,19 @@ impl<'w> Writer<'w> {
         let has_statics = modification.operations.iter().any(|operation| operation.is_static);
         let has_regulars = modification.operations.iter().any(|operation| !operation.is_static);
         if modification.kind == StatementKind::Delete && !has_statics && !has_regulars {
+            let earlier = i64::from(self.run.conditional);
+            let wide = Stamp { timestamp: change.stamp.timestamp - earlier, ..*change.stamp };
             match target {
-                RowTarget::Partition => set.delete(entry, change.partition, None, change.stamp),
+                RowTarget::Partition => set.delete(entry, change.partition, None, &wide),
                 RowTarget::Rows(rows) => {
+                    let stamp = if entry.clustering_len == 0 { &wide } else { change.stamp };
                     for row in rows {
-                        set.delete(entry, change.partition, Some(row), change.stamp);
+                        set.delete(entry, change.partition, Some(row), stamp);
                     }
                 }
                 RowTarget::Slices(slices) => {
                     for slice in slices {
-                        set.delete_slice(entry, change.partition, slice, change.stamp);
+                        set.delete_slice(entry, change.partition, slice, &wide);
                     }
                 }
             }

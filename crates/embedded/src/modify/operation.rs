@@ -1,7 +1,7 @@
 //! What a statement does to one column (Cassandra's `Operation` and the `Setter`s, `Adder`s and `Discarder`s behind it).
 
 use ilium_cql::CqlType;
-use ilium_cql::ast::{Arithmetic, Change, DeleteTarget, Expr, ExprKind, Name, TypeName};
+use ilium_cql::ast::{Change, DeleteTarget, Expr, Name};
 use ilium_cql::schema::Column;
 use ilium_store::{Error, Result};
 
@@ -152,7 +152,7 @@ impl Action {
                 if matches!(number_or_text, CqlType::Ascii | CqlType::Text) {
                     return Ok(Action::AppendText(compiler.term(value, &to)?));
                 }
-                Ok(Action::Sum(sum(compiler, column, value)?))
+                Ok(Action::Sum(compiler.term(value, &to)?))
             }
             _ => Err(non_counter(&shown, column)),
         }
@@ -300,16 +300,6 @@ fn frozen(shown: &str, column: &Column) -> Error {
 
 fn non_counter(shown: &str, column: &Column) -> Error {
     Error::invalid(format!("Invalid operation ({shown}) for non counter column {}", column.name))
-}
-
-/// `column + value`, the value taken as the column's type so that the sum has it too.
-fn sum(compiler: &mut Compiler<'_>, column: &Column, value: &Expr) -> Result<Term> {
-    let expr = |kind| Expr { kind, span: value.span };
-    let to = TypeName::Native(column.column_type.to_string());
-    let left = expr(ExprKind::Column(Name::new(&*column.name)));
-    let right = expr(ExprKind::TypeHint { to, value: Box::new(value.clone()) });
-    let sum = ExprKind::Binary { operator: Arithmetic::Add, left: Box::new(left), right: Box::new(right) };
-    Ok(compiler.selector(&expr(sum), Some(&column.column_type))?.term)
 }
 
 /// Cassandra's `NumberType`s and `StringType`s.

@@ -128,7 +128,7 @@ impl Planner<'_, '_> {
             InsertValues::Json { value, default_unset } => {
                 let receiver = Receiver::named(table, "[json]", CqlType::Text);
                 let text = self.compiler.term(value, &receiver)?;
-                let json = JsonInsert { text, default_unset: *default_unset };
+                let json = JsonInsert::plan(&self.entry, text, *default_unset)?;
                 let operations = JsonInsert::operations(&self.entry);
                 return self.finish(
                     StatementKind::Insert,

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use ilium_cql::schema::ColumnKind;
+use ilium_cql::schema::{Column, ColumnKind};
 use ilium_store::{Binds, Consistency, Context, Error, ErrorKind, Rows, SealKey};
 
 use super::made::{MadeRow, MadeRows};
@@ -129,13 +129,12 @@ impl SelectPlan {
         self.aggregates_everything() || (self.distinct && self.grouping.is_some())
     }
 
+    /// Whether Cassandra's read has static columns: those that are asked for, or all where no column but keys is.
     fn reads_statics(&self) -> bool {
-        self.entry
-            .table
-            .columns
-            .iter()
-            .zip(&self.wanted)
-            .any(|(column, wanted)| *wanted && column.kind == ColumnKind::Static)
+        let columns = || self.entry.table.columns.iter().zip(&self.wanted).skip(self.entry.key_len());
+        let is_static = |column: &Column| column.kind == ColumnKind::Static;
+        let keys_alone = columns().all(|(_, wanted)| !wanted);
+        columns().any(|(column, wanted)| (*wanted || keys_alone) && is_static(column))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -196,7 +195,8 @@ impl SelectPlan {
         // Where there is nothing to read there is nothing to page, but Cassandra always pages through groups.
         let is_read = named.is_some() || self.is_grouped();
         if self.sorting.is_some() && read.context.page_size.is_some() && is_read {
-            return Err(Fault::Error(Error::invalid(CANNOT_PAGE)));
+            let refusal = Error { warnings: self.warnings(), ..Error::invalid(CANNOT_PAGE) };
+            return Err(Fault::Error(refusal));
         }
         let Some(named) = named else { return Ok(Some(Vec::new())) };
         let serial = matches!(read.context.consistency, Consistency::Serial | Consistency::LocalSerial);
@@ -270,15 +270,13 @@ impl SelectPlan {
         } else {
             restrictions.row_slices(env, budget)?
         };
-        if let Some(keys) = &keys
-            && (!rows.slices.is_empty() || (rows.exact && self.reads_statics()))
-        {
-            check_keys(keys)?;
-        }
-        if rows.slices.is_empty() {
+        // Where rows are named and there is none, Cassandra still looks for static columns.
+        let is_read = !rows.slices.is_empty() || (keys.is_some() && rows.exact && self.reads_statics());
+        if !is_read {
             return Ok(None);
         }
         if let Some(keys) = keys {
+            check_keys(&keys)?;
             return Ok(Some(Named { keys: Some(keys), range: TokenRange::ALL, rows }));
         }
         let Some(range) = restrictions.token_range(env)? else { return Ok(None) };

@@ -330,11 +330,11 @@ impl Restrictions {
                 names.join(", ")
             )));
         }
-        let indexed_vector = self.others.columns().any(|column| {
-            table.columns.get(column).is_some_and(|c| c.column_type.is_vector())
-                && self.entry.indexes.iter().any(|index| index.column == column)
-        });
-        if indexed_vector {
+        // Only the first one is looked at (`StatementRestrictions`).
+        let is_vector =
+            |column: &usize| table.columns.get(*column).is_some_and(|column| column.column_type.is_vector());
+        let first = self.others.columns().find(is_vector);
+        if first.is_some_and(|first| self.entry.indexes.iter().any(|index| index.column == first)) {
             return Err(Error::invalid("Vector indexes only support ANN queries"));
         }
         if has_index {

@@ -6,6 +6,7 @@ use ilium_cql::ast::{Arithmetic, Expr, ExprKind, Literal, LiteralKind, Qualified
 use ilium_cql::identifier::quote_if_needed;
 
 use super::Compiler;
+use crate::catalog::hash_map_order::buffer_map_order;
 
 pub(super) fn literal_text(literal: &Literal) -> String {
     match literal.kind {
@@ -87,6 +88,8 @@ impl Compiler<'_> {
                 format!("{{{}}}", entries.join(", "))
             }
             ExprKind::Udt(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                buffer_map_order(&mut fields, |(name, _)| &name.text);
                 let fields: Vec<String> = fields
                     .iter()
                     .map(|(name, value)| format!("{}: {}", name.text, self.text_of(value)))

@@ -297,12 +297,10 @@ fn write(result: std::result::Result<Number, NoResult>) -> Result<Option<Vec<u8>
 }
 
 fn no_sum(error: NoResult) -> Error {
-    Error {
-        kind: ErrorKind::FunctionFailure {
-            keyspace: NATIVE_KEYSPACE.into(),
-            name: "sum".into(),
-            arguments: Vec::new(),
-        },
-        message: format!("the aggregate of these values cannot be computed: {}", error.0),
-    }
+    let kind = ErrorKind::FunctionFailure {
+        keyspace: NATIVE_KEYSPACE.into(),
+        name: "sum".into(),
+        arguments: Vec::new(),
+    };
+    Error::new(kind, format!("the aggregate of these values cannot be computed: {}", error.0))
 }

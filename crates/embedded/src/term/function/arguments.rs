@@ -73,14 +73,12 @@ pub(super) fn from_millis<'a>(ty: &CqlType, millis: i64) -> Slot<'a> {
 
 /// A call that has no result.
 pub(super) fn failed(function: &Function, message: String) -> Error {
-    Error {
-        kind: ErrorKind::FunctionFailure {
-            keyspace: NATIVE_KEYSPACE.into(),
-            name: function.name.clone(),
-            arguments: function.arguments.iter().map(CqlType::to_string).collect(),
-        },
-        message,
-    }
+    let kind = ErrorKind::FunctionFailure {
+        keyspace: NATIVE_KEYSPACE.into(),
+        name: function.name.clone(),
+        arguments: function.arguments.iter().map(CqlType::to_string).collect(),
+    };
+    Error::new(kind, message)
 }
 
 /// A function of numbers that has no value there.

@@ -23,6 +23,7 @@ mod uuid;
 mod vector;
 
 pub use aggregate::{Accumulator, AggregateKind};
+pub use operation::sum;
 pub(in crate::term) use resolve::{Lookup, resolve};
 
 use std::borrow::Cow;

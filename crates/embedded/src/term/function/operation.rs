@@ -82,6 +82,17 @@ fn compute<'a>(call: &mut Invocation<'_, 'a>) -> Result<Slot<'a>> {
         .map_err(|e| operation_failed(call.function, e.0))
 }
 
+/// The sum of two numbers of one type; `None` where either is no number of it.
+pub fn sum(of: &CqlType, left: &[u8], right: &[u8]) -> Result<Option<Vec<u8>>> {
+    let (Some(left), Some(right)) = (Number::read(of, left), Number::read(of, right)) else {
+        return Ok(None);
+    };
+    match Number::compute(Arithmetic::Add, &left, &right, of) {
+        Ok(sum) => Ok(Some(sum.write())),
+        Err(why) => Err(Error::invalid(format!("the operation '{of} + {of}' failed: {}", why.0))),
+    }
+}
+
 fn negate<'a>(call: &mut Invocation<'_, 'a>) -> Result<Slot<'a>> {
     match call.number(0) {
         Some(number) => written(Ok(number.negate()), call),
