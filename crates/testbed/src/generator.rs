@@ -3,10 +3,17 @@
 //! A *round* is a schema and some hundred statements on it. Where answers differ, the round is *shrunk*: statements
 //! are left out as long as the last answers still differ. What is left is a case file that can be run as it stands.
 
+mod alter;
+mod assign;
+mod batch;
 mod build;
+mod condition;
+mod json;
 mod random;
 mod read;
+mod restrict;
 mod schema;
+mod selection;
 mod shrink;
 mod value;
 mod write;
@@ -40,28 +47,45 @@ pub struct Plan {
 pub struct Count {
     pub rounds: u64,
     pub statements: u64,
+    /// Statements that both refused.
     pub errors: u64,
+    /// Statements at which Cassandra failed inside of itself; a round ends early if they are writes.
+    pub failures: u64,
     pub differences: u64,
 }
 
-/// Runs rounds until the time is over. Each difference, shrunk, is given to `found`, which says whether to go on.
-pub fn run(plan: &Plan, mut found: impl FnMut(&Found) -> Result<bool>) -> Result<Count> {
+/// How often a run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(30);
+
+/// Runs rounds until the time is over, telling `progress` now and then. Each difference, shrunk, is given to `found`,
+/// which says whether to go on.
+pub fn run(
+    plan: &Plan,
+    mut progress: impl FnMut(Duration, &Count),
+    mut found: impl FnMut(&Found) -> Result<bool>,
+) -> Result<Count> {
     let started = Instant::now();
+    let mut told = started;
     let mut pair = Pair::new(plan);
     let mut count = Count::default();
     while started.elapsed() < plan.time {
         let seed = plan.seed.wrapping_add(count.rounds);
         count.rounds += 1;
         let steps = round(seed, plan.statements);
-        let (ran, errors, difference) = pair.run(&steps)?;
-        count.statements += ran;
-        count.errors += errors;
-        if let Some(at) = difference {
+        let ran = pair.run(&steps)?;
+        count.statements += ran.statements;
+        count.errors += ran.errors;
+        count.failures += ran.failures;
+        if let Some(at) = ran.difference {
             count.differences += 1;
             let shrunk = pair.shrink(seed, steps.into_iter().take(at + 1).collect())?;
             if !found(&shrunk)? {
                 break;
             }
+        }
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            progress(started.elapsed(), &count);
         }
     }
     Ok(count)
@@ -73,13 +97,20 @@ fn round(seed: u64, statements: usize) -> Vec<Step> {
     let mut schema = Schema::new(&mut random);
     let mut steps = schema.statements();
     for _ in 0..statements {
-        let step = match random.below(10) {
-            0..=5 => write::statement(&mut random, &mut schema),
-            _ => read::statement(&mut random, &schema),
+        let at = random.below(schema.tables.len());
+        let Some(table) = schema.tables.get(at) else { continue };
+        let step = match random.below(100) {
+            0..=2 => alter::statement(&mut random, &mut schema, at),
+            3..=9 => batch::statement(&mut random, &schema, at),
+            10..=54 => Some(write::statement(&mut random, table)),
+            _ => Some(read::statement(&mut random, table)),
         };
         steps.extend(step);
     }
-    steps.extend(schema.tables.iter().map(|table| text(format!("SELECT * FROM {}", table.name))));
+    for table in &schema.tables {
+        let all = text(format!("SELECT * FROM {}", table.name));
+        steps.push(Step { now: table.aged.then_some(schema::NOW), ..all });
+    }
     steps
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use ilium_testbed::generator::{self, Plan};
+use ilium_testbed::generator::{self, Count, Plan};
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::{Cassandra, Ilium};
 
@@ -69,7 +69,8 @@ fn run() -> Result<bool> {
     }
     let time = Duration::from_secs_f64(f64::max(minutes, 0.0) * 60.0);
     let plan = Plan { cassandra, ilium, seed, time, statements, strict };
-    let count = generator::run(&plan, |found| {
+    let progress = |time: Duration, count: &Count| println!("{:>5} s: {}", time.as_secs(), summary(count));
+    let count = generator::run(&plan, progress, |found| {
         match &keep {
             Some(folder) => {
                 let file = folder.join(format!("seed_{}.cql", found.seed));
@@ -80,11 +81,15 @@ fn run() -> Result<bool> {
         }
         Ok(keep.is_some())
     })?;
-    println!(
-        "{} rounds from seed {seed}, {} statements, {} of them refused by both, {} differences",
-        count.rounds, count.statements, count.errors, count.differences
-    );
+    println!("from seed {seed}: {}", summary(&count));
     Ok(count.differences == 0)
+}
+
+fn summary(count: &Count) -> String {
+    format!(
+        "{} rounds, {} statements, {} of them refused by both, {} failures of Cassandra, {} differences",
+        count.rounds, count.statements, count.errors, count.failures, count.differences
+    )
 }
 
 fn address(text: &str) -> Result<SocketAddr> {

@@ -1,24 +1,45 @@
 //! Putting a statement together, its values written in it or bound to it.
 
 use super::random::Random;
-use crate::cases::file::{How, Step};
+use crate::cases::file::{How, Step, Values};
 use crate::value::Literal;
 
 pub(super) struct Build {
     text: String,
+    how: Bound,
     /// The values so far, where they are bound.
-    bound: Option<Vec<(Option<String>, Literal)>>,
+    values: Values,
+    unset: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Written,
+    ByPosition,
+    ByName,
 }
 
 impl Build {
-    pub(super) fn new(random: &mut Random) -> Build {
-        let bound = if random.one_in(3) { Some(Vec::new()) } else { None };
-        Build { text: String::new(), bound }
+    fn with(how: Bound) -> Build {
+        Build { text: String::new(), how, values: Vec::new(), unset: false }
     }
 
-    /// Within a batch values are written.
-    pub(super) fn unbound() -> Build {
-        Build { text: String::new(), bound: None }
+    pub(super) fn new(random: &mut Random) -> Build {
+        Build::with(match random.below(9) {
+            0 | 1 => Bound::ByPosition,
+            2 => Bound::ByName,
+            _ => Bound::Written,
+        })
+    }
+
+    /// A statement within a batch's text.
+    pub(super) fn written() -> Build {
+        Build::with(Bound::Written)
+    }
+
+    /// A statement of a batch message.
+    pub(super) fn item(random: &mut Random) -> Build {
+        Build::with(if random.one_in(2) { Bound::ByPosition } else { Bound::Written })
     }
 
     pub(super) fn text(&mut self, text: &str) -> &mut Build {
@@ -29,15 +50,33 @@ impl Build {
     /// A value: its literal, or a marker and the value.
     pub(super) fn value(&mut self, literal: &str) -> &mut Build {
         // A set or a map is bound as it stands. Drivers sort it; Cassandra finds no key that was not sorted.
-        let unsorted = literal.contains('{') && literal.contains(',');
+        let unsorted = literal.starts_with(['{', '[', '(']) && literal.contains('{') && literal.contains(',');
         let parsed = Literal::list(literal).ok().filter(|all| all.len() == 1).and_then(|mut all| all.pop());
-        match (&mut self.bound, parsed) {
-            (Some(bound), Some((None, value))) if !unsorted => {
-                bound.push((None, value));
-                self.text += "?";
-            }
+        match parsed {
+            Some((None, value)) if self.how != Bound::Written && !unsorted => self.bind(value),
             _ => self.text += literal,
         }
+        self
+    }
+
+    fn bind(&mut self, value: Literal) {
+        let name = format!("b{}", self.values.len());
+        if self.how == Bound::ByName {
+            self.text += &format!(":{name}");
+            self.values.push((Some(name), value));
+        } else {
+            self.text.push('?');
+            self.values.push((None, value));
+        }
+    }
+
+    /// A value that leaves what is there, where values are bound; otherwise the literal.
+    pub(super) fn unset_or(&mut self, literal: &str) -> &mut Build {
+        if self.how == Bound::Written {
+            return self.value(literal);
+        }
+        self.unset = true;
+        self.bind(Literal::Unset);
         self
     }
 
@@ -53,10 +92,20 @@ impl Build {
         self.text
     }
 
+    /// For a batch message.
+    pub(super) fn into_item(self) -> (String, Values) {
+        (self.text, self.values)
+    }
+
+    /// Whether a value is unset, which protocol 3 does not know.
+    pub(super) fn has_unset(&self) -> bool {
+        self.unset
+    }
+
     pub(super) fn step(self) -> Step {
-        let values = match self.bound {
-            Some(bound) => How::Executed(vec![bound]),
-            None => How::Text,
+        let values = match self.how {
+            Bound::Written => How::Text,
+            Bound::ByPosition | Bound::ByName => How::Executed(vec![self.values]),
         };
         Step { text: self.text, values, ..Step::default() }
     }

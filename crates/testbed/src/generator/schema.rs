@@ -31,9 +31,21 @@ pub(super) struct Table {
     /// Whether each write says its time, few times over and in any order. Otherwise the server's clock does, and
     /// conditions are used.
     pub(super) timed: bool,
-    pub(super) indexes: Vec<String>,
-    /// How many columns were ever added: a name is not used again.
-    added: usize,
+    /// Whether values may expire. Then each statement says which second it is, and none looks at the clock.
+    pub(super) aged: bool,
+    /// The time to live of rows whose statement gives none.
+    pub(super) lasts: usize,
+    pub(super) indexes: Vec<Index>,
+    /// Names that ALTER TABLE made, and those it took away, which may come again.
+    pub(super) added: usize,
+    pub(super) dropped: Vec<(String, Kind, Role)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Index {
+    pub(super) name: String,
+    pub(super) column: String,
+    pub(super) create: String,
 }
 
 #[derive(Debug)]
@@ -43,12 +55,30 @@ pub(super) struct Schema {
     indexes: usize,
 }
 
+/// What the seconds that statements of aged tables say begin at: in 2033, so that nothing is past its grace yet.
+pub(super) const NOW: i32 = 2_000_000_000;
+
 impl Column {
-    fn new(random: &mut Random, name: String, kind: Kind, role: Role) -> Column {
-        let mut pool: Vec<String> = (0..4).map(|_| kind.literal(random)).collect();
-        pool.sort();
-        pool.dedup();
-        Column { name, kind, role, pool }
+    pub(super) fn new(random: &mut Random, name: String, kind: Kind, role: Role) -> Column {
+        let mut column = Column { name, kind, role, pool: Vec::new() };
+        column.fill(random);
+        column
+    }
+
+    /// Makes up its literals.
+    pub(super) fn fill(&mut self, random: &mut Random) {
+        self.pool = (0..4).map(|_| self.kind.literal(random)).collect();
+        self.pool.sort();
+        self.pool.dedup();
+    }
+
+    /// Its type, as far as Cassandra sees it: of a descending column it only knows that its order is turned, and takes
+    /// a collection for none.
+    pub(super) fn open(&self) -> &Kind {
+        match self.role {
+            Role::Clustering { descending: true } => &self.kind,
+            _ => self.kind.thawed(),
+        }
     }
 
     /// One of its literals.
@@ -81,7 +111,19 @@ impl Table {
             }
         }
         let timed = !counters && random.one_in(2);
-        Table { name: format!("t{number}"), columns, counters, timed, indexes: Vec::new(), added: 0 }
+        let aged = !counters && random.one_in(3);
+        let lasts = if aged && random.one_in(3) { random.between(1, 60) } else { 0 };
+        Table {
+            name: format!("t{number}"),
+            columns,
+            counters,
+            timed,
+            aged,
+            lasts,
+            indexes: Vec::new(),
+            added: 0,
+            dropped: Vec::new(),
+        }
     }
 
     pub(super) fn with_role(&self, wanted: impl Fn(Role) -> bool) -> Vec<&Column> {
@@ -109,6 +151,11 @@ impl Table {
         self.with_role(|role| matches!(role, Role::Static | Role::Regular))
     }
 
+    /// Columns with an index.
+    pub(super) fn indexed(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| self.indexes.iter().any(|index| index.column == column.name))
+    }
+
     fn create(&self) -> String {
         let columns: Vec<String> = self
             .columns
@@ -132,34 +179,20 @@ impl Table {
                 format!("{} {}", c.name, if descending { "DESC" } else { "ASC" })
             })
             .collect();
-        let order = match orders.as_slice() {
-            [] => String::new(),
-            orders => format!(" WITH CLUSTERING ORDER BY ({})", orders.join(", ")),
-        };
-        format!("CREATE TABLE {} ({}, PRIMARY KEY ({key})){order}", self.name, columns.join(", "))
-    }
-
-    /// Adds a column or drops one.
-    pub(super) fn alter(&mut self, random: &mut Random, types: &[Kind]) -> Option<Step> {
-        if self.counters {
-            return None;
+        let mut options = Vec::new();
+        if !orders.is_empty() {
+            options.push(format!("CLUSTERING ORDER BY ({})", orders.join(", ")));
         }
-        let regular = self.regular();
-        if regular.len() > 1 && random.one_in(2) {
-            let dropped = random.pick(&regular)?.name.clone();
-            let indexed = self.indexes.iter().any(|index| index.starts_with(&format!("{dropped}_")));
-            // One that is stored in parts and is no collection cannot be dropped, nor can one with an index.
-            if !indexed {
-                self.columns.retain(|c| c.name != dropped || matches!(c.kind, Kind::Udt(..)));
-            }
-            return Some(text(format!("ALTER TABLE {} DROP {dropped}", self.name)));
+        if self.lasts > 0 {
+            options.push(format!("default_time_to_live = {}", self.lasts));
         }
-        self.added += 1;
-        let kind = Kind::column(random, types);
-        let column = Column::new(random, format!("w{}", self.added), kind, Role::Regular);
-        let alter = format!("ALTER TABLE {} ADD {} {}", self.name, column.name, column.kind.cql());
-        self.columns.push(column);
-        Some(text(alter))
+        let with = if options.is_empty() { "" } else { " WITH " };
+        format!(
+            "CREATE TABLE {} ({}, PRIMARY KEY ({key})){with}{}",
+            self.name,
+            columns.join(", "),
+            options.join(" AND ")
+        )
     }
 }
 
@@ -167,7 +200,8 @@ impl Schema {
     pub(super) fn new(random: &mut Random) -> Schema {
         let mut types = Vec::new();
         for number in 0..random.below(3) {
-            let fields = (0..random.between(1, 3)).map(|n| (format!("f{n}"), Kind::field(random))).collect();
+            let fields =
+                (0..random.between(1, 3)).map(|n| (format!("f{n}"), Kind::field(random, &types))).collect();
             types.push(Kind::Udt(format!("u{number}"), fields));
         }
         let tables = (0..random.between(1, 3)).map(|number| Table::new(random, number, &types)).collect();
@@ -193,7 +227,7 @@ impl Schema {
         for table in &self.tables {
             steps.push(text(table.create()));
             for index in &table.indexes {
-                steps.push(text(index_statement(table, index)));
+                steps.push(text(index.create.clone()));
             }
         }
         steps
@@ -204,28 +238,34 @@ impl Schema {
         let number = self.indexes;
         let table = self.tables.get_mut(at)?;
         let column = random.pick(&table.columns)?;
-        if table.counters || table.indexes.len() > 2 {
+        // What Cassandra keeps of a key in an index lasts by the clock of the machine, whatever a statement says.
+        let clock = table.aged && matches!(column.role, Role::Partition | Role::Clustering { .. });
+        if table.counters || clock || table.indexes.len() > 2 {
             return None;
         }
         self.indexes += 1;
-        let index = format!("{}_i{number}", column.name);
-        let statement = index_statement(table, &index);
-        table.indexes.push(index);
-        Some(text(statement))
+        let name = format!("{}_{}_i{number}", table.name, column.name);
+        let (table_name, column) = (&table.name, column.name.clone());
+        let target = target(random, table, &column);
+        let create = format!("CREATE INDEX {name} ON {table_name} ({target})");
+        table.indexes.push(Index { name, column, create: create.clone() });
+        Some(text(create))
     }
 }
 
-/// An index is named for its column and its number, which chooses what of a collection it is on.
-fn index_statement(table: &Table, index: &str) -> String {
-    let (column, number) = index.split_once("_i").unwrap_or((index, "0"));
+/// What of a column is indexed; now and then what cannot be.
+fn target(random: &mut Random, table: &Table, column: &str) -> String {
     let kind = table.columns.iter().find(|c| c.name == column).map(|c| &c.kind);
-    let target = match (kind, number.parse::<usize>().unwrap_or(0) % 3) {
-        (Some(Kind::Frozen(inner)), _) if matches!(**inner, Kind::List(_) | Kind::Set(_) | Kind::Map(..)) => {
-            format!("full({column})")
+    let parts: &[&str] = match kind {
+        Some(Kind::Frozen(inner)) if matches!(**inner, Kind::List(_) | Kind::Set(_) | Kind::Map(..)) => {
+            &["full", "full", "full", "values"]
         }
-        (Some(Kind::Map(..)), 0) => format!("keys({column})"),
-        (Some(Kind::Map(..)), 1) => format!("entries({column})"),
-        _ => column.to_owned(),
+        Some(Kind::Map(..)) => &["keys", "entries", "values", "", "full"],
+        Some(Kind::List(_) | Kind::Set(_)) => &["values", "", "", "keys"],
+        _ => &[""],
     };
-    format!("CREATE INDEX {}_{index} ON {} ({target})", table.name, table.name)
+    match random.word(parts).as_str() {
+        "" => column.to_owned(),
+        part => format!("{part}({column})"),
+    }
 }

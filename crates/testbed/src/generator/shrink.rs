@@ -6,13 +6,14 @@ use super::Plan;
 use crate::cases::compare::{agree, agree_by_code};
 use crate::cases::file::{How, Step, Values};
 use crate::cases::run::{self, Server};
+use crate::value::Literal;
 
 /// Enough to get small; more would keep two servers busy for little.
 const TRIES: usize = 400;
 
 /// Cassandra's answers where an exception that nobody expected ended a request, or where it does not know the page
 /// state that it gave itself (after the last group of a GROUP BY that filled a page).
-const FAILURES: [&str; 4] = ["error 0000", "error 000a", "error 1300", "error 1500"];
+const FAILURES: [&str; 5] = ["error 0000", "error 000a", "error 1200", "error 1300", "error 1500"];
 
 /// The two servers.
 #[derive(Debug)]
@@ -21,6 +22,18 @@ pub struct Pair {
     ilium: Server,
     strict: bool,
     keyspace: String,
+}
+
+/// How a round went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ran {
+    pub statements: u64,
+    /// Statements that Cassandra refused.
+    pub errors: u64,
+    /// Statements at which Cassandra failed inside of itself.
+    pub failures: u64,
+    /// The step whose answers differed.
+    pub difference: Option<usize>,
 }
 
 /// A difference, shrunk.
@@ -42,28 +55,38 @@ impl Pair {
         }
     }
 
-    /// Sends the statements until answers differ: how many ran, how many were errors, and where they differed.
+    /// Sends the statements until answers differ.
     ///
-    /// Where Cassandra fails inside of itself (a null pointer, say) the rows may differ from there on: it ends there.
-    pub fn run(&mut self, steps: &[Step]) -> Result<(u64, u64, Option<usize>)> {
-        let (mut ran, mut errors) = (0, 0);
+    /// Where Cassandra fails inside of itself (a null pointer, say) in a write the rows may differ from there on: it
+    /// ends there. A failed read says nothing, and changes nothing.
+    pub fn run(&mut self, steps: &[Step]) -> Result<Ran> {
+        let mut ran = Ran::default();
         self.fresh()?;
         for (at, step) in steps.iter().enumerate() {
             let (cassandra, ilium) = self.both(step)?;
-            ran += 1;
-            errors += u64::from(cassandra.iter().any(|line| line.starts_with("error ")));
+            ran.statements += 1;
+            ran.errors += u64::from(cassandra.iter().any(|line| line.starts_with("error ")));
             if cassandra.iter().any(|line| FAILURES.iter().any(|failure| line.starts_with(failure))) {
-                return Ok((ran, errors, None));
+                ran.failures += 1;
+                if step.text.starts_with("SELECT") {
+                    continue;
+                }
+                return Ok(ran);
             }
             if !self.agree(step, &cassandra, &ilium) {
-                return Ok((ran, errors, Some(at)));
+                ran.difference = Some(at);
+                return Ok(ran);
             }
         }
-        Ok((ran, errors, None))
+        Ok(ran)
     }
 
     fn fresh(&mut self) -> Result<()> {
-        self.cassandra.fresh(&self.keyspace, &[])?;
+        // A keyspace that Cassandra cannot drop any more (it failed to flush it) is left behind.
+        if self.cassandra.fresh(&self.keyspace, &[]).is_err() {
+            self.keyspace += "_";
+            self.cassandra.fresh(&self.keyspace, &[])?;
+        }
         self.ilium.fresh(&self.keyspace, &[])
     }
 
@@ -106,8 +129,7 @@ impl Pair {
     }
 
     fn differs_at_the_end(&mut self, steps: &[Step]) -> Result<bool> {
-        let (_, _, difference) = self.run(steps)?;
-        Ok(difference.is_some_and(|at| at + 1 == steps.len()))
+        Ok(self.run(steps)?.difference.is_some_and(|at| at + 1 == steps.len()))
     }
 }
 
@@ -117,15 +139,7 @@ impl Found {
         let mut out =
             format!("-- Found by the generator, seed {}.\n\n-- case: seed {}\n", self.seed, self.seed);
         for step in &self.steps {
-            if let How::Executed(all) = &step.values {
-                for values in all {
-                    out += &format!("-- bind: {}\n", list(values));
-                }
-            }
-            if let Some(page) = step.page {
-                out += &format!("-- page: {page}\n");
-            }
-            out += &format!("{};\n", step.text);
+            out += &directives(step);
         }
         out += "\n-- Cassandra:\n";
         self.cassandra.iter().for_each(|line| out += &format!("--   {line}\n"));
@@ -135,6 +149,36 @@ impl Found {
     }
 }
 
+/// A step as a case file has it.
+fn directives(step: &Step) -> String {
+    let mut out = String::new();
+    let mut say = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out += &format!("-- {word}: {value}\n");
+        }
+    };
+    say("page", step.page.map(|page| page.to_string()));
+    say("now", step.now.map(|now| now.to_string()));
+    say("timestamp", step.timestamp.map(|time| time.to_string()));
+    say("protocol", step.protocol.map(|version| version.to_string()));
+    if let How::Executed(all) = &step.values {
+        all.iter().for_each(|values| say("bind", Some(list(values))));
+    }
+    let Some((_, items)) = &step.batch else { return out + &format!("{};\n", step.text) };
+    out += &format!("-- batch: {}\n", step.text.trim_start_matches("BATCH "));
+    for (text, values) in items {
+        if !values.is_empty() {
+            out += &format!("-- bind: {}\n", list(values));
+        }
+        out += &format!("{text};\n");
+    }
+    out + "-- apply\n"
+}
+
 fn list(values: &Values) -> String {
-    values.iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>().join(", ")
+    let one = |(name, value): &(Option<String>, Literal)| match name {
+        Some(name) => format!("{name} = {value}"),
+        None => format!("{value}"),
+    };
+    values.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -24,13 +24,14 @@ const SIMPLE: [(&str, &[&str]); 18] = [
     ("smallint", &["-300", "0", "1", "32767"]),
     ("tinyint", &["-128", "-1", "0", "1", "127"]),
     ("varint", &["-256", "-1", "0", "255", "123456789012345678901234567890"]),
-    ("text", &["'a'", "'b'", "'ab'", "'B'", "'é'", "'日'"]),
+    ("text", &["'a'", "'b'", "'ab'", "'B'", "'é'", "'日'", "''"]),
     ("ascii", &["'a'", "'b'", "'ab'", "'B'"]),
     ("boolean", &["true", "false"]),
     ("double", &["-1.5", "-0.0", "0.0", "2.5", "NaN", "Infinity"]),
     ("float", &["-1.5", "0.0", "0.1", "NaN", "-Infinity"]),
-    ("decimal", &["-1.5", "0.5", "1", "100", "0.001"]),
-    ("blob", &["0x00", "0x0000", "0x7f", "0x80", "0xff"]),
+    // No two of one value: which of two spellings a key keeps depends on what Cassandra has flushed.
+    ("decimal", &["-1.5", "0.50", "1", "100", "0.001"]),
+    ("blob", &["0x00", "0x0000", "0x7f", "0x80", "0xff", "0x"]),
     (
         "uuid",
         &[
@@ -52,7 +53,7 @@ const SIMPLE: [(&str, &[&str]); 18] = [
 const DURATIONS: [&str; 3] = ["1mo", "-2d", "3h5ns"];
 
 impl Kind {
-    fn simple(random: &mut Random) -> Kind {
+    pub(super) fn simple(random: &mut Random) -> Kind {
         // Every other one an int or a text, which most operations are for.
         match random.below(4) {
             0 => Kind::Simple("int"),
@@ -64,29 +65,56 @@ impl Kind {
     /// A type that can be part of a key.
     pub(super) fn key(random: &mut Random, types: &[Kind]) -> Kind {
         match random.below(14) {
-            0 => Kind::Frozen(Box::new(Kind::collection(random))),
-            1 => Kind::Frozen(Box::new(Kind::Tuple(vec![Kind::simple(random), Kind::simple(random)]))),
-            2 => match random.pick(types) {
-                Some(kind) => Kind::Frozen(Box::new(kind.clone())),
-                None => Kind::simple(random),
-            },
+            0 | 1 => Kind::frozen(random, types),
             _ => Kind::simple(random),
+        }
+    }
+
+    /// A frozen type of several values.
+    fn frozen(random: &mut Random, types: &[Kind]) -> Kind {
+        match (random.below(5), random.pick(types)) {
+            (0, _) => Kind::Frozen(Box::new(Kind::tuple(random))),
+            (1, Some(kind)) => Kind::Frozen(Box::new(kind.clone())),
+            (2, _) => Kind::Frozen(Box::new(Kind::nested(random, types))),
+            _ => Kind::Frozen(Box::new(Kind::collection(random))),
+        }
+    }
+
+    fn tuple(random: &mut Random) -> Kind {
+        Kind::Tuple((0..random.between(1, 3)).map(|_| Kind::simple(random)).collect())
+    }
+
+    /// A collection of what has several values itself.
+    fn nested(random: &mut Random, types: &[Kind]) -> Kind {
+        let inner = match (random.below(3), random.pick(types)) {
+            (0, Some(kind)) => kind.clone(),
+            (1, _) => Kind::tuple(random),
+            _ => Kind::collection(random),
+        };
+        let inner = Box::new(Kind::Frozen(Box::new(inner)));
+        match random.below(4) {
+            0 => Kind::List(inner),
+            1 => Kind::Set(inner),
+            2 => Kind::Map(inner, Box::new(Kind::simple(random))),
+            _ => Kind::Map(Box::new(Kind::simple(random)), inner),
         }
     }
 
     /// A type of a column that is no key.
     pub(super) fn column(random: &mut Random, types: &[Kind]) -> Kind {
-        match random.below(12) {
+        match random.below(14) {
             0 | 1 => Kind::collection(random),
-            2 => Kind::Frozen(Box::new(Kind::collection(random))),
-            3 => Kind::Tuple(vec![Kind::simple(random), Kind::simple(random)]),
-            4 => match random.pick(types) {
+            2 => Kind::frozen(random, types),
+            3 => Kind::tuple(random),
+            4 | 5 => match random.pick(types) {
                 Some(kind) if random.one_in(2) => kind.clone(),
                 Some(kind) => Kind::Frozen(Box::new(kind.clone())),
                 None => Kind::Simple("duration"),
             },
-            5 => Kind::Vector(Box::new(Kind::Simple("float")), 2),
-            6 => Kind::Map(Box::new(Kind::Simple("text")), Box::new(Kind::Simple("int"))),
+            6 => Kind::Vector(Box::new(Kind::Simple("float")), random.between(1, 3)),
+            7 => Kind::Vector(Box::new(Kind::simple(random)), 2),
+            8 => Kind::Map(Box::new(Kind::Simple("text")), Box::new(Kind::Simple("int"))),
+            9 => Kind::nested(random, types),
             _ => Kind::simple(random),
         }
     }
@@ -101,9 +129,9 @@ impl Kind {
     }
 
     /// The type of a field, which holds nothing that is not frozen.
-    pub(super) fn field(random: &mut Random) -> Kind {
+    pub(super) fn field(random: &mut Random, types: &[Kind]) -> Kind {
         match random.below(5) {
-            0 => Kind::Frozen(Box::new(Kind::collection(random))),
+            0 => Kind::frozen(random, types),
             _ => Kind::simple(random),
         }
     }
@@ -175,6 +203,46 @@ impl Kind {
                 "int" | "bigint" | "smallint" | "tinyint" | "varint" | "double" | "float" | "decimal"
             )
         )
+    }
+
+    /// Without `frozen`.
+    pub(super) fn thawed(&self) -> &Kind {
+        if let Kind::Frozen(inner) = self { inner.thawed() } else { self }
+    }
+
+    /// Whether it is that type or is made of it.
+    pub(super) fn has(&self, other: &Kind) -> bool {
+        self == other
+            || match self {
+                Kind::Simple(_) | Kind::Counter => false,
+                Kind::List(inner) | Kind::Set(inner) | Kind::Frozen(inner) | Kind::Vector(inner, _) => {
+                    inner.has(other)
+                }
+                Kind::Map(key, value) => key.has(other) || value.has(other),
+                Kind::Tuple(fields) => fields.iter().any(|field| field.has(other)),
+                Kind::Udt(_, fields) => fields.iter().any(|(_, field)| field.has(other)),
+            }
+    }
+
+    /// Puts this in the place of the user-defined type of the same name, wherever it occurs; whether it does.
+    pub(super) fn replace(&mut self, with: &Kind) -> bool {
+        if let (Kind::Udt(name, _), Kind::Udt(other, _)) = (&*self, with)
+            && name == other
+        {
+            *self = with.clone();
+            return true;
+        }
+        match self {
+            Kind::Simple(_) | Kind::Counter => false,
+            Kind::List(inner) | Kind::Set(inner) | Kind::Frozen(inner) | Kind::Vector(inner, _) => {
+                inner.replace(with)
+            }
+            Kind::Map(key, value) => key.replace(with) | value.replace(with),
+            Kind::Tuple(fields) => fields.iter_mut().fold(false, |any, field| field.replace(with) | any),
+            Kind::Udt(_, fields) => {
+                fields.iter_mut().fold(false, |any, (_, field)| field.replace(with) | any)
+            }
+        }
     }
 }
 

@@ -22,6 +22,10 @@ pub fn encode(kind: &Type, literal: &Literal) -> Result<Bind> {
 fn bytes(kind: &Type, literal: &Literal) -> Result<Vec<u8>> {
     match (kind, literal) {
         (_, Literal::Raw(bytes)) => Ok(bytes.clone()),
+        (Type::Custom(class), _) => match Type::behind(class) {
+            Some(kind) => bytes(&kind, literal),
+            None => bail!("no type is known by this class"),
+        },
         (_, Literal::Word(word)) if word == "empty" => Ok(Vec::new()),
         // A set written as a list is sent as it stands, unsorted or with an element twice.
         (Type::List(element) | Type::Set(element), Literal::List(all))

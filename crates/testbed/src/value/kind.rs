@@ -51,6 +51,11 @@ impl Type {
         }
     }
 
+    /// The type whose class an older protocol version gives instead of it.
+    pub(super) fn behind(class: &str) -> Option<Type> {
+        parse(&mut class.chars().filter(|c| !c.is_whitespace()).collect::<String>().as_str())
+    }
+
     /// The length of every value of the type, where they all have the same: vectors store such elements bare.
     pub(crate) fn fixed(&self) -> Option<usize> {
         Some(match self {
