@@ -189,8 +189,7 @@ fn put_simple(row: &mut Row, column: &'static str, value: &Option<Value<i32>>, s
 /// An overwritten collection loses what was there a microsecond before; one set to null all of it.
 fn clear<T, K>(row: &mut Row, column: &'static str, change: &Change<T, K>, stamp: Stamp) {
     match change {
-        Change::Replace(_) => row.delete_collection(column, stamp.time - 1),
-        Change::Null => row.delete_collection(column, stamp.time),
+        Change::Replace(_) | Change::Null => row.delete_collection(column, stamp.time - 1),
         _ => {}
     }
 }
