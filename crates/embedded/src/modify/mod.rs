@@ -8,6 +8,7 @@ mod batch;
 mod cells;
 mod condition;
 mod conditional;
+mod elements;
 mod execute;
 mod json;
 mod locks;
