@@ -49,11 +49,8 @@ impl Build {
 
     /// A value: its literal, or a marker and the value.
     pub(super) fn value(&mut self, literal: &str) -> &mut Build {
-        // A set or a map is bound as it stands. Drivers sort it; Cassandra finds no key that was not sorted.
-        let unsorted = literal.starts_with(['{', '[', '(']) && literal.contains('{') && literal.contains(',');
-        let parsed = Literal::list(literal).ok().filter(|all| all.len() == 1).and_then(|mut all| all.pop());
-        match parsed {
-            Some((None, value)) if self.how != Bound::Written && !unsorted => self.bind(value),
+        match one(literal) {
+            Some(value) if self.how != Bound::Written => self.bind(value),
             _ => self.text += literal,
         }
         self
@@ -88,6 +85,30 @@ impl Build {
         self
     }
 
+    /// ` IN` and a list: its values, or a marker for all of them.
+    pub(super) fn is_in(&mut self, random: &mut Random, literals: &[String]) -> &mut Build {
+        let parsed: Option<Vec<Literal>> = literals.iter().map(|literal| one(literal)).collect();
+        match parsed {
+            Some(all) if self.how != Bound::Written && random.one_in(3) => {
+                self.text(" IN ").bind(Literal::List(all));
+                self
+            }
+            _ => self.text(" IN (").values(literals).text(")"),
+        }
+    }
+
+    /// Values of several columns: in brackets, or a marker for all of them.
+    pub(super) fn tuple(&mut self, random: &mut Random, literals: &[String]) -> &mut Build {
+        let parsed: Option<Vec<Literal>> = literals.iter().map(|literal| one(literal)).collect();
+        match parsed {
+            Some(all) if self.how != Bound::Written && random.one_in(3) => {
+                self.bind(Literal::Tuple(all));
+                self
+            }
+            _ => self.text("(").values(literals).text(")"),
+        }
+    }
+
     pub(super) fn into_text(self) -> String {
         self.text
     }
@@ -109,4 +130,12 @@ impl Build {
         };
         Step { text: self.text, values, ..Step::default() }
     }
+}
+
+/// A literal as a value to bind. Not a set or a map of several: it would be bound as it stands. Drivers sort it;
+/// Cassandra finds no key that was not sorted.
+fn one(literal: &str) -> Option<Literal> {
+    let unsorted = literal.starts_with(['{', '[', '(']) && literal.contains('{') && literal.contains(',');
+    let parsed = Literal::list(literal).ok().filter(|all| all.len() == 1).and_then(|mut all| all.pop());
+    parsed.filter(|(name, _)| name.is_none() && !unsorted).map(|(_, value)| value)
 }

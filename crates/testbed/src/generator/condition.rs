@@ -65,7 +65,7 @@ fn condition(random: &mut Random, column: &Column, build: &mut Build, alone: boo
         }
         (_, 4) => {
             let values: Vec<String> = (0..random.between(1, 3)).map(|_| column.value(random)).collect();
-            build.text(&format!("{name} IN (")).values(&values).text(")");
+            build.text(name).is_in(random, &values);
         }
         _ => {
             build.text(&format!("{name} {operator} ")).value(&value);

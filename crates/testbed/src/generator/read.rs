@@ -3,8 +3,9 @@
 use super::build::Build;
 use super::random::Random;
 use super::restrict::restrictions;
-use super::schema::{Column, Table};
+use super::schema::{Column, Role, Table};
 use super::selection::{Shape, selection};
+use super::value::Kind;
 use super::write::sent;
 use crate::cases::file::Step;
 
@@ -16,7 +17,9 @@ pub(super) fn statement(random: &mut Random, table: &Table) -> Step {
     if shape.grouped {
         let keys = [table.partition(), table.clustering()].concat();
         let count = random.between(table.partition().len(), keys.len());
-        let names: Vec<&str> = keys.iter().take(count).map(|c| c.name.as_str()).collect();
+        let last = count.saturating_sub(1);
+        let names = keys.iter().take(count).enumerate();
+        let names: Vec<String> = names.map(|(n, column)| group(random, column, n == last)).collect();
         build.text(&format!(" GROUP BY {}", names.join(", ")));
     }
     let clustering = table.clustering();
@@ -46,9 +49,21 @@ pub(super) fn statement(random: &mut Random, table: &Table) -> Step {
     step
 }
 
+/// A column of a GROUP BY; the last one perhaps by hours, days or months.
+fn group(random: &mut Random, column: &Column, is_last: bool) -> String {
+    let lengths: &[&str] = match (&column.kind, column.role) {
+        (Kind::Simple("timestamp"), Role::Clustering { descending: false }) => &["1h", "2d", "1mo"],
+        (Kind::Simple("date"), Role::Clustering { descending: false }) => &["2d", "1mo"],
+        _ => &[],
+    };
+    match random.pick(lengths).filter(|_| is_last) {
+        Some(length) => format!("floor({}, {length})", column.name),
+        None => column.name.clone(),
+    }
+}
+
 /// The table's order or the other way around, of some columns; now and then an order it does not have.
 fn order(random: &mut Random, clustering: &[&Column], build: &mut Build) {
-    use super::schema::Role;
     if clustering.is_empty() {
         return;
     }

@@ -22,7 +22,7 @@ pub(super) fn restrictions(random: &mut Random, table: &Table, build: &mut Build
         2 => {
             for column in &table.partition() {
                 let values: Vec<String> = (0..random.between(1, 3)).map(|_| column.value(random)).collect();
-                and.next(build).text(&format!("{} IN (", column.name)).values(&values).text(")");
+                and.next(build).text(&column.name).is_in(random, &values);
             }
             found.several = true;
             found.partition = random.one_in(2);
@@ -153,7 +153,7 @@ fn clustering(random: &mut Random, table: &Table, build: &mut Build, and: &mut A
 fn is_in(random: &mut Random, column: &Column, build: &mut Build, and: &mut And) {
     let count = if random.one_in(8) { 0 } else { random.between(1, 3) };
     let values: Vec<String> = (0..count).map(|_| column.value(random)).collect();
-    and.next(build).text(&format!("{} IN (", column.name)).values(&values).text(")");
+    and.next(build).text(&column.name).is_in(random, &values);
 }
 
 /// `(a, b) > (1, 2)`, with another bound or not, or `(a, b) IN (...)`.
@@ -180,8 +180,8 @@ fn several(random: &mut Random, columns: &[&Column], build: &mut Build, and: &mu
     for operators in bounds {
         let some = if random.one_in(3) { take(random.between(1, columns.len())) } else { some.clone() };
         let values: Vec<String> = some.iter().map(|c| c.value(random)).collect();
-        and.next(build).text(&format!("({}) {} (", names(&some), random.word(operators)));
-        build.values(&values).text(")");
+        and.next(build).text(&format!("({}) {} ", names(&some), random.word(operators)));
+        build.tuple(random, &values);
     }
     Rows::Some
 }

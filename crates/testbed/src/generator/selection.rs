@@ -167,6 +167,14 @@ fn call(random: &mut Random, table: &Table, column: &Column) -> Option<String> {
             2 => format!("text_as_blob({name})"),
             _ => format!("mask_replace({name}, 'x')"),
         },
+        Kind::Simple("timestamp" | "date") if random.one_in(3) => {
+            let length = random.word(&["1d", "1mo", "2w", "1y"]);
+            match random.below(3) {
+                0 => format!("floor({name}, {length})"),
+                1 => format!("{name} + {length}"),
+                _ => format!("{name} - {length}"),
+            }
+        }
         Kind::Simple("timestamp") => {
             format!(
                 "{}({name})",

@@ -157,7 +157,7 @@ fn equalities(random: &mut Random, keys: &[&Column], build: &mut Build, wish: Wi
         let free = wish.pinned.is_empty() && !wish.conditions;
         if free && n + 1 == keys.len() && random.one_in(6) {
             let values: Vec<String> = (0..random.between(1, 3)).map(|_| key.value(random)).collect();
-            build.text(&format!("{} IN (", key.name)).values(&values).text(")");
+            build.text(&key.name).is_in(random, &values);
         } else {
             let value = wish.key(random, key);
             build.text(&format!("{} = ", key.name)).value(&value);
