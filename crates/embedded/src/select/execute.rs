@@ -114,7 +114,7 @@ impl SelectPlan {
         ROW.set(Some(row));
         let keys = keys?;
 
-        let (data, count, ended) = page.finish(user_limit)?;
+        let (data, count, ended) = page.finish(user_limit).map_err(|error| self.warned(error.into()))?;
         let next = match ended {
             Ended::PageFull if is_paged => self.next_position(&page, keys.as_deref()),
             _ => None,
@@ -182,12 +182,8 @@ impl SelectPlan {
                 reader.exact_rows = true;
             }
             check_keys(std::slice::from_ref(&key))?;
-            reader.partition(
-                &key,
-                position.and_then(|position| position.clustering.as_deref()),
-                row,
-                page,
-            )?;
+            let resumed = position.and_then(|position| position.clustering.as_deref());
+            reader.partition(&key, resumed, row, page).map_err(|fault| self.warned(fault))?;
             return Ok(Some(vec![key]));
         }
 
@@ -195,8 +191,7 @@ impl SelectPlan {
         // Where there is nothing to read there is nothing to page, but Cassandra always pages through groups.
         let is_read = named.is_some() || self.is_grouped();
         if self.sorting.is_some() && read.context.page_size.is_some() && is_read {
-            let refusal = Error { warnings: self.warnings(), ..Error::invalid(CANNOT_PAGE) };
-            return Err(Fault::Error(refusal));
+            return Err(self.warned(Fault::Error(Error::invalid(CANNOT_PAGE))));
         }
         let Some(named) = named else { return Ok(Some(Vec::new())) };
         let serial = matches!(read.context.consistency, Consistency::Serial | Consistency::LocalSerial);
@@ -229,8 +224,8 @@ impl SelectPlan {
             // An index is not asked for several partitions at once: that was refused when the statement was planned.
             let only = named.keys.as_deref().and_then(|keys| keys.first()).map(Vec::as_slice);
             if named.keys.is_none() || only.is_some() {
-                let stale = reader.index(index, &value, named.range, only, position, row, page)?;
-                if let Some(stale) = stale {
+                let stale = reader.index(index, &value, named.range, only, position, row, page);
+                if let Some(stale) = stale.map_err(|fault| self.warned(fault))? {
                     (read.stale)(stale);
                 }
             }
@@ -243,16 +238,25 @@ impl SelectPlan {
                 });
                 let mut resumed = position.and_then(|position| position.clustering.as_deref());
                 for key in keys.iter().skip(first) {
-                    if reader.partition(key, resumed.take(), row, page)? == Flow::Stop {
+                    let flow = reader.partition(key, resumed.take(), row, page);
+                    if flow.map_err(|fault| self.warned(fault))? == Flow::Stop {
                         break;
                     }
                 }
             }
             None => {
-                reader.ring(named.range, position, row, page)?;
+                reader.ring(named.range, position, row, page).map_err(|fault| self.warned(fault))?;
             }
         }
         Ok(named.keys)
+    }
+
+    /// An error while rows are read comes with the warnings of the statement.
+    fn warned(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Error(error) => Fault::Error(Error { warnings: self.warnings(), ..error }),
+            fault => fault,
+        }
     }
 
     /// `None`: nothing at all.

@@ -48,11 +48,15 @@ fn add_column(random: &mut Random, table: &mut Table, types: &[Kind]) -> Option<
     if table.counters {
         return None;
     }
+    // No static ones beside an index on the partition key: see there.
+    let may = table.indexed().all(|column| column.role != Role::Partition);
     let column = match table.dropped.pop() {
-        Some((name, kind, role)) if random.one_in(2) => Column::new(random, name, kind, role),
+        Some((name, kind, role)) if (may || role == Role::Regular) && random.one_in(2) => {
+            Column::new(random, name, kind, role)
+        }
         _ => {
             table.added += 1;
-            let is_static = !table.clustering().is_empty() && random.one_in(4);
+            let is_static = may && !table.clustering().is_empty() && random.one_in(4);
             let role = if is_static { Role::Static } else { Role::Regular };
             let kind = Kind::column(random, types);
             Column::new(random, format!("w{}", table.added), kind, role)

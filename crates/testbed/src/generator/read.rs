@@ -41,7 +41,9 @@ pub(super) fn statement(random: &mut Random, table: &Table) -> Step {
     let mut step = build.step();
     // An empty list makes Cassandra give an empty page that says more follow.
     if random.one_in(3) && !step.text.contains("IN ()") {
-        step.page = Some(random.between(1, 5) as i32);
+        // In pages of one group Cassandra gives several of one row each, where lists name the partitions.
+        let least = if shape.grouped && found.several { 2 } else { 1 };
+        step.page = Some(random.between(least, 5) as i32);
     }
     let mut step = sent(random, &[table], false, step);
     // It says what a write's time is.

@@ -240,7 +240,9 @@ impl Schema {
         let column = random.pick(&table.columns)?;
         // What Cassandra keeps of a key in an index lasts by the clock of the machine, whatever a statement says.
         let clock = table.aged && matches!(column.role, Role::Partition | Role::Clustering { .. });
-        if table.counters || clock || table.indexes.len() > 2 {
+        // A static row's place in an index on the partition key depends on whether there was one before, in memory.
+        let chance = column.role == Role::Partition && !table.statics().is_empty();
+        if table.counters || clock || chance || table.indexes.len() > 2 {
             return None;
         }
         self.indexes += 1;
