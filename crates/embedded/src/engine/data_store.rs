@@ -110,15 +110,22 @@ impl Engine {
                 Err(Fault::WouldRead) => {}
             }
         }
+        let is_short = plan.is_short();
         let (inner, prepared, context) = (Arc::clone(&self.inner), Arc::clone(prepared), context.clone());
-        let read = self.inner.runtime.spawn_blocking(move || match prepared.plan.downcast_ref::<Plan>() {
+        let read = move || match prepared.plan.downcast_ref::<Plan>() {
             Some(Plan::Select(plan)) => match inner.read(plan, &binds, &context, Io::Allowed) {
                 Ok(outcome) => Ok(outcome),
                 Err(Fault::Error(error)) => Err(error),
                 Err(Fault::WouldRead) => Err(Error::internal("a read that may use the disk did not")),
             },
             _ => Err(Error::internal("a read lost its plan")),
-        });
+        };
+        if is_short {
+            let answer = self.inner.disk_reads.submit(&self.inner.runtime, Box::new(read));
+            let cut_off = |_| Err(Error::internal("the engine stopped before the read was done"));
+            return Answer::Later(Box::pin(async move { answer.await.unwrap_or_else(cut_off) }));
+        }
+        let read = self.inner.runtime.spawn_blocking(read);
         Answer::Later(Box::pin(async move { finished(read.await) }))
     }
 

@@ -6,6 +6,7 @@
 mod consistency;
 mod data_store;
 mod ddl;
+mod disk_reads;
 mod index_fill;
 mod index_sweep;
 mod index_upkeep;
@@ -29,6 +30,7 @@ use crate::modify::PartitionLocks;
 use crate::storage::{Stats, StorageError, Store};
 use crate::system::Live;
 
+use disk_reads::DiskReads;
 use index_upkeep::IndexUpkeep;
 
 pub use open::{EngineOptions, OpenError};
@@ -54,6 +56,7 @@ struct Inner {
     seal: SealKey,
     listeners: RwLock<Vec<SchemaListener>>,
     live: Box<dyn Live>,
+    disk_reads: Arc<DiskReads>,
     /// Runs what may block; statements come from its own threads or from outside of it.
     runtime: tokio::runtime::Handle,
 }

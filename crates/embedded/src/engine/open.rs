@@ -98,6 +98,7 @@ impl Engine {
             seal,
             listeners: RwLock::default(),
             live: options.live,
+            disk_reads: Arc::default(),
             runtime: options.runtime,
         };
         inner.set_retention();
