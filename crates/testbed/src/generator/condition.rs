@@ -36,9 +36,15 @@ fn condition(random: &mut Random, column: &Column, build: &mut Build, alone: boo
     let operator = random.word(if alone || !refused { &COMPARE } else { &["=", "!="] });
     match (&column.kind, random.below(6)) {
         (Kind::Map(key, entry), 0 | 1) => {
-            // Cassandra compares a map's values as if they were of the type of its keys.
-            let operator = if key == entry { operator } else { random.word(&["=", "!="]) };
-            let (key, entry) = (key.literal(random), entry.literal(random));
+            // Cassandra compares a map's values as if they were of the type of its keys
+            // (`ColumnCondition.ElementAccessBound`), which says what is equal only where that type compares bytes.
+            let by_bytes = ["text", "ascii", "blob"].contains(&key.cql().as_str());
+            let (operator, entry) = match (key == entry, by_bytes) {
+                (true, _) => (operator, entry.literal(random)),
+                (false, true) => (random.word(&["=", "!="]), entry.literal(random)),
+                (false, false) => (random.word(&["=", "!="]), "null".to_owned()),
+            };
+            let key = key.literal(random);
             build.text(&format!("{name}[")).value(&key).text(&format!("] {operator} ")).value(&entry);
         }
         (Kind::List(element), 0 | 1) => {

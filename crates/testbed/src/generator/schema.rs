@@ -14,6 +14,12 @@ pub(super) enum Role {
     Regular,
 }
 
+impl Role {
+    pub(super) fn is_key(self) -> bool {
+        matches!(self, Role::Partition | Role::Clustering { .. })
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
@@ -239,7 +245,7 @@ impl Schema {
         let table = self.tables.get_mut(at)?;
         let column = random.pick(&table.columns)?;
         // What Cassandra keeps of a key in an index lasts by the clock of the machine, whatever a statement says.
-        let clock = table.aged && matches!(column.role, Role::Partition | Role::Clustering { .. });
+        let clock = table.aged && column.role.is_key();
         // A static row's place in an index on the partition key depends on whether there was one before, in memory.
         let chance = column.role == Role::Partition && !table.statics().is_empty();
         if table.counters || clock || chance || table.indexes.len() > 2 {

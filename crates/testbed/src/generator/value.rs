@@ -166,8 +166,11 @@ impl Kind {
             Kind::List(element) => format!("[{}]", several(element, random)),
             Kind::Set(element) => format!("{{{}}}", several(element, random)),
             Kind::Map(key, value) => {
-                // Keys that differ: which of two entries of one key wins in a literal is a hash table's affair.
-                let mut keys: Vec<String> = (0..random.below(3)).map(|_| key.literal(random)).collect();
+                // Keys that differ: which of two entries of one key wins in a literal is a hash table's affair. A set
+                // can be written in several ways.
+                let most = if key.any(&|kind| matches!(kind, Kind::Set(_))) { 1 } else { 2 };
+                let mut keys: Vec<String> =
+                    (0..random.below(most + 1)).map(|_| key.literal(random)).collect();
                 keys.sort();
                 keys.dedup();
                 let all: Vec<String> =
@@ -212,15 +215,20 @@ impl Kind {
 
     /// Whether it is that type or is made of it.
     pub(super) fn has(&self, other: &Kind) -> bool {
-        self == other
+        self.any(&|kind| kind == other)
+    }
+
+    /// Whether it or a type it is made of is such.
+    fn any(&self, is_such: &dyn Fn(&Kind) -> bool) -> bool {
+        is_such(self)
             || match self {
                 Kind::Simple(_) | Kind::Counter => false,
                 Kind::List(inner) | Kind::Set(inner) | Kind::Frozen(inner) | Kind::Vector(inner, _) => {
-                    inner.has(other)
+                    inner.any(is_such)
                 }
-                Kind::Map(key, value) => key.has(other) || value.has(other),
-                Kind::Tuple(fields) => fields.iter().any(|field| field.has(other)),
-                Kind::Udt(_, fields) => fields.iter().any(|(_, field)| field.has(other)),
+                Kind::Map(key, value) => key.any(is_such) || value.any(is_such),
+                Kind::Tuple(fields) => fields.iter().any(|field| field.any(is_such)),
+                Kind::Udt(_, fields) => fields.iter().any(|(_, field)| field.any(is_such)),
             }
     }
 

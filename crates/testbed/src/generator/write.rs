@@ -125,7 +125,7 @@ fn insert_json(random: &mut Random, table: &Table, build: &mut Build, wish: Wish
 }
 
 fn keys(table: &Table) -> Vec<&Column> {
-    table.with_role(|role| matches!(role, Role::Partition | Role::Clustering { .. }))
+    table.with_role(Role::is_key)
 }
 
 fn update(random: &mut Random, table: &Table, build: &mut Build, wish: Wish<'_>) {
