@@ -11,6 +11,7 @@ mod binds;
 mod context;
 mod data_store;
 mod error;
+mod login;
 mod principal;
 mod seal;
 
@@ -23,5 +24,6 @@ pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
+pub use login::{Login, NoLogin};
 pub use principal::Principal;
 pub use seal::{SealError, SealKey};

@@ -1,0 +1,50 @@
+//! Who a caller is: the check of what it presents.
+
+use crate::{Answer, Error, ErrorKind, Principal, Result};
+
+/// Checks credentials, for every API alike. An engine that keeps roles implements it; in front of a cluster the
+/// cluster is asked.
+pub trait Login: Send + Sync + 'static {
+    /// Whether a caller that presents nothing is refused.
+    fn is_required(&self) -> bool;
+
+    /// Who this name and password belong to, or [`ErrorKind::BadCredentials`]. Comparing with a stored hash takes
+    /// tens of milliseconds of CPU on purpose, so the answer comes later.
+    fn with_password(&self, name: &str, password: &str) -> Answer<Principal>;
+
+    /// Who the identity of a verified client certificate belongs to (Cassandra's `system_auth.identity_to_role`).
+    fn with_identity(&self, identity: &str) -> Answer<Principal>;
+
+    /// Whether a principal that logged in earlier, and shows a token for it, may still do so: its role is there and
+    /// may log in.
+    fn check_again(&self, principal: &Principal) -> Result<()>;
+}
+
+/// No authentication: whatever is presented, the caller is [`Principal::Anonymous`], as with Cassandra's
+/// `AllowAllAuthenticator`.
+#[derive(Debug, Clone, Copy)]
+pub struct NoLogin;
+
+impl Login for NoLogin {
+    fn is_required(&self) -> bool {
+        false
+    }
+
+    fn with_password(&self, _name: &str, _password: &str) -> Answer<Principal> {
+        Answer::Ready(Ok(Principal::Anonymous))
+    }
+
+    fn with_identity(&self, _identity: &str) -> Answer<Principal> {
+        Answer::Ready(Ok(Principal::Anonymous))
+    }
+
+    fn check_again(&self, principal: &Principal) -> Result<()> {
+        match principal {
+            Principal::Anonymous => Ok(()),
+            Principal::Role(_) | Principal::System => Err(Error::new(
+                ErrorKind::BadCredentials,
+                "this token is of a server with authentication; ask this one for another",
+            )),
+        }
+    }
+}
