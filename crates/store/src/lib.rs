@@ -14,6 +14,7 @@ mod error;
 mod login;
 mod principal;
 mod seal;
+mod token;
 
 pub use answer::{
     Answer, ColumnSpec, Outcome, ResultKind, Rows, RowsMetadata, SchemaChange, SchemaChangeKind, SchemaTarget,
@@ -27,3 +28,4 @@ pub use error::{Error, ErrorKind, Result, WriteType};
 pub use login::{Login, NoLogin};
 pub use principal::Principal;
 pub use seal::{SealError, SealKey};
+pub use token::{DEFAULT_LIFETIME, TokenError, Tokens};
