@@ -104,6 +104,11 @@ impl Engine {
         self.inner.store.flush()
     }
 
+    /// Why no write is taken at this moment, if that is so. Quick.
+    pub fn check_writable(&self) -> std::result::Result<(), StorageError> {
+        self.inner.store.check_writable()
+    }
+
     /// What the storage holds at this moment.
     pub fn storage_stats(&self) -> Stats {
         self.inner.store.stats()

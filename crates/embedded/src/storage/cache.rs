@@ -90,6 +90,11 @@ impl BlockCache {
         CacheStats { capacity_bytes: self.guide_bytes, bytes, blocks: None }
     }
 
+    /// Blocks asked for and found, and asked for and not found, since the start.
+    pub fn asked(&self) -> (u64, u64) {
+        (self.blocks.hits(), self.blocks.misses())
+    }
+
     pub fn bytes(&self) -> u64 {
         self.blocks.weight() + self.pinned.load(Ordering::Relaxed)
     }

@@ -136,6 +136,10 @@ impl Store for MemoryStore {
         Ok(ScrubReport::default())
     }
 
+    fn check_writable(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn stats(&self) -> Stats {
         let tree = self.shared.tree.read();
         Stats { memory_bytes: tree.bytes() as u64, memory_entries: tree.len() as u64, ..Stats::default() }

@@ -142,6 +142,9 @@ pub trait Store: Send + Sync {
     /// itself; damage is in the report.
     fn scrub(&self) -> Result<ScrubReport, StorageError>;
 
+    /// Why no write is taken at this moment, if that is so. Quick; looks at the disk's free space now and then.
+    fn check_writable(&self) -> Result<(), StorageError>;
+
     /// Figures of this moment.
     fn stats(&self) -> Stats;
 }

@@ -141,6 +141,11 @@ impl Store for DiskStore {
         upkeep::scrub(&self.shared)
     }
 
+    fn check_writable(&self) -> Result<(), StorageError> {
+        self.shared.check_broken()?;
+        self.shared.check_space(0)
+    }
+
     fn stats(&self) -> Stats {
         upkeep::stats(&self.shared)
     }

@@ -53,6 +53,10 @@ pub struct Stats {
     pub blocks: CacheStats,
     /// Filters and indexes that stay.
     pub guides: CacheStats,
+    /// Blocks that were found in memory since the start.
+    pub cache_hits: u64,
+    /// Blocks that had to be read since the start.
+    pub cache_misses: u64,
     /// Bytes of batches that wait for the committer.
     pub queued_bytes: u64,
 }
@@ -76,6 +80,7 @@ pub(crate) fn stats(shared: &Shared) -> Stats {
     stats.cache_bytes = shared.cache.bytes();
     stats.blocks = shared.cache.blocks();
     stats.guides = shared.cache.guides();
+    (stats.cache_hits, stats.cache_misses) = shared.cache.asked();
     stats.queued_bytes = shared.queue.lock().bytes as u64;
     stats
 }
