@@ -19,7 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an embedded database with the CQL API, on this machine alone
+    /// Run an embedded database with the CQL and REST APIs, on this machine alone
     Up(UpFlags),
 }
 
@@ -36,6 +36,9 @@ pub struct UpFlags {
     /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
     pub cql: Option<SocketAddr>,
+    /// Where the HTTP APIs listen: REST, health, metrics; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
+    pub http: Option<SocketAddr>,
     /// When a write is acknowledged: after it is on disk (group), or before, synced every 10 s (periodic) [default: group]
     #[arg(long, value_name = "WHEN", env = "ILIUM_DURABILITY")]
     pub durability: Option<Durability>,
@@ -45,7 +48,7 @@ pub struct UpFlags {
     /// CQL statements to run at the first start of a folder
     #[arg(long, value_name = "FILE.cql", env = "ILIUM_INIT")]
     pub init: Option<PathBuf>,
-    /// PEM file with the certificate chain for TLS on the CQL port; needs --tls-key
+    /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key for TLS

@@ -31,6 +31,7 @@ pub struct Settings {
     /// `None`: in memory.
     pub data: Option<PathBuf>,
     pub cql: SocketAddr,
+    pub http: SocketAddr,
     pub durability: Durability,
     pub dc: String,
     pub init: Option<PathBuf>,
@@ -45,6 +46,7 @@ struct File {
     data: Option<PathBuf>,
     in_memory: Option<bool>,
     cql: Option<SocketAddr>,
+    http: Option<SocketAddr>,
     durability: Option<Durability>,
     dc: Option<String>,
     init: Option<PathBuf>,
@@ -52,8 +54,8 @@ struct File {
     tls_key: Option<PathBuf>,
 }
 
-const KEYS: [&str; 8] =
-    ["data", "in-memory", "cql", "durability", "dc", "init", "tls-certificate", "tls-key"];
+const KEYS: [&str; 9] =
+    ["data", "in-memory", "cql", "http", "durability", "dc", "init", "tls-certificate", "tls-key"];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
@@ -71,6 +73,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
     Ok(Settings {
         data: if in_memory { None } else { Some(data.unwrap_or_else(|| PathBuf::from("ilium-data"))) },
         cql: flags.cql.or(file.cql).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9042))),
+        http: flags.http.or(file.http).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
         dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
         init: flags.init.or(file.init),

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod exit;
+mod figures;
 mod logging;
 mod node;
 mod script;

@@ -1,13 +1,20 @@
-//! `ilium up`: the embedded engine behind the CQL API.
+//! `ilium up`: the embedded engine behind every API.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ilium_embedded::{Engine, EngineOptions, storage};
+use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_native::{Options, Service};
-use ilium_server::{CqlListener, ListenOptions, TlsFiles};
-use ilium_store::DataStore;
+use ilium_server::metrics::{HttpRequests, Metrics, Requests, metrics_routes};
+use ilium_server::{
+    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, health_routes,
+    open_token_keys, passing_token_keys,
+};
+use ilium_store::{DEFAULT_LIFETIME, DataStore, NoLogin};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -15,7 +22,7 @@ use tokio::sync::watch;
 use crate::config::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
-use crate::{logging, script, settings_table};
+use crate::{figures, logging, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -38,15 +45,18 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
 
-    let speaks_tls = settings.tls.is_some();
-    let tls = settings
-        .tls
-        .map(|(certificate, key)| ilium_server::server_config(&TlsFiles { certificate, key }))
-        .transpose()
-        .map_err(Failure::config)?;
+    let tls = settings.tls.clone().map(|(certificate, key)| Tls::new(TlsFiles { certificate, key }));
+    let tls = tls.transpose().map_err(Failure::config)?;
     let (listen, limits) = (ListenOptions::new(settings.cql), Options::default());
-    let listener = CqlListener::bind(listen.clone(), tls).await.map_err(Failure::unavailable)?;
-    let address = listener.address().map_err(Failure::io)?;
+    let cql = CqlListener::bind(listen.clone(), tls.as_ref().map(Tls::for_cql)).await;
+    let cql = cql.map_err(Failure::unavailable)?;
+    let http = HttpListener::bind(ListenOptions::new(settings.http), tls.as_ref().map(Tls::for_http)).await;
+    let http = http.map_err(Failure::unavailable)?;
+    let addresses = Addresses {
+        cql: cql.address().map_err(Failure::io)?,
+        http: http.address().map_err(Failure::io)?,
+        speaks_tls: tls.is_some(),
+    };
 
     let mut options = EngineOptions::new(settings.data.clone(), Box::new(()), Handle::current());
     options.datacenter = settings.dc;
@@ -54,7 +64,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         Durability::Group => storage::Durability::Group,
         Durability::Periodic => storage::Durability::Periodic { every: SYNC_EVERY },
     };
-    let node = Node::at(address, settings_table::settings(&options, &listen, &limits, speaks_tls));
+    let node =
+        Node::at(addresses.cql, settings_table::settings(&options, &listen, &limits, addresses.speaks_tls));
     options.live = Box::new(node.clone());
     let opened = tokio::task::spawn_blocking(move || Engine::open(options)).await;
     let engine = opened.map_err(Failure::io)?.map_err(Failure::io)?;
@@ -66,10 +77,36 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let service = Service::new(store, limits);
+    let (of_cql, of_rest) = (Arc::<Requests>::default(), Arc::<Requests>::default());
+    let service = Service::new(Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))), limits);
     node.serves(&service);
-    let serving = tokio::spawn(listener.serve(service, stopping));
-    if let Err(error) = announce(&settings.data, address, speaks_tls, started) {
+
+    let tokens = match &settings.data {
+        Some(folder) => open_token_keys(&folder.join("tokens.key"), DEFAULT_LIFETIME, now()),
+        None => passing_token_keys(DEFAULT_LIFETIME),
+    };
+    let access = Access::new(Arc::new(NoLogin), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
+    let access = Arc::new(access);
+    let observer = Arc::<HttpRequests>::default();
+    let metrics = Metrics {
+        apis: vec![("cql", Arc::clone(&of_cql)), ("rest", Arc::clone(&of_rest))],
+        http: Arc::clone(&observer),
+        figures: figures::of(engine.clone(), &service),
+    };
+    let rest: Arc<dyn DataStore> = Arc::new(Measured::new(Arc::clone(&store), of_rest));
+    let routes = auth_routes(Arc::clone(&access))
+        .merge(health_routes(figures::checks(engine), stopping.clone()))
+        .merge(metrics_routes(Arc::new(metrics)))
+        .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()));
+    let front = Arc::new(Front::new(routes, FrontOptions::new(access.is_required(), observer)));
+
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(cql.serve(service, stopping.clone()));
+    serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
+    if let Some(tls) = tls {
+        serving.spawn(async move { tls.renew(stopping).await });
+    }
+    if let Err(error) = announce(&settings.data, &addresses, started) {
         // Nobody reads; that is no reason not to serve.
         tracing::warn!(%error, "cannot say where it listens");
     }
@@ -79,24 +116,37 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         _ = terminate.recv() => {}
     }
     stop.send_replace(true);
-    serving.await.map_err(Failure::io)?;
+    while let Some(ended) = serving.join_next().await {
+        ended.map_err(Failure::io)?;
+    }
     Ok(())
 }
 
-/// Says where it listens and what to try. Whoever starts it as a child reads the first line.
-fn announce(
-    data: &Option<std::path::PathBuf>,
-    address: std::net::SocketAddr,
+/// Seconds since the epoch, by which tokens end.
+#[expect(clippy::disallowed_methods, reason = "tokens end by the time of day, also after a restart")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Where it listens.
+struct Addresses {
+    cql: SocketAddr,
+    http: SocketAddr,
     speaks_tls: bool,
-    started: Instant,
-) -> io::Result<()> {
+}
+
+/// Says where it listens and what to try. Whoever starts it as a child reads the first two lines.
+fn announce(data: &Option<PathBuf>, addresses: &Addresses, started: Instant) -> io::Result<()> {
     let kept = match data {
         Some(folder) => format!("data in {}", folder.display()),
         None => "data in memory, gone at the end".to_owned(),
     };
+    let Addresses { cql, http, speaks_tls } = addresses;
+    let (ssl, scheme) = if *speaks_tls { ("--ssl ", "https") } else { ("", "http") };
     let mut out = io::stdout().lock();
-    writeln!(out, "CQL on {address} after {} ms, {kept}", started.elapsed().as_millis())?;
-    let how = if speaks_tls { "--ssl " } else { "" };
-    writeln!(out, "Try:  cqlsh {how}{} {}        Stop: Ctrl-C", address.ip(), address.port())?;
+    writeln!(out, "CQL on {cql} after {} ms, {kept}", started.elapsed().as_millis())?;
+    writeln!(out, "HTTP on {http}: REST, health, metrics")?;
+    writeln!(out, "Try:  cqlsh {ssl}{} {}", cql.ip(), cql.port())?;
+    writeln!(out, "      curl {scheme}://{http}/v2/schemas/keyspaces        Stop: Ctrl-C")?;
     out.flush()
 }

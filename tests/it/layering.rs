@@ -12,7 +12,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ilium-store", &["ilium-cql"]),
     ("ilium-embedded", &["ilium-cql", "ilium-store"]),
     ("ilium-native", &["ilium-cql", "ilium-store", "ilium-protocol"]),
-    ("ilium-server", &["ilium-native", "ilium-store"]),
+    ("ilium-http", &["ilium-cql", "ilium-store"]),
+    ("ilium-rest", &["ilium-cql", "ilium-store", "ilium-http"]),
+    ("ilium-server", &["ilium-cql", "ilium-store", "ilium-http", "ilium-native"]),
 ];
 
 /// I/O and runtimes: none of these below the engines and the APIs.

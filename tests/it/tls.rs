@@ -113,5 +113,9 @@ fn a_certificate_or_key_that_cannot_be_used_is_named_at_the_start() {
 }
 
 fn started(flags: &[&str]) -> Output {
-    Command::new(binary()).args(["up", "--in-memory", "--cql", "127.0.0.1:0"]).args(flags).output().unwrap()
+    Command::new(binary())
+        .args(["up", "--in-memory", "--cql", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args(flags)
+        .output()
+        .unwrap()
 }

@@ -46,7 +46,7 @@ impl Drop for Up {
 
 fn ilium(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ilium"));
-    command.arg("up").args(flags);
+    command.args(["up", "--http", "127.0.0.1:0"]).args(flags);
     command
 }
 

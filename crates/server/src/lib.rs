@@ -1,9 +1,21 @@
-//! Puts APIs on the network: listeners, TLS, admission of connections, and the drain at the end.
+//! Puts APIs on the network: listeners, TLS, admission of connections, health, metrics, and the drain at the end.
 //!
 //! Vocabulary: to *drain* is to take no more requests, answer those that were taken, and close.
 
-mod listener;
+mod accept;
+mod cql_listener;
+mod health;
+mod http_listener;
+mod measured;
+pub mod metrics;
+mod patient;
 mod tls;
+mod token_keys;
 
-pub use listener::{CqlListener, ListenError, ListenOptions};
-pub use tls::{TlsError, TlsFiles, server_config};
+pub use accept::{ListenError, ListenOptions};
+pub use cql_listener::CqlListener;
+pub use health::{Check, Checks, health_routes};
+pub use http_listener::{HttpListener, HttpOptions};
+pub use measured::Measured;
+pub use tls::{Tls, TlsError, TlsFiles};
+pub use token_keys::{KeyError, open_token_keys, passing_token_keys};

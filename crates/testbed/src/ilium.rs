@@ -18,6 +18,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Ilium {
     process: Guarded,
     address: SocketAddr,
+    http: SocketAddr,
     output: PathBuf,
 }
 
@@ -53,7 +54,7 @@ impl Ilium {
     pub fn start_at(binary: &Path, folder: &Folder, address: SocketAddr, flags: &[&str]) -> Result<Ilium> {
         let data = folder.data().display().to_string();
         let address = address.to_string();
-        let mut args = vec!["up", "--data", &data, "--cql", &address];
+        let mut args = vec!["up", "--data", &data, "--cql", &address, "--http", "127.0.0.1:0"];
         args.extend(flags);
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
         let output = folder.0.join("output.log");
@@ -62,10 +63,11 @@ impl Ilium {
         let deadline = Instant::now() + START;
         loop {
             let said = std::fs::read_to_string(&output).unwrap_or_default();
-            if let Some(address) = said.split_whitespace().find_map(listening)
+            let mut addresses = said.split_whitespace().filter_map(listening);
+            if let (Some(address), Some(http)) = (addresses.next(), addresses.next())
                 && TcpStream::connect(address).is_ok()
             {
-                return Ok(Ilium { process, address, output });
+                return Ok(Ilium { process, address, http, output });
             }
             if let Some(status) = process.ended()? {
                 bail!("Ilium ended while it started ({status}):\n{said}");
@@ -80,6 +82,11 @@ impl Ilium {
     /// Where it answers CQL.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers HTTP.
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// Its process id.

@@ -1,13 +1,16 @@
-//! The CQL listener: takes connections, as many as allowed, and drains them.
+//! A listening socket: takes connections, as many as allowed, and drains them. What a connection speaks is not its
+//! affair.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ilium_native::Service;
+use ilium_native::TlsSession;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -19,8 +22,10 @@ use crate::tls;
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
     pub address: SocketAddr,
-    /// Connections at a time; past it the first message of a new one is answered by OVERLOADED, and it is closed.
-    /// Each costs about 70 KiB when idle, so the default of 4,096 stays below 300 MiB.
+    /// Whether callers log in. Where they do not, only a loopback address is listened on.
+    pub authenticated: bool,
+    /// Connections at a time; past it the first message of a new one is answered by an error of overload, and it is
+    /// closed. Each costs about 70 KiB when idle, so the default of 4,096 stays below 300 MiB.
     pub max_connections: usize,
     /// How long a drain waits for requests that were taken.
     pub drain: Duration,
@@ -32,6 +37,7 @@ impl ListenOptions {
     pub fn new(address: SocketAddr) -> ListenOptions {
         ListenOptions {
             address,
+            authenticated: false,
             max_connections: 4096,
             drain: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
@@ -47,41 +53,60 @@ const TURNED_AWAY: usize = 64;
 pub enum ListenError {
     #[error(
         "will not listen on {0}: without authentication anyone who can reach it could read and change everything; \
-         choose a loopback address such as 127.0.0.1:9042"
+         choose a loopback address such as 127.0.0.1:{port}", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {source}; another server may use it, port 0 takes a free one")]
     Bind { address: SocketAddr, source: io::Error },
 }
 
+/// What connections of one socket speak.
+pub(crate) trait Speak: Send + Sync + 'static {
+    /// Serves one connection until its end, or until `stopping` turns true and it is drained.
+    fn serve<S>(
+        self: Arc<Self>,
+        socket: S,
+        from: Origin,
+        stopping: watch::Receiver<bool>,
+    ) -> impl Future<Output = io::Result<()>> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Tells a connection past the limit why it is closed.
+    fn turn_away(&self, socket: TcpStream, reason: &str) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// Where a connection comes from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub peer: SocketAddr,
+    pub tls: Option<TlsSession>,
+}
+
 /// A bound address, not yet serving.
-pub struct CqlListener {
+pub(crate) struct Door {
     socket: TcpListener,
     options: ListenOptions,
     tls: Option<TlsAcceptor>,
 }
 
-impl CqlListener {
-    pub async fn bind(
-        options: ListenOptions,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> Result<CqlListener, ListenError> {
+impl Door {
+    pub async fn bind(options: ListenOptions, tls: Option<Arc<ServerConfig>>) -> Result<Door, ListenError> {
         let address = options.address;
-        if !address.ip().is_loopback() {
+        if !options.authenticated && !address.ip().is_loopback() {
             return Err(ListenError::NotLoopback(address));
         }
         let socket =
             TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;
-        Ok(CqlListener { socket, options, tls: tls.map(TlsAcceptor::from) })
+        Ok(Door { socket, options, tls: tls.map(TlsAcceptor::from) })
     }
 
-    /// Where it listens, the port chosen if 0 was asked for.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// Serves until `stopping` turns true, then drains.
-    pub async fn serve(self, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
+    pub async fn serve<P: Speak>(self, protocol: Arc<P>, mut stopping: watch::Receiver<bool>) {
         let limit = self.options.max_connections;
         let places = Arc::new(Semaphore::new(limit));
         let told = Arc::new(Semaphore::new(TURNED_AWAY));
@@ -104,18 +129,18 @@ impl CqlListener {
                     continue;
                 }
             };
+            let (protocol, mut stopping) = (Arc::clone(&protocol), stopping.clone());
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                 tracing::warn!(%peer, limit, "a connection past the limit was closed");
                 if self.tls.is_none()
                     && let Ok(place) = Arc::clone(&told).try_acquire_owned()
                 {
-                    let (service, mut stopping) = (Arc::clone(&service), stopping.clone());
                     connections.spawn(async move {
                         let reason = format!(
                             "{limit} connections are open, the limit of this server; close some, or use fewer"
                         );
                         tokio::select! {
-                            told = ilium_native::turn_away(&service, socket, &reason) => if let Err(error) = told {
+                            told = protocol.turn_away(socket, &reason) => if let Err(error) = told {
                                 tracing::debug!(%peer, %error, "a connection was not told why it was closed");
                             },
                             _ = stopping.wait_for(|stop| *stop) => {}
@@ -125,10 +150,9 @@ impl CqlListener {
                 }
                 continue;
             };
-            let (service, tls, stopping) = (Arc::clone(&service), self.tls.clone(), stopping.clone());
-            let handshake = self.options.handshake;
+            let (tls, handshake) = (self.tls.clone(), self.options.handshake);
             connections.spawn(async move {
-                if let Err(error) = serve_one(service, (socket, peer), tls, handshake, stopping).await {
+                if let Err(error) = serve_one(protocol, (socket, peer), tls, handshake, stopping).await {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
                 drop(place);
@@ -147,8 +171,8 @@ impl CqlListener {
     }
 }
 
-async fn serve_one(
-    service: Arc<Service>,
+async fn serve_one<P: Speak>(
+    protocol: Arc<P>,
     (socket, peer): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
     handshake: Duration,
@@ -156,27 +180,25 @@ async fn serve_one(
 ) -> io::Result<()> {
     // Answers are gathered before they are written, so waiting for more would only delay them.
     socket.set_nodelay(true)?;
-    match tls {
-        None => ilium_native::serve(service, socket, peer, None, stopping).await,
-        Some(acceptor) => {
-            let accepted = tokio::select! {
-                accepted = timeout(handshake, acceptor.accept(socket).into_fallible()) => accepted,
-                // There is no request yet to be answered.
-                _ = stopping.wait_for(|stop| *stop) => return Ok(()),
-            };
-            let shaken = accepted
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))?;
-            match shaken {
-                Ok(socket) => {
-                    let session = tls::session(socket.get_ref().1);
-                    ilium_native::serve(service, socket, peer, session, stopping).await
-                }
-                Err((error, mut socket)) => {
-                    // It was told by an alert.
-                    ilium_native::close_in_order(&mut socket, &mut BytesMut::new()).await?;
-                    Err(error)
-                }
-            }
+    let Some(acceptor) = tls else {
+        return protocol.serve(socket, Origin { peer, tls: None }, stopping).await;
+    };
+    let accepted = tokio::select! {
+        accepted = timeout(handshake, acceptor.accept(socket).into_fallible()) => accepted,
+        // There is no request yet to be answered.
+        _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let shaken =
+        accepted.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))?;
+    match shaken {
+        Ok(socket) => {
+            let from = Origin { peer, tls: tls::session(socket.get_ref().1) };
+            protocol.serve(socket, from, stopping).await
+        }
+        Err((error, mut socket)) => {
+            // It was told by an alert.
+            ilium_native::close_in_order(&mut socket, &mut BytesMut::new()).await?;
+            Err(error)
         }
     }
 }

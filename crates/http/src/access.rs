@@ -1,0 +1,233 @@
+//! Who a request is from, told by its headers.
+//!
+//! `X-Cassandra-Token` (Stargate's), `Authorization: Bearer` and `Authorization: Basic` are understood, in this order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use data_encoding::BASE64;
+use ilium_store::{Error, ErrorKind, Login, Principal, SealError, TokenError, Tokens};
+use parking_lot::RwLock;
+use ring::{digest, hmac, rand};
+
+use crate::Refusal;
+
+/// How long a name and password that were found right are not hashed again: hashing takes tens of milliseconds of CPU, and
+/// Basic sends them with every request. A password changed meanwhile is good for as long (Cassandra's
+/// `credentials_validity` is 2 s by default).
+const REMEMBERED: Duration = Duration::from_secs(2);
+
+/// Names and passwords remembered at a time; past it all are forgotten. Each takes about 100 bytes.
+const MAX_REMEMBERED: usize = 1024;
+
+/// Tells callers apart and gives out tokens. One for all HTTP APIs.
+pub struct Access {
+    login: Arc<dyn Login>,
+    tokens: RwLock<Arc<Tokens>>,
+    /// Seconds since the epoch.
+    now: fn() -> u64,
+    /// Digests of names and passwords that were right, under a key of this process alone.
+    remembered: RwLock<HashMap<[u8; 32], (Principal, Instant)>>,
+    remember_key: hmac::Key,
+}
+
+/// What a caller presents.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    None,
+    Token(String),
+    Password { name: String, password: String },
+}
+
+impl Access {
+    /// `now` gives seconds since the epoch.
+    pub fn new(login: Arc<dyn Login>, tokens: Tokens, now: fn() -> u64) -> Result<Access, SealError> {
+        let remember_key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
+            .map_err(|_| SealError::NoRandomness)?;
+        Ok(Access {
+            login,
+            tokens: RwLock::new(Arc::new(tokens)),
+            now,
+            remembered: RwLock::default(),
+            remember_key,
+        })
+    }
+
+    /// Whether a caller that presents nothing is refused.
+    pub fn is_required(&self) -> bool {
+        self.login.is_required()
+    }
+
+    /// Replaces the keys of tokens.
+    pub fn rotate(&self, tokens: Tokens) {
+        *self.tokens.write() = Arc::new(tokens);
+    }
+
+    /// Who sent a request with these headers. Without authentication nobody is asked, and what is presented is not
+    /// looked at.
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Principal, Refusal> {
+        if !self.login.is_required() {
+            return Ok(Principal::Anonymous);
+        }
+        match credentials(headers)? {
+            Credentials::None => Err(Refusal::unauthorized(
+                "Role unauthorized for operation: no credentials; send a token in X-Cassandra-Token (POST /v1/auth gives \
+                 one), or a name and password as HTTP Basic",
+            )),
+            Credentials::Token(token) => self.of_token(&token),
+            Credentials::Password { name, password } => self.of_password(&name, &password).await,
+        }
+    }
+
+    /// Who a token was made for, if that role may still log in.
+    pub fn of_token(&self, token: &str) -> Result<Principal, Refusal> {
+        let opened = self.tokens.read().open(token, (self.now)());
+        let principal =
+            opened.map_err(|error| Refusal::unauthorized(format!("Role unauthorized: {error}")))?;
+        self.login.check_again(&principal)?;
+        Ok(principal)
+    }
+
+    /// Checks a name and password, and gives a token for them.
+    pub async fn token(&self, name: &str, password: &str) -> Result<String, Refusal> {
+        let principal = self.login.with_password(name, password).wait().await?;
+        let issued = self.tokens.read().issue(&principal, (self.now)());
+        issued.map_err(|error: TokenError| Error::new(ErrorKind::Internal, error.to_string()).into())
+    }
+
+    /// How long tokens are good for.
+    pub fn token_lifetime(&self) -> Duration {
+        self.tokens.read().lifetime()
+    }
+
+    async fn of_password(&self, name: &str, password: &str) -> Result<Principal, Refusal> {
+        let digest = self.digest(name, password);
+        let known = self.remembered.read().get(&digest).cloned();
+        if let Some((principal, since)) = known
+            && since.elapsed() < REMEMBERED
+        {
+            self.login.check_again(&principal)?;
+            return Ok(principal);
+        }
+        let principal = self.login.with_password(name, password).wait().await?;
+        let mut remembered = self.remembered.write();
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(digest, (principal.clone(), Instant::now()));
+        Ok(principal)
+    }
+
+    fn digest(&self, name: &str, password: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.remember_key);
+        // The length keeps name and password from running into each other.
+        context.update(&(name.len() as u64).to_be_bytes());
+        context.update(name.as_bytes());
+        context.update(password.as_bytes());
+        let mut out = [0; digest::SHA256_OUTPUT_LEN];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+}
+
+/// What the headers present.
+fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
+    let unreadable = |what: &str| Refusal::unauthorized(format!("Role unauthorized: {what}"));
+    if let Some(token) = headers.get("x-cassandra-token") {
+        let token = token.to_str().map_err(|_| unreadable("the token in X-Cassandra-Token is not a text"))?;
+        return Ok(Credentials::Token(token.to_owned()));
+    }
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Credentials::None) };
+    let value = value.to_str().map_err(|_| unreadable("the Authorization header is not a text"))?;
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Credentials::Token(rest.trim().to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(unreadable("the Authorization header must be Bearer or Basic"));
+    }
+    let broken = || unreadable("the Authorization header does not hold base64 of name:password in UTF-8");
+    let decoded = BASE64.decode(rest.trim().as_bytes()).map_err(|_| broken())?;
+    let decoded = String::from_utf8(decoded).map_err(|_| broken())?;
+    let (name, password) = decoded.split_once(':').ok_or_else(broken)?;
+    Ok(Credentials::Password { name: name.to_owned(), password: password.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue, StatusCode};
+    use ilium_store::{Answer, Result as StoreResult};
+
+    /// Knows `ada` with the password `loom`, and no `gone` any more.
+    struct OneRole;
+
+    impl Login for OneRole {
+        fn is_required(&self) -> bool {
+            true
+        }
+        fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+            Answer::Ready(match (name, password) {
+                ("ada", "loom") | ("gone", _) => Ok(Principal::Role(name.into())),
+                _ => Err(Error::new(ErrorKind::BadCredentials, "wrong")),
+            })
+        }
+        fn with_identity(&self, _: &str) -> Answer<Principal> {
+            Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, "unknown")))
+        }
+        fn check_again(&self, principal: &Principal) -> StoreResult<()> {
+            match principal {
+                Principal::Role(name) if &**name == "ada" => Ok(()),
+                _ => Err(Error::new(ErrorKind::BadCredentials, "gone")),
+            }
+        }
+    }
+
+    fn access() -> Access {
+        Access::new(Arc::new(OneRole), Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap(), || 1000)
+            .unwrap()
+    }
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[tokio::test]
+    async fn a_caller_is_known_by_token_bearer_and_basic() {
+        let access = access();
+        let ada = Principal::Role("ada".into());
+        let token = access.token("ada", "loom").await.unwrap();
+        let basic = format!("Basic {}", BASE64.encode(b"ada:loom"));
+        for headers in [
+            headers("x-cassandra-token", &token),
+            headers("authorization", &format!("bearer {token}")),
+            headers("authorization", &basic),
+            // Remembered by now.
+            headers("authorization", &basic),
+        ] {
+            assert_eq!(access.caller(&headers).await.as_ref(), Ok(&ada));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_known_is_refused() {
+        let access = access();
+        let gone = access.token("gone", "").await.unwrap();
+        for headers in [
+            HeaderMap::new(),
+            headers("x-cassandra-token", "nonsense"),
+            headers("x-cassandra-token", &gone),
+            headers("authorization", &format!("Basic {}", BASE64.encode(b"ada:wrong"))),
+            headers("authorization", &format!("Basic {}", BASE64.encode(b"ada"))),
+            headers("authorization", "Basic !"),
+            headers("authorization", "Digest x"),
+        ] {
+            let refusal = access.caller(&headers).await.unwrap_err();
+            assert_eq!(refusal.status, StatusCode::UNAUTHORIZED, "{refusal:?}");
+        }
+        assert!(access.token("ada", "wrong").await.is_err());
+    }
+}

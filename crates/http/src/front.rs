@@ -1,0 +1,191 @@
+//! What every request passes before an API's routes, and every response after.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{ACCEPT_ENCODING, ORIGIN};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use http_body::Body as _;
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
+use tower_service::Service;
+
+use crate::request_id::{REQUEST_ID, RequestIds};
+use crate::{Refusal, guard};
+
+pub struct FrontOptions {
+    /// Requests under way at a time. Past it: 429, and nothing was done. 4,096: each may hold a body of 16 MiB, but few
+    /// do; most hold some KiB.
+    pub max_in_flight: usize,
+    /// Whether callers log in. Where they do not, the defence against browsers stands in (see `guard`).
+    pub authenticated: bool,
+    /// The origins whose pages may call, as `https://app.example`, or `*`. Only where callers log in.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Told of every request.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl FrontOptions {
+    pub fn new(authenticated: bool, observer: Arc<dyn Observer>) -> FrontOptions {
+        FrontOptions { max_in_flight: 4096, authenticated, cors_origins: Vec::new(), observer }
+    }
+}
+
+/// What came of a request, for metrics. The path is left out: it holds names and keys.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: Method,
+    pub status: StatusCode,
+    /// Until the response's head was made; a stream goes on after it.
+    pub took: Duration,
+    /// Bytes of the request's body, where its head says.
+    pub request_bytes: u64,
+    /// Bytes of the response's body, where they are known beforehand.
+    pub response_bytes: u64,
+}
+
+/// Counts requests.
+pub trait Observer: Send + Sync + 'static {
+    fn begins(&self);
+    fn ends(&self, seen: &Seen);
+}
+
+/// The routes of all APIs and what stands before them.
+pub struct Front {
+    plain: Router,
+    /// The same routes for callers that take compressed answers; others do not pay for the question.
+    compressing: Router,
+    options: FrontOptions,
+    places: Semaphore,
+    ids: RequestIds,
+}
+
+impl Front {
+    pub fn new(routes: Router, options: FrontOptions) -> Front {
+        let routes = routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+        let routes = match cors(&options) {
+            Some(cors) => routes.layer(cors),
+            None => routes,
+        };
+        Front {
+            compressing: routes.clone().layer(CompressionLayer::new()),
+            plain: routes,
+            places: Semaphore::new(options.max_in_flight),
+            ids: RequestIds::new(),
+            options,
+        }
+    }
+
+    /// Requests under way at this moment.
+    pub fn in_flight(&self) -> usize {
+        self.options.max_in_flight.saturating_sub(self.places.available_permits())
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, peer: SocketAddr, mut request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        self.options.observer.begins();
+        let id = self.ids.of(request.headers());
+        let (method, request_bytes) = (request.method().clone(), request.body().size_hint().lower());
+        let logged = tracing::enabled!(target: "ilium_http::access", tracing::Level::INFO);
+        // Without the query: it holds values.
+        let path = logged.then(|| request.uri().path().to_owned());
+        request.extensions_mut().insert(id.clone());
+
+        let mut response = match self.admit(&request) {
+            Ok(_place) => {
+                let compress = request.headers().contains_key(ACCEPT_ENCODING);
+                let mut routes = if compress { self.compressing.clone() } else { self.plain.clone() };
+                match routes.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+            Err(refusal) => refusal.into_response(),
+        };
+        response.headers_mut().insert(REQUEST_ID.clone(), id.0.clone());
+        let seen = Seen {
+            method,
+            status: response.status(),
+            took: started.elapsed(),
+            request_bytes,
+            response_bytes: response.body().size_hint().exact().unwrap_or(0),
+        };
+        self.options.observer.ends(&seen);
+        if let Some(path) = path {
+            tracing::info!(
+                target: "ilium_http::access",
+                id = %String::from_utf8_lossy(id.0.as_bytes()),
+                %peer,
+                method = %seen.method,
+                path,
+                status = seen.status.as_u16(),
+                bytes = seen.response_bytes,
+                micros = seen.took.as_micros() as u64,
+                "request"
+            );
+        }
+        response
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+        if !self.options.authenticated {
+            guard::check(request.method(), request.uri(), request.headers())?;
+        }
+        self.places.try_acquire().map_err(|_| {
+            Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!(
+                    "{} requests are under way, the limit of this server; nothing was done, send it again",
+                    self.options.max_in_flight
+                ),
+            )
+        })
+    }
+}
+
+fn cors(options: &FrontOptions) -> Option<CorsLayer> {
+    if !options.authenticated || options.cors_origins.is_empty() {
+        return None;
+    }
+    let origins = if options.cors_origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(options.cors_origins.iter().cloned())
+    };
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let headers = [
+        "authorization",
+        "content-type",
+        "x-cassandra-token",
+        "x-request-id",
+        "accept",
+        "prefer",
+        "if-none-match",
+    ];
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods(methods)
+        .allow_headers(headers.map(axum::http::HeaderName::from_static))
+        .expose_headers(ExposeHeaders::list([REQUEST_ID.clone(), axum::http::header::ETAG]))
+        // How long a browser need not ask again; it forgets sooner (Chromium after two hours).
+        .max_age(Duration::from_secs(3600))
+        .vary([ORIGIN]);
+    Some(layer)
+}
+
+async fn no_such_path(request: Request<Body>) -> Refusal {
+    Refusal::not_found(format!("there is nothing at {}", request.uri().path()))
+}
+
+async fn no_such_method(request: Request<Body>) -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} is not served at {}", request.method(), request.uri().path()),
+    )
+}

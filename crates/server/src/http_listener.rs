@@ -1,0 +1,132 @@
+//! The HTTP listener: HTTP/1.1 and HTTP/2 on one address, with or without TLS.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use bytes::BytesMut;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use ilium_http::{Front, Refusal};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::accept::{Door, Origin, Speak};
+use crate::patient::Patient;
+use crate::{ListenError, ListenOptions};
+
+/// The limits of one HTTP connection.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// How long a head may take to arrive, counted from the connection's beginning or the last answer, so it bounds
+    /// idleness too; and how long a client may not read what was written for it. Past it: closed. 30 s, as the CQL API has.
+    pub patience: Duration,
+    /// Bytes of a request's head. Past it: 431. 64 KiB: a long `where`, and cookies of other servers on localhost.
+    pub max_head: usize,
+    /// Requests under way on one HTTP/2 connection. 256: RFC 9113, section 6.5.2, advises no less than 100.
+    pub max_streams: u32,
+}
+
+impl Default for HttpOptions {
+    fn default() -> HttpOptions {
+        HttpOptions { patience: Duration::from_secs(30), max_head: 64 << 10, max_streams: 256 }
+    }
+}
+
+/// A bound address, not yet serving.
+pub struct HttpListener {
+    door: Door,
+}
+
+impl HttpListener {
+    pub async fn bind(
+        options: ListenOptions,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<HttpListener, ListenError> {
+        Ok(HttpListener { door: Door::bind(options, tls).await? })
+    }
+
+    /// Where it listens, the port chosen if 0 was asked for.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.door.address()
+    }
+
+    /// Serves until `stopping` turns true, then drains.
+    pub async fn serve(self, front: Arc<Front>, options: HttpOptions, stopping: watch::Receiver<bool>) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(options.patience)
+            .max_buf_size(options.max_head);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(options.max_streams)
+            .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
+            // A client that is gone without a word is found out.
+            .keep_alive_interval(options.patience)
+            .keep_alive_timeout(options.patience);
+        self.door.serve(Arc::new(Http { front, builder, patience: options.patience }), stopping).await;
+    }
+}
+
+struct Http {
+    front: Arc<Front>,
+    builder: auto::Builder<TokioExecutor>,
+    patience: Duration,
+}
+
+impl Speak for Http {
+    async fn serve<S>(
+        self: Arc<Self>,
+        socket: S,
+        from: Origin,
+        mut stopping: watch::Receiver<bool>,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let front = Arc::clone(&self.front);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let front = Arc::clone(&front);
+            async move { Ok::<_, Infallible>(front.answer(from.peer, request.map(Body::new)).await) }
+        });
+        let socket = TokioIo::new(Patient::new(socket, self.patience));
+        let mut connection = pin!(self.builder.serve_connection(socket, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            // The value it gives is a lock, which must not be held while the connection is drained.
+            _ = async { stopping.wait_for(|stop| *stop).await.map(drop) } => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        ended.map_err(io::Error::other)
+    }
+
+    async fn turn_away(&self, mut socket: TcpStream, reason: &str) -> io::Result<()> {
+        let body = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).json();
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             retry-after: 1\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(head.as_bytes()).await?;
+        socket.write_all(body.as_bytes()).await?;
+        ilium_native::close_in_order(&mut socket, &mut BytesMut::new()).await
+    }
+}

@@ -1,0 +1,162 @@
+//! What each API asked of the store: counted by kind of statement, errors by class.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use ilium_cql::ast::Statement;
+use ilium_store::ErrorKind;
+
+use super::latency::Latency;
+
+/// Statements of one kind are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Batch,
+    Schema,
+    Access,
+    Other,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 8] = [
+        Kind::Select,
+        Kind::Insert,
+        Kind::Update,
+        Kind::Delete,
+        Kind::Batch,
+        Kind::Schema,
+        Kind::Access,
+        Kind::Other,
+    ];
+
+    pub fn of(statement: &Statement, effect: ilium_store::Effect) -> Kind {
+        match statement {
+            Statement::Select(_) => Kind::Select,
+            Statement::Insert(_) => Kind::Insert,
+            Statement::Update(_) => Kind::Update,
+            Statement::Delete(_) => Kind::Delete,
+            Statement::Batch(_) => Kind::Batch,
+            _ => match effect {
+                ilium_store::Effect::SchemaChange => Kind::Schema,
+                ilium_store::Effect::Access => Kind::Access,
+                _ => Kind::Other,
+            },
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Select => "select",
+            Kind::Insert => "insert",
+            Kind::Update => "update",
+            Kind::Delete => "delete",
+            Kind::Batch => "batch",
+            Kind::Schema => "schema",
+            Kind::Access => "access",
+            Kind::Other => "other",
+        }
+    }
+}
+
+/// One API's statements.
+#[derive(Debug, Default)]
+pub struct Requests {
+    latencies: [Latency; Kind::ALL.len()],
+    errors: [AtomicU64; ERRORS.len()],
+    in_flight: AtomicI64,
+}
+
+impl Requests {
+    pub fn begins(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A statement that began has its answer.
+    pub fn ends(&self, kind: Kind, took: std::time::Duration, error: Option<&ErrorKind>) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(latency) = self.latencies.get(kind as usize) {
+            latency.add(took);
+        }
+        if let Some(error) = error {
+            self.fails(error);
+        }
+    }
+
+    /// Whoever waited for the answer has gone.
+    pub fn abandoned(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts an error, of a statement that could not be prepared for one.
+    pub fn fails(&self, error: &ErrorKind) {
+        let name = class(error);
+        let place = ERRORS.iter().position(|known| *known == name);
+        if let Some(count) = place.and_then(|place| self.errors.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Each kind with its latencies.
+    pub fn latencies(&self) -> impl Iterator<Item = (Kind, &Latency)> {
+        Kind::ALL.into_iter().zip(&self.latencies)
+    }
+
+    pub fn in_flight(&self) -> i64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Each class with how often it came.
+    pub fn errors(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ERRORS.iter().zip(&self.errors).map(|(name, count)| (*name, count.load(Ordering::Relaxed)))
+    }
+}
+
+/// The classes of errors, by the names they have in metrics.
+const ERRORS: [&str; 19] = [
+    "syntax",
+    "invalid",
+    "config",
+    "unauthorized",
+    "bad_credentials",
+    "already_exists",
+    "unprepared",
+    "unavailable",
+    "write_timeout",
+    "read_timeout",
+    "write_failure",
+    "read_failure",
+    "function_failure",
+    "truncate",
+    "overloaded",
+    "bootstrapping",
+    "protocol",
+    "corrupt",
+    "internal",
+];
+
+fn class(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Syntax => "syntax",
+        ErrorKind::Invalid => "invalid",
+        ErrorKind::Config => "config",
+        ErrorKind::Unauthorized => "unauthorized",
+        ErrorKind::BadCredentials => "bad_credentials",
+        ErrorKind::AlreadyExists { .. } => "already_exists",
+        ErrorKind::Unprepared { .. } => "unprepared",
+        ErrorKind::Unavailable { .. } => "unavailable",
+        ErrorKind::WriteTimeout { .. } => "write_timeout",
+        ErrorKind::ReadTimeout { .. } => "read_timeout",
+        ErrorKind::WriteFailure { .. } => "write_failure",
+        ErrorKind::ReadFailure { .. } => "read_failure",
+        ErrorKind::FunctionFailure { .. } => "function_failure",
+        ErrorKind::Truncate => "truncate",
+        ErrorKind::Overloaded => "overloaded",
+        ErrorKind::Bootstrapping => "bootstrapping",
+        ErrorKind::Protocol => "protocol",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Internal => "internal",
+    }
+}

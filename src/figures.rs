@@ -1,0 +1,79 @@
+//! What `/metrics` and `/health/ready` say of the engine and the CQL API.
+
+use std::sync::{Arc, Weak};
+
+use ilium_embedded::Engine;
+use ilium_native::Service;
+use ilium_server::metrics::{Figure, FigureUnit, FigureValue, Figures};
+use ilium_server::{Check, Checks};
+
+/// Of storage, cache and the CQL API.
+pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
+    // Weak: metrics must not keep the service from going.
+    let service = Arc::downgrade(service);
+    Box::new(move || {
+        let mut figures = of_storage(&engine);
+        figures.extend(of_cql(&service));
+        figures
+    })
+}
+
+fn of_storage(engine: &Engine) -> Vec<Figure> {
+    let stats = engine.storage_stats();
+    let bytes = |name, help, value: u64| Figure {
+        name,
+        help,
+        unit: Some(FigureUnit::Bytes),
+        value: FigureValue::Gauge(value as f64),
+    };
+    let gauge =
+        |name, help, value: u64| Figure { name, help, unit: None, value: FigureValue::Gauge(value as f64) };
+    let counter =
+        |name, help, value: u64| Figure { name, help, unit: None, value: FigureValue::Counter(value) };
+    vec![
+        bytes("storage_memory", "New writes in memory, those being flushed included", stats.memory_bytes),
+        gauge("storage_memory_entries", "Entries among the new writes in memory", stats.memory_entries),
+        bytes("storage_queued", "Batches that wait for the committer", stats.queued_bytes),
+        gauge("storage_runs", "Sorted runs a read may have to look into", stats.runs),
+        gauge("storage_tables", "Table files", stats.tables),
+        bytes("storage_tables", "Bytes of the table files", stats.table_bytes),
+        gauge("storage_table_entries", "Entries in the table files", stats.table_entries),
+        bytes("storage_cache", "Blocks of table files in memory", stats.cache_bytes),
+        counter("storage_cache_hits", "Blocks that were found in memory", stats.cache_hits),
+        counter("storage_cache_misses", "Blocks that had to be read", stats.cache_misses),
+    ]
+}
+
+fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
+    let Some(service) = service.upgrade() else { return Vec::new() };
+    let gauge =
+        |name, help, value: usize| Figure { name, help, unit: None, value: FigureValue::Gauge(value as f64) };
+    vec![
+        gauge("cql_connections", "Clients of the CQL API", service.clients().list().len()),
+        Figure {
+            name: "cql_requests",
+            help: "Messages of the CQL API, of every kind",
+            unit: None,
+            value: FigureValue::Counter(service.clients().requests()),
+        },
+        gauge("cql_prepared_statements", "Statements kept prepared", service.prepared_statements().len()),
+        Figure {
+            name: "cql_arriving",
+            help: "Bytes of CQL messages that are arriving",
+            unit: Some(FigureUnit::Bytes),
+            value: FigureValue::Gauge(service.bytes_arriving() as f64),
+        },
+    ]
+}
+
+/// What must hold for the engine to take requests.
+pub fn checks(engine: Engine) -> Checks {
+    Box::new(move || {
+        let writable = engine.check_writable();
+        let reason = match &writable {
+            Ok(()) => "reads and writes are taken".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        vec![Check { name: "storage", passes: writable.is_ok(), reason }]
+    })
+}
