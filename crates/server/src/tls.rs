@@ -157,3 +157,43 @@ pub(crate) fn session(connection: &ServerConnection) -> Option<TlsSession> {
         protocol: protocol.replacen("TLSv1_", "TLSv1.", 1),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(files: &TlsFiles) -> Vec<u8> {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(&files.certificate, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        made.cert.der().to_vec()
+    }
+
+    #[test]
+    fn a_changed_certificate_is_read_again_and_an_unusable_one_is_not_taken() {
+        let folder = std::env::temp_dir().join(format!("ilium-tls-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+        let served = |renewable: &Renewable| renewable.current.read().0.cert[0].to_vec();
+        let later = |files: &TlsFiles, seconds: u64| {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + seconds);
+            fs::File::options().write(true).open(&files.certificate).unwrap().set_modified(time).unwrap();
+        };
+
+        let first = write(&files);
+        let renewable = Renewable::read(files.clone()).unwrap();
+        assert_eq!(served(&renewable), first);
+        assert!(!renewable.renew().unwrap());
+
+        let second = write(&files);
+        later(&files, 1);
+        assert!(renewable.renew().unwrap());
+        assert_eq!(served(&renewable), second);
+
+        fs::write(&files.certificate, "half a file").unwrap();
+        later(&files, 2);
+        assert!(renewable.renew().is_err());
+        assert_eq!(served(&renewable), second);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

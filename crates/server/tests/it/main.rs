@@ -10,6 +10,9 @@
 )]
 
 mod client;
+mod http_limits;
+mod http_malformed;
+mod http_server;
 mod limits;
 mod malformed;
 mod running;
