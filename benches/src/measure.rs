@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
+use ilium_benches::process::cpu_of;
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, Tally};
@@ -129,49 +130,4 @@ async fn drive(clients: Vec<Client>, source: Arc<Source>, in_flight: usize) -> R
         all.add(task.await??);
     }
     Ok(all)
-}
-
-/// User and system seconds of a process, of all its threads (`/proc/PID/stat`, fields 14 and 15, in hundredths).
-pub fn cpu_of(process: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = |field: usize| -> f64 {
-        after_name.split_whitespace().nth(field).and_then(|text| text.parse().ok()).unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-/// Bytes a process had read from and written to disks.
-fn disk_of(process: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
-    let field = |name: &str| -> u64 {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.unwrap_or(0)
-    };
-    field("read_bytes:") + field("write_bytes:")
-}
-
-/// When a server counts as idle.
-#[derive(Debug, Clone, Copy)]
-pub struct Idle {
-    /// So many looks in a row, 0.3 s apart, must find it using next to no CPU and disk.
-    pub looks: u32,
-    /// The longest to wait for that.
-    pub limit: Duration,
-}
-
-/// Waits until a process is idle, so that what it flushes and compacts counts, too. Whether it became idle.
-pub fn settle(process: u32, idle: Idle) -> bool {
-    let deadline = Instant::now() + idle.limit;
-    let mut quiet = 0;
-    while quiet < idle.looks {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        let before = (cpu_of(process), disk_of(process));
-        std::thread::sleep(Duration::from_millis(300));
-        let busy = cpu_of(process) - before.0 > 0.02 || disk_of(process) - before.1 > 1 << 20;
-        quiet = if busy { 0 } else { quiet + 1 };
-    }
-    true
 }

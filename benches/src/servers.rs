@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use ilium_benches::process::{self, Idle};
 use ilium_testbed::cassandra;
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::{Cassandra, Ilium};
@@ -14,7 +15,6 @@ use tokio::runtime::Runtime;
 use crate::Flags;
 use crate::cgroup::MemoryGroup;
 use crate::client::Client;
-use crate::measure::{self, Idle};
 use crate::workload::{self, Statements};
 
 enum Process {
@@ -125,24 +125,19 @@ impl Server {
     }
 
     pub fn cpu(&self) -> f64 {
-        measure::cpu_of(self.id())
+        process::cpu_of(self.id())
     }
 
     #[expect(clippy::print_stderr, reason = "a benchmark shows what it meets")]
     pub fn settle(&self) {
-        if !measure::settle(self.id(), self.idle) {
+        if !process::settle(self.id(), self.idle) {
             eprintln!("{} was still busy after {:?}", self.name, self.idle.limit);
         }
     }
 
     /// Resident memory that is not a file's, in MiB (RssAnon and RssShmem).
     pub fn memory(&self) -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
-        let field = |name: &str| -> f64 {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0)
-        };
-        (field("RssAnon:") + field("RssShmem:")) / 1024.0
+        process::memory_of(self.id())
     }
 
     #[expect(clippy::expect_used, reason = "the main program prepares every server before it measures one")]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use ilium_benches::process::memory_of;
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{BatchItem, BatchKind, Bind, Binds, Connection, Outcome, Prepared, Settings};
 
@@ -34,7 +35,10 @@ fn main() -> Result<()> {
     let folder = Folder::new()?;
     let server = Ilium::start(&binary, &folder, &["--durability", "periodic"])?;
     load(&server, rows)?;
-    println!("memory after loading {rows} rows:       {:.0} MiB (RssAnon and RssShmem)", memory(server.id()));
+    println!(
+        "memory after loading {rows} rows:       {:.0} MiB (RssAnon and RssShmem)",
+        memory_of(server.id())
+    );
     server.crash()?;
     let mut full = Vec::new();
     for _ in 0..STARTS {
@@ -94,15 +98,6 @@ fn item(prepared: &Prepared, id: u64) -> BatchItem {
         payload,
     ];
     BatchItem::Prepared(prepared.id.clone(), values.into_iter().map(Bind::Bytes).collect())
-}
-
-fn memory(process: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let field = |name: &str| -> f64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
-    };
-    (field("RssAnon:") + field("RssShmem:")) / 1024.0
 }
 
 fn size(folder: &Path) -> Result<u64> {
