@@ -1,0 +1,176 @@
+//! The REST API beside a service written by hand for one table, over the same engine.
+//!
+//! ```text
+//! cargo run --release -p ilium-benches --bin rest -- [--rounds 5] [--ilium target/release/ilium]
+//! ```
+
+mod by_hand;
+mod client;
+mod customers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use ilium_benches::process::{Idle, cpu_of, memory_of, settle};
+use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::wire::{Binds, Connection, Settings};
+
+use by_hand::ByHand;
+
+/// As `ilium` allocates, so that the two differ in nothing else.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The REST API beside an axum service written by hand for one table, over the same engine
+#[derive(Parser)]
+struct Flags {
+    /// Rounds, interleaved; the medians of all are printed
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Rows of the table, and requests of each workload
+    #[arg(long, default_value_t = 200_000)]
+    operations: u64,
+    /// Connections, each with one request under way
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// The binary to measure
+    #[arg(long, default_value = "target/release/ilium")]
+    ilium: PathBuf,
+    /// Serve by hand on this folder, for the other half of the comparison
+    #[arg(long, hide = true)]
+    serve_by_hand: Option<PathBuf>,
+}
+
+/// What a server flushes after its last answer counts, too.
+const IDLE: Idle = Idle { looks: 2, limit: Duration::from_secs(60) };
+
+struct Server {
+    name: &'static str,
+    address: SocketAddr,
+    process: u32,
+}
+
+struct Measured {
+    per_second: f64,
+    per_cpu_second: f64,
+    p50: u32,
+    p99: u32,
+    digest: u64,
+}
+
+fn main() -> Result<()> {
+    let flags = Flags::parse();
+    if let Some(folder) = flags.serve_by_hand {
+        return by_hand::serve(folder);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (folder, other) = (Folder::new()?, Folder::new()?);
+    let ilium = Ilium::start(&std::path::absolute(&flags.ilium)?, &folder, &["--durability", "periodic"])
+        .context("build it with cargo build --release")?;
+    for statement in customers::SCHEMA {
+        Connection::open(ilium.address(), 5)?.query(statement, &Binds::None, &Settings::default())?;
+    }
+    let by_hand = ByHand::start(&other.data())?;
+    let servers = [
+        Server { name: "ilium", address: ilium.http(), process: ilium.id() },
+        Server { name: "by hand", address: by_hand.address, process: by_hand.id() },
+    ];
+    for work in ["insert", "read by key"] {
+        let mut rounds: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
+        // The first is a warm-up, and thrown away.
+        for round in 0..=flags.rounds {
+            for (server, measured) in servers.iter().zip(&mut rounds) {
+                let result = measure(&runtime, server, work, &flags)?;
+                progress(round, server, work, &result);
+                if round > 0 {
+                    measured.push(result);
+                }
+            }
+        }
+        report(work, &servers, &rounds)?;
+    }
+    for server in &servers {
+        memory(server);
+    }
+    Ok(())
+}
+
+fn measure(
+    runtime: &tokio::runtime::Runtime,
+    server: &Server,
+    work: &str,
+    flags: &Flags,
+) -> Result<Measured> {
+    settle(server.process, IDLE);
+    let before = cpu_of(server.process);
+    let started = Instant::now();
+    // A fixed stride that meets every row once, in an order of its own.
+    let count = flags.operations;
+    let spread = move |at: u64| (at.wrapping_mul(2_654_435_761)) % count;
+    let request: fn(u64) -> Vec<u8> = if work == "insert" { customers::insert } else { customers::read };
+    let run = client::run(server.address, flags.connections, count, move |at| request(spread(at)));
+    let mut tally = runtime.block_on(run)?;
+    let seconds = started.elapsed().as_secs_f64();
+    settle(server.process, IDLE);
+    tally.latencies.sort_unstable();
+    let at = |share: f64| {
+        tally.latencies.get(((tally.latencies.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0)
+    };
+    Ok(Measured {
+        per_second: count as f64 / seconds,
+        per_cpu_second: count as f64 / (cpu_of(server.process) - before).max(0.01),
+        p50: at(0.5),
+        p99: at(0.99),
+        digest: tally.digest,
+    })
+}
+
+fn median(rounds: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[expect(clippy::print_stderr, reason = "a benchmark shows where it is")]
+fn progress(round: usize, server: &Server, work: &str, measured: &Measured) {
+    eprintln!(
+        "round {round}  {:<8} {work:<12} {:>8.0}/s {:>8.0} per CPU second  p50 {:>5} us  p99 {:>6} us",
+        server.name, measured.per_second, measured.per_cpu_second, measured.p50, measured.p99
+    );
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the program is for")]
+fn report(work: &str, servers: &[Server], rounds: &[Vec<Measured>]) -> Result<()> {
+    let digests: Vec<Vec<u64>> = rounds.iter().map(|of| of.iter().map(|one| one.digest).collect()).collect();
+    ensure!(
+        digests.windows(2).all(|pair| matches!(pair, [one, other] if one == other)),
+        "{work}: the answers differ, the run is void"
+    );
+    println!(
+        "\n| {work} | per second | per server CPU second | p50 (us) | p99 (us) |\n|---|---:|---:|---:|---:|"
+    );
+    let mut rates = Vec::new();
+    for (server, of) in servers.iter().zip(rounds) {
+        let rate = median(of, |one| one.per_cpu_second);
+        rates.push(rate);
+        println!(
+            "| {} | {:.0} | {rate:.0} | {:.0} | {:.0} |",
+            server.name,
+            median(of, |one| one.per_second),
+            median(of, |one| f64::from(one.p50)),
+            median(of, |one| f64::from(one.p99)),
+        );
+    }
+    if let [ours, theirs] = rates[..] {
+        println!("| **share** | | **{:.0} %** | | |", 100.0 * ours / theirs);
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the program is for")]
+fn memory(server: &Server) {
+    println!("{}: {:.0} MiB (RssAnon and RssShmem)", server.name, memory_of(server.process));
+}
