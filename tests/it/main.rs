@@ -10,6 +10,7 @@
 
 mod clients;
 mod compatibility;
+mod http;
 mod kill;
 mod layering;
 mod page_states;

@@ -14,12 +14,12 @@ use crate::clients::obtained::{source, tool};
 use crate::clients::python;
 
 /// A certificate for the loopback address with its key, as PEM files.
-struct Certificate {
+pub struct Certificate {
     folder: PathBuf,
 }
 
 impl Certificate {
-    fn made(name: &str) -> Certificate {
+    pub fn made(name: &str) -> Certificate {
         let folder = std::env::temp_dir().join(format!("ilium-tls-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
@@ -31,7 +31,7 @@ impl Certificate {
         certificate
     }
 
-    fn chain(&self) -> String {
+    pub fn chain(&self) -> String {
         self.folder.join("certificate.pem").display().to_string()
     }
 
@@ -39,7 +39,7 @@ impl Certificate {
         self.folder.join("key.pem").display().to_string()
     }
 
-    fn serve(&self) -> (Ilium, Folder) {
+    pub fn serve(&self) -> (Ilium, Folder) {
         let folder = Folder::new().unwrap();
         let flags = ["--tls-certificate", &self.chain(), "--tls-key", &self.key()];
         (Ilium::start(binary(), &folder, &flags).unwrap(), folder)

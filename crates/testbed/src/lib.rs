@@ -12,6 +12,7 @@ pub mod cassandra;
 pub mod folders;
 pub mod generator;
 pub mod guarded;
+pub mod http;
 pub mod ilium;
 pub mod killing;
 pub mod loopback;
