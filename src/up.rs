@@ -12,7 +12,7 @@ use ilium_native::{Options, Service};
 use ilium_server::metrics::{HttpRequests, Metrics, Requests, metrics_routes};
 use ilium_server::{
     CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, health_routes,
-    open_token_keys, passing_token_keys,
+    open_token_keys, passing_token_keys, rotate_token_keys,
 };
 use ilium_store::{DEFAULT_LIFETIME, DataStore, NoLogin};
 use tokio::runtime::{Builder, Handle};
@@ -81,8 +81,9 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let service = Service::new(Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))), limits);
     node.serves(&service);
 
-    let tokens = match &settings.data {
-        Some(folder) => open_token_keys(&folder.join("tokens.key"), DEFAULT_LIFETIME, now()),
+    let key_file = settings.data.as_ref().map(|folder| folder.join("tokens.key"));
+    let tokens = match &key_file {
+        Some(file) => open_token_keys(file, DEFAULT_LIFETIME, now()),
         None => passing_token_keys(DEFAULT_LIFETIME),
     };
     let access = Access::new(Arc::new(NoLogin), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
@@ -103,6 +104,10 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));
     serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
+    if let Some(file) = key_file {
+        let stopping = stopping.clone();
+        serving.spawn(async move { rotate_token_keys(&access, &file, now, stopping).await });
+    }
     if let Some(tls) = tls {
         serving.spawn(async move { tls.renew(stopping).await });
     }

@@ -18,4 +18,4 @@ pub use health::{Check, Checks, health_routes};
 pub use http_listener::{HttpListener, HttpOptions};
 pub use measured::Measured;
 pub use tls::{Tls, TlsError, TlsFiles};
-pub use token_keys::{KeyError, open_token_keys, passing_token_keys};
+pub use token_keys::{KeyError, open_token_keys, passing_token_keys, rotate_token_keys};

@@ -9,10 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use ilium_http::Access;
 use ilium_store::{SealError, SealKey, Tokens};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// How long a key seals new tokens. 30 days: a key that leaks is good for no longer, and a restart seldom rotates.
 const SEALS_FOR: u64 = 30 * 24 * 3600;
+
+/// How often a running server looks whether its key has sealed long enough.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -54,6 +60,25 @@ pub fn open_token_keys(file: &Path, lifetime: Duration, now: u64) -> Result<Toke
     }
     let secrets: Vec<_> = keys.iter().map(|key| key.secret).collect();
     Ok(Tokens::new(&secrets, lifetime)?)
+}
+
+/// Rotates the keys of a running server when they are due, until `stopping` turns true.
+pub async fn rotate_token_keys(
+    access: &Access,
+    file: &Path,
+    now: fn() -> u64,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        match open_token_keys(file, access.token_lifetime(), now()) {
+            Ok(tokens) => access.rotate(tokens),
+            Err(error) => tracing::warn!(%error, "the keys of tokens are not rotated; the last ones stay"),
+        }
+    }
 }
 
 /// A key of this process alone.
