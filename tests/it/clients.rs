@@ -4,6 +4,7 @@
 //! Go, ...) on what was *obtained* for it from a package registry, once, into the testbed's cache.
 
 pub(crate) mod dialogue;
+pub(crate) mod dsbulk;
 mod go;
 mod java;
 mod node;

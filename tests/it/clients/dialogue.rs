@@ -30,10 +30,15 @@ pub fn binary() -> &'static Path {
 
 /// Starts an Ilium and the program for its address, and wants the program to check everything and end well.
 pub fn converse(program: impl FnOnce(SocketAddr) -> Command) -> Result<()> {
+    converse_over_all(|server| program(server.address()))
+}
+
+/// As [`converse`], for a program that uses further APIs than CQL.
+pub fn converse_over_all(program: impl FnOnce(&Ilium) -> Command) -> Result<()> {
     let folder = Folder::new()?;
     let mut server = Ilium::start(binary(), &folder, &[])?;
     let address = server.address();
-    let mut client = Client::start(program(address))?;
+    let mut client = Client::start(program(&server))?;
     let mut last = String::new();
     while let Some(line) = client.line()? {
         println!("{line}");

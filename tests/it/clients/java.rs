@@ -16,19 +16,24 @@ pub struct Jars(PathBuf);
 
 /// Fetches what pom.xml names.
 pub fn jars() -> Result<Jars> {
-    let folder = obtain("client-java", &recipe(&["java/pom.xml"])?, |folder| {
-        let pom = folder.join("pom.xml");
-        std::fs::copy(source("java/pom.xml"), &pom)?;
+    Ok(Jars(fetch("client-java", "java/pom.xml")?))
+}
+
+/// The folder with the jars that a pom.xml below `tests/clients` names.
+pub fn fetch(name: &str, pom: &str) -> Result<PathBuf> {
+    let folder = obtain(name, &recipe(&[pom])?, |folder| {
+        let copy = folder.join("pom.xml");
+        std::fs::copy(source(pom), &copy)?;
         let jars = folder.join("jars");
         let destination = format!("-DoutputDirectory={}", jars.display());
-        tool(Command::new("mvn").args(["-B", "-q", "-Dstyle.color=never", "-f"]).arg(&pom).args([
+        tool(Command::new("mvn").args(["-B", "-q", "-Dstyle.color=never", "-f"]).arg(&copy).args([
             COPY,
             &destination,
             "-DincludeScope=runtime",
         ]))?;
         Ok(())
     })?;
-    Ok(Jars(folder.join("jars")))
+    Ok(folder.join("jars"))
 }
 
 impl Jars {
