@@ -8,13 +8,41 @@ pub const SCHEMA: [&str; 2] = [
 pub const READ: &str = "SELECT id, name, email, city, balance FROM shop.customers WHERE id = ?";
 pub const INSERT: &str = "INSERT INTO shop.customers (id, name, email, city, balance) VALUES (?, ?, ?, ?, ?)";
 
+fn name(id: u64) -> String {
+    format!("Customer number {id}")
+}
+
+fn email(id: u64) -> String {
+    format!("customer-{id}@mail.example")
+}
+
+fn city(id: u64) -> String {
+    format!("City of the Customer, Province {}", id % 97)
+}
+
+fn balance(id: u64) -> f64 {
+    (id % 10_000) as f64 + 0.5
+}
+
+/// The values of INSERT in CQL's wire form.
+pub fn values(id: u64) -> Vec<Vec<u8>> {
+    vec![
+        id.to_be_bytes().to_vec(),
+        name(id).into_bytes(),
+        email(id).into_bytes(),
+        city(id).into_bytes(),
+        balance(id).to_be_bytes().to_vec(),
+    ]
+}
+
 /// About 160 bytes of JSON.
 pub fn json(id: u64) -> String {
     format!(
-        "{{\"id\":{id},\"name\":\"Customer number {id}\",\"email\":\"customer-{id}@mail.example\",\
-         \"city\":\"City of the Customer, Province {}\",\"balance\":{}.5}}",
-        id % 97,
-        id % 10_000
+        "{{\"id\":{id},\"name\":\"{}\",\"email\":\"{}\",\"city\":\"{}\",\"balance\":{}}}",
+        name(id),
+        email(id),
+        city(id),
+        balance(id)
     )
 }
 

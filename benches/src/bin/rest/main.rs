@@ -7,6 +7,7 @@
 mod by_hand;
 mod client;
 mod customers;
+mod stream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ struct Flags {
     /// The binary to measure
     #[arg(long, default_value = "target/release/ilium")]
     ilium: PathBuf,
+    /// Stream this many cells as JSON lines and CSV instead, and show the server's memory meanwhile
+    #[arg(long)]
+    stream: Option<u64>,
     /// Serve by hand on this folder, for the other half of the comparison
     #[arg(long, hide = true)]
     serve_by_hand: Option<PathBuf>,
@@ -72,6 +76,9 @@ fn main() -> Result<()> {
         .context("build it with cargo build --release")?;
     for statement in customers::SCHEMA {
         Connection::open(ilium.address(), 5)?.query(statement, &Binds::None, &Settings::default())?;
+    }
+    if let Some(cells) = flags.stream {
+        return stream::run(&ilium, cells);
     }
     let by_hand = ByHand::start(&other.data())?;
     let servers = [
