@@ -1,11 +1,16 @@
 //! Logs: structured, on standard error, quiet unless something is wrong.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// `ILIUM_LOG` says how much (as `warn`, `info`, `ilium_embedded=debug`); `ILIUM_LOG_FORMAT=json` gives JSON lines.
 pub fn start() {
     let filter = EnvFilter::try_from_env("ILIUM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = if std::env::var("ILIUM_LOG_FORMAT").is_ok_and(|format| format == "json") {
         logs.json().try_init()
     } else {

@@ -170,6 +170,30 @@ fn answers_are_compressed_for_who_asks_and_carry_the_requests_id() {
 }
 
 #[test]
+fn each_request_is_a_line_of_the_log_that_holds_no_values_and_no_secrets() {
+    let folder = Folder::new().unwrap();
+    let server = Ilium::start_with(binary(), &folder, &[], &[("ILIUM_LOG", "trace")]).unwrap();
+    let given = send(&server, "POST", "/v1/auth", r#"{"username":"ada","password":"hush-1"}"#, &[]);
+    let json: serde_json::Value = serde_json::from_slice(&given.body).unwrap();
+    let token = json["authToken"].as_str().unwrap().to_owned();
+    let headers = [
+        ("X-Cassandra-Token", token.as_str()),
+        ("Authorization", "Basic aHVzaC0y"),
+        ("X-Request-Id", "mine-7"),
+    ];
+    send(&server, "GET", "/health/live?where=hush-3", "", &headers);
+    let log = server.output().unwrap();
+    let line = log.lines().find(|line| line.contains("mine-7")).unwrap_or_else(|| panic!("no line in {log}"));
+    for words in ["method=GET", "path=\"/health/live\"", "status=200", "micros=", "peer=127.0.0.1:"] {
+        assert!(line.contains(words), "{line} without {words}");
+    }
+    for secret in ["hush-1", "aHVzaC0y", "hush-3", &token] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    server.stop().unwrap();
+}
+
+#[test]
 fn https_is_spoken_in_both_versions_of_http() {
     let Some(curl) = require("curl", tool(Command::new("curl").arg("--version"))) else { return };
     let certificate = Certificate::made("https");

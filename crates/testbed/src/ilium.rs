@@ -50,16 +50,33 @@ impl Ilium {
         Ilium::start_at(binary, folder, SocketAddr::from(([127, 0, 0, 1], 0)), flags)
     }
 
+    /// As [`Ilium::start`], with variables of the environment.
+    pub fn start_with(binary: &Path, folder: &Folder, flags: &[&str], env: &[(&str, &str)]) -> Result<Ilium> {
+        Ilium::run(binary, folder, SocketAddr::from(([127, 0, 0, 1], 0)), flags, env)
+    }
+
     /// As [`Ilium::start`], at the address where an earlier one was, for clients that reconnect.
     pub fn start_at(binary: &Path, folder: &Folder, address: SocketAddr, flags: &[&str]) -> Result<Ilium> {
+        Ilium::run(binary, folder, address, flags, &[])
+    }
+
+    fn run(
+        binary: &Path,
+        folder: &Folder,
+        address: SocketAddr,
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Ilium> {
         let data = folder.data().display().to_string();
         let address = address.to_string();
         let mut args = vec!["up", "--data", &data, "--cql", &address, "--http", "127.0.0.1:0"];
         args.extend(flags);
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+        let env: Vec<(String, String)> =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let output = folder.0.join("output.log");
         let log = File::create(&output)?;
-        let mut process = Guarded::start(binary, &args, &[], &folder.0, log, None)?;
+        let mut process = Guarded::start(binary, &args, &env, &folder.0, log, None)?;
         let deadline = Instant::now() + START;
         loop {
             let said = std::fs::read_to_string(&output).unwrap_or_default();
