@@ -62,7 +62,7 @@ fn a_row_written_by_either_api_is_read_by_the_other() {
     let read = send(&server, "GET", "/v2/keyspaces/k/t/1", "", &[]);
     assert_eq!((read.status, text(&read)), (200, r#"{"count":1,"data":[{"id":1,"v":"by CQL"}]}"#));
     let written = send(&server, "POST", "/v2/keyspaces/k/t", r#"{"id":2,"v":"by HTTP"}"#, &[]);
-    assert_eq!((written.status, text(&written)), (201, r#"{"id":2}"#));
+    assert_eq!((written.status, text(&written)), (201, r#"{"id":2,"v":"by HTTP"}"#));
     let mut connection = Connection::open(server.address(), 5).unwrap();
     let rows =
         connection.query("SELECT v FROM k.t WHERE id = 2", &Binds::None, &Settings::default()).unwrap();

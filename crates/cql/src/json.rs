@@ -1,17 +1,32 @@
-//! The one place where CQL values become JSON and back, as Cassandra's `toJson`, `SELECT JSON`, `fromJson` and
-//! `INSERT JSON` have it.
+//! The one place where CQL values become JSON and back: as Cassandra's `toJson`, `SELECT JSON`, `fromJson` and
+//! `INSERT JSON` have it, or as the REST API has it ([`Style`]).
 //!
 //! Numbers keep all their digits on the way in, where Cassandra reads a JSON fraction as a double first: a `decimal`
 //! of thirty digits stays one.
 
 mod from_json;
+mod from_text;
 mod java;
 mod to_json;
 
-pub use from_json::{field_name, from_json};
-pub use to_json::{push_key, push_string, to_json};
+pub use from_json::{field_name, from_json, write_json};
+pub use from_text::write_text;
+pub use to_json::{push_key, push_string, to_json, to_json_as};
 
 use std::fmt::{self, Write};
+
+/// How values are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// As Cassandra spells them.
+    Cassandra,
+    /// As Stargate's REST API v2 spells them: a blob is base64, a counter a string, a timestamp `2021-04-23T18:42:22Z`,
+    /// names are as they are, and there are no blanks. On the way in, text stands for a value of any type.
+    Rest {
+        /// A map is an object; otherwise `[{"key": ..., "value": ...}]`.
+        compact_maps: bool,
+    },
+}
 
 /// A JSON value that is no value of the type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -32,7 +32,7 @@ struct Customer<'a> {
     balance: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct NewCustomer {
     id: i64,
     name: String,
@@ -45,11 +45,6 @@ struct NewCustomer {
 struct Page<'a> {
     count: usize,
     data: Vec<Customer<'a>>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    id: i64,
 }
 
 /// Serves until it is killed.
@@ -134,7 +129,7 @@ async fn insert(State(service): State<Arc<Service>>, Json(customer): Json<NewCus
         Bind::Value(&balance),
     ]);
     match service.store.execute(&service.insert, binds, &Context::new(Principal::Anonymous)).wait().await {
-        Ok(_) => (StatusCode::CREATED, Json(Key { id: customer.id })).into_response(),
+        Ok(_) => (StatusCode::CREATED, Json(customer)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -1,26 +1,47 @@
 //! Stargate's REST API v2 over any [`ilium_store::DataStore`].
+//!
+//! Vocabulary: an *endpoint* is a method and a path with its parameters, listed once in [`endpoints`]; a *call* is one
+//! request to it; the *shape* of a call is all of it but the values, so calls of one shape share a prepared statement.
+//! Values are JSON as `cql::json` has them in the style of REST.
 
+// The schemas of the document are one literal.
+#![recursion_limit = "256"]
+
+mod api;
+mod call;
+mod cql;
+mod endpoints;
+mod openapi;
+mod output;
+mod parameters;
+mod path;
 mod rows;
+mod schema;
+mod shape;
+mod statement;
+mod value;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use ilium_http::{Access, BodyLimits};
 use ilium_store::DataStore;
 
-/// What all requests share.
-pub struct Api {
-    store: Arc<dyn DataStore>,
-    access: Arc<Access>,
-    body: BodyLimits,
-}
+use api::Api;
 
 /// The routes under `/v2`.
 pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Router {
-    let api = Arc::new(Api { store, access, body });
-    Router::new()
-        .route("/v2/keyspaces/{keyspace}/{table}", post(rows::insert))
-        .route("/v2/keyspaces/{keyspace}/{table}/{*key}", get(rows::read_by_key))
-        .with_state(api)
+    let api = Arc::new(Api::new(store, access, body));
+    // Paths are taken apart here: a router would decode `%2F` before it looks for slashes.
+    Router::new().route("/v2/{*rest}", any(serve)).with_state(api)
+}
+
+async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    match api.answer(request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
 }

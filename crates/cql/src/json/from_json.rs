@@ -1,7 +1,8 @@
 //! JSON to values.
 
+use super::from_text::write_text;
 use super::java::{Whole, class_name, to_text};
-use super::{JsonError, Step};
+use super::{JsonError, Step, Style};
 use crate::types::{CqlType, UserType};
 use crate::value::text::number::parse_varint;
 use crate::value::text::{from_string, is_exact_double, parse_decimal, parse_hex};
@@ -16,12 +17,15 @@ pub fn from_json(ty: &CqlType, json: &Value) -> Result<Option<Vec<u8>>, JsonErro
         return Ok(None);
     }
     let mut out = Vec::new();
-    write_value(ty, json, &mut out)?;
+    write_json(ty, json, Style::Cassandra, &mut out)?;
     Ok(Some(out))
 }
 
-/// Appends the wire form of a value that is not null.
-fn write_value(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+/// Appends the wire form of a JSON value that is not null. What was appended before an error is of no use.
+pub fn write_json(ty: &CqlType, json: &Value, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    if let (Value::String(text), Style::Rest { .. }) = (json, style) {
+        return write_text(ty, text, style, out);
+    }
     match ty {
         CqlType::List { element, .. } => {
             let json = unwrap_string(json)?;
@@ -29,21 +33,62 @@ fn write_value(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), Json
             let mut list = CollectionBuilder::new(out);
             for (i, item) in items.iter().enumerate() {
                 not_null(item, "Invalid null element in list")
-                    .and_then(|item| list.push_with(|out| write_value(element, item, out)))
+                    .and_then(|item| list.push_with(|out| write_json(element, item, style, out)))
                     .map_err(|e| e.under(&Step::Index(i)))?;
             }
             Ok(list.finish()?)
         }
-        CqlType::Set { element, .. } => write_set(element, json, out),
-        CqlType::Map { key, value, .. } => write_map(key, value, json, out),
-        CqlType::Tuple(fields) => write_tuple(fields, json, out),
-        CqlType::Udt { definition, .. } => write_udt(definition, json, out),
-        CqlType::Vector { element, dimension } => write_vector(element, *dimension, json, out),
-        _ => {
+        CqlType::Set { element, .. } => write_set(element, json, style, out),
+        CqlType::Map { key, value, .. } => write_map(key, value, json, style, out),
+        CqlType::Tuple(fields) => write_tuple(fields, json, style, out),
+        CqlType::Udt { definition, .. } => write_udt(definition, json, style, out),
+        CqlType::Vector { element, dimension } => write_vector(element, *dimension, json, style, out),
+        _ if style == Style::Cassandra => {
             out.extend_from_slice(&scalar(ty, json)?);
             Ok(())
         }
+        _ => write_plain(ty, json, out),
     }
+}
+
+/// A scalar of the REST API that is no string.
+fn write_plain(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let refused =
+        || JsonError::new(format!("Cannot coerce {} {} to the type {ty}", class_name(json), to_text(json)));
+    match (ty, json) {
+        (CqlType::Text | CqlType::Ascii, Value::Number(number)) => {
+            out.extend_from_slice(number.as_str().as_bytes());
+        }
+        (CqlType::Text | CqlType::Ascii | CqlType::Boolean, Value::Bool(value)) => match ty {
+            CqlType::Boolean => out.push(u8::from(*value)),
+            _ => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        },
+        (CqlType::Int, Value::Number(number)) => {
+            let value: i32 = number.as_str().parse().map_err(|_| refused())?;
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        (CqlType::Bigint | CqlType::Counter | CqlType::Timestamp, Value::Number(number)) => {
+            let value: i64 = number.as_str().parse().map_err(|_| refused())?;
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        (CqlType::Double, Value::Number(number)) => {
+            let value: f64 = number.as_str().parse().map_err(|_| refused())?;
+            // A number that no double holds is out of range, not infinite.
+            out.extend_from_slice(&Some(value).filter(|v| v.is_finite()).ok_or_else(refused)?.to_be_bytes());
+        }
+        (CqlType::Float, Value::Number(number)) => {
+            let value: f32 = number.as_str().parse().map_err(|_| refused())?;
+            out.extend_from_slice(&Some(value).filter(|v| v.is_finite()).ok_or_else(refused)?.to_be_bytes());
+        }
+        (
+            CqlType::Tinyint | CqlType::Smallint | CqlType::Varint | CqlType::Decimal,
+            Value::Number(number),
+        ) => {
+            out.extend_from_slice(&from_string(ty, number.as_str())?);
+        }
+        _ => return Err(refused()),
+    }
+    Ok(())
 }
 
 fn scalar(ty: &CqlType, json: &Value) -> Result<Vec<u8>, JsonError> {
@@ -193,17 +238,26 @@ fn not_null<'j>(json: &'j Value, message: &str) -> Result<&'j Value, JsonError> 
     if json.is_null() { Err(JsonError::new(message)) } else { Ok(json) }
 }
 
-fn write_set(element: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_set(element: &CqlType, json: &Value, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let json = unwrap_string(json)?;
     let items = array(&json, "Expected a list (representing a set), but got a")?;
     let mut elements = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let mut bytes = Vec::new();
         not_null(item, "Invalid null element in set")
-            .and_then(|item| write_value(element, item, &mut bytes))
+            .and_then(|item| write_json(element, item, style, &mut bytes))
             .map_err(|e| e.under(&Step::Index(i)))?;
         elements.push(bytes);
     }
+    push_set(element, elements, out)
+}
+
+/// Appends a set of these elements, which need neither be in order nor different.
+pub(super) fn push_set(
+    element: &CqlType,
+    mut elements: Vec<Vec<u8>>,
+    out: &mut Vec<u8>,
+) -> Result<(), JsonError> {
     elements.sort_by(|a, b| compare(element, a, b));
     elements.dedup_by(|a, b| compare(element, a, b).is_eq());
     let mut set = CollectionBuilder::new(out);
@@ -213,17 +267,68 @@ fn write_set(element: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), J
     Ok(set.finish()?)
 }
 
-fn write_map(key: &CqlType, value: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_map(
+    key: &CqlType,
+    value: &CqlType,
+    json: &Value,
+    style: Style,
+    out: &mut Vec<u8>,
+) -> Result<(), JsonError> {
     let json = unwrap_string(json)?;
     let mut entries = Vec::new();
+    if style == (Style::Rest { compact_maps: false }) {
+        let items = array(&json, "Expected a list of objects with \"key\" and \"value\", but got a")?;
+        for (i, item) in items.iter().enumerate() {
+            let entry = write_pair(key, value, item, style).map_err(|e| e.under(&Step::Index(i)))?;
+            entries.push(entry);
+        }
+        return push_map(key, entries, out);
+    }
     for (json_key, json_value) in object(&json)? {
         let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
         not_null(json_value, "Invalid null value in map")
-            .and_then(|_| write_value(key, &Value::String(json_key.clone()), &mut key_bytes))
-            .and_then(|()| write_value(value, json_value, &mut value_bytes))
+            .and_then(|_| match style {
+                Style::Cassandra => write_json(key, &Value::String(json_key.clone()), style, &mut key_bytes),
+                Style::Rest { .. } => write_text(key, json_key, style, &mut key_bytes),
+            })
+            .and_then(|()| write_json(value, json_value, style, &mut value_bytes))
             .map_err(|e| e.under(&Step::Key(json_key)))?;
         entries.push((key_bytes, value_bytes));
     }
+    push_map(key, entries, out)
+}
+
+/// `{"key": ..., "value": ...}`
+fn write_pair(
+    key: &CqlType,
+    value: &CqlType,
+    json: &Value,
+    style: Style,
+) -> Result<(Vec<u8>, Vec<u8>), JsonError> {
+    let pair = object(json)?;
+    let part = |name: &'static str| {
+        pair.get(name).ok_or_else(|| JsonError::new(format!("Map entry missing {name}")))
+    };
+    let (json_key, json_value) = (part("key")?, part("value")?);
+    if pair.len() != 2 {
+        return Err(JsonError::new("Map entry must have \"key\" and \"value\" and nothing else"));
+    }
+    let write = |ty, json, name: &'static str| {
+        let mut bytes = Vec::new();
+        not_null(json, "Invalid null in map")
+            .and_then(|json| write_json(ty, json, style, &mut bytes))
+            .map_err(|e| e.under(&Step::Key(name)))?;
+        Ok::<_, JsonError>(bytes)
+    };
+    Ok((write(key, json_key, "key")?, write(value, json_value, "value")?))
+}
+
+/// Appends a map of these entries, which need not be in order; of equal keys the first stays.
+pub(super) fn push_map(
+    key: &CqlType,
+    mut entries: Vec<(Vec<u8>, Vec<u8>)>,
+    out: &mut Vec<u8>,
+) -> Result<(), JsonError> {
     entries.sort_by(|(a, _), (b, _)| compare(key, a, b));
     // Different strings can be one key ("1" and "01"): the first of them in the text stays.
     entries.dedup_by(|(a, _), (b, _)| compare(key, a, b).is_eq());
@@ -234,7 +339,7 @@ fn write_map(key: &CqlType, value: &CqlType, json: &Value, out: &mut Vec<u8>) ->
     Ok(map.finish()?)
 }
 
-fn write_tuple(fields: &[CqlType], json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_tuple(fields: &[CqlType], json: &Value, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let json = unwrap_string(json)?;
     let items = array(&json, "Expected a list representation of a tuple, but got a")?;
     let problem = match items.len().cmp(&fields.len()) {
@@ -250,24 +355,27 @@ fn write_tuple(fields: &[CqlType], json: &Value, out: &mut Vec<u8>) -> Result<()
         )));
     }
     for (i, (ty, item)) in fields.iter().zip(items).enumerate() {
-        write_field(ty, item, out).map_err(|e| e.under(&Step::Index(i)))?;
+        write_field(ty, item, style, out).map_err(|e| e.under(&Step::Index(i)))?;
     }
     Ok(())
 }
 
-fn write_field(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_field(ty: &CqlType, json: &Value, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
     if json.is_null() {
         Ok(push_bytes(out, None)?)
     } else {
-        push_written(out, |out| write_value(ty, json, out))
+        push_written(out, |out| write_json(ty, json, style, out))
     }
 }
 
-fn write_udt(definition: &UserType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_udt(definition: &UserType, json: &Value, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let json = unwrap_string(json)?;
     let mut given: Vec<Option<&Value>> = vec![None; definition.fields.len()];
     for (key, value) in object(&json)? {
-        let name = field_name(key);
+        let name = match style {
+            Style::Cassandra => field_name(key),
+            Style::Rest { .. } => Cow::Borrowed(key.as_str()),
+        };
         let place = definition.field_index(&name).and_then(|at| given.get_mut(at)).ok_or_else(|| {
             JsonError::new(format!(
                 "Unknown field '{name}' in value of user defined type {}",
@@ -282,7 +390,7 @@ fn write_udt(definition: &UserType, json: &Value, out: &mut Vec<u8>) -> Result<(
         }
     }
     for ((name, ty), value) in definition.fields.iter().zip(given) {
-        write_field(ty, value.unwrap_or(&Value::Null), out).map_err(|e| e.under(&Step::Key(name)))?;
+        write_field(ty, value.unwrap_or(&Value::Null), style, out).map_err(|e| e.under(&Step::Key(name)))?;
     }
     Ok(())
 }
@@ -295,7 +403,13 @@ pub fn field_name(key: &str) -> Cow<'_, str> {
     }
 }
 
-fn write_vector(element: &CqlType, dimension: u32, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
+fn write_vector(
+    element: &CqlType,
+    dimension: u32,
+    json: &Value,
+    style: Style,
+    out: &mut Vec<u8>,
+) -> Result<(), JsonError> {
     let json = unwrap_string(json)?;
     let items = array(&json, "Expected a list, but got a")?;
     if u32::try_from(items.len()) != Ok(dimension) {
@@ -308,7 +422,7 @@ fn write_vector(element: &CqlType, dimension: u32, json: &Value, out: &mut Vec<u
     for (i, item) in items.iter().enumerate() {
         let mut bytes = Vec::new();
         not_null(item, "Invalid null element in list")
-            .and_then(|item| write_value(element, item, &mut bytes))
+            .and_then(|item| write_json(element, item, style, &mut bytes))
             .and_then(|()| Ok(push_vector_element(out, element, &bytes)?))
             .map_err(|e| e.under(&Step::Index(i)))?;
     }

@@ -35,7 +35,7 @@ mod view;
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub(crate) use types::RESERVED_TYPE_NAMES;
 
-use crate::ast::{Span, Statement};
+use crate::ast::{Span, Statement, TypeName};
 use crate::lexer::{Keyword, LexError, Lexed, Token, TokenKind, TrailingComment, lex};
 use error::Parse;
 
@@ -65,6 +65,12 @@ pub fn parse(text: &str) -> Result<Statement, SyntaxError> {
 pub fn parse_script(text: &str) -> Result<Vec<(Statement, Span)>, SyntaxError> {
     let mut parser = Parser::new(text, TrailingComment::Accepted).map_err(|e| *e)?;
     parser.script().map_err(|e| *e)
+}
+
+/// Parses a type as statements write it: `frozen<map<text, int>>`.
+pub fn parse_type(text: &str) -> Result<TypeName, SyntaxError> {
+    let mut parser = Parser::new(text, TrailingComment::Refused).map_err(|e| *e)?;
+    parser.whole_type().map_err(|e| *e)
 }
 
 struct Parser<'a> {
@@ -108,6 +114,14 @@ impl<'a> Parser<'a> {
             return self.mismatched("EOF");
         }
         Ok(statement)
+    }
+
+    fn whole_type(&mut self) -> Parse<TypeName> {
+        let name = self.type_name()?;
+        if !self.at(TokenKind::End) {
+            return self.mismatched("EOF");
+        }
+        Ok(name)
     }
 
     fn script(&mut self) -> Parse<Vec<(Statement, Span)>> {

@@ -24,7 +24,9 @@ pub use literal::{push_cql_literal, to_cql_literal};
 pub use number::{
     MAX_NUMBER_LEN, decimal_to_text, double_to_text, float_to_text, parse_decimal, varint_to_text,
 };
+pub(crate) use string_form::push_uuid;
 pub use string_form::{from_string, parse_uuid, uuid_to_text};
+pub(crate) use timestamp::push_timestamp;
 pub use timestamp::{parse_timestamp, timestamp_to_text, timestamp_to_text_spaced};
 
 use super::ValueError;

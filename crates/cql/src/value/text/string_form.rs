@@ -105,21 +105,31 @@ pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     if bytes.len() != 36 || !dashes.iter().all(|at| bytes.get(*at) == Some(&b'-')) {
         return None;
     }
-    let digits: String =
-        text.chars().enumerate().filter(|(i, _)| !dashes.contains(i)).map(|(_, c)| c).collect();
-    parse_hex(&digits).ok()?.try_into().ok()
+    let mut uuid = [0; 16];
+    let digits = bytes.iter().enumerate().filter(|(i, _)| !dashes.contains(i)).map(|(_, digit)| digit);
+    for (i, digit) in digits.enumerate() {
+        let place = uuid.get_mut(i / 2)?;
+        *place = *place << 4 | char::from(*digit).to_digit(16)? as u8;
+    }
+    Some(uuid)
 }
 
 /// The canonical form of a UUID.
 pub fn uuid_to_text(uuid: [u8; 16]) -> String {
     let mut out = String::with_capacity(36);
+    push_uuid(&mut out, uuid);
+    out
+}
+
+/// Appends the canonical form of a UUID.
+pub(crate) fn push_uuid(out: &mut String, uuid: [u8; 16]) {
+    out.reserve(36);
     for (i, byte) in uuid.into_iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
             out.push('-');
         }
         out.extend([byte >> 4, byte & 0xf].into_iter().filter_map(|n| char::from_digit(u32::from(n), 16)));
     }
-    out
 }
 
 /// Fields separated by colons, `@` for null; either is escaped by a backslash within a field.

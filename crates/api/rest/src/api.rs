@@ -1,0 +1,97 @@
+//! What all calls share, and a call from its head to its answer.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use ilium_cql::schema::{Schema, Table};
+use ilium_http::{Access, BodyLimits, Refusal};
+use ilium_store::DataStore;
+
+use crate::call::Call;
+use crate::endpoints::{self, Operation};
+use crate::parameters::Parameters;
+use crate::shape::Shapes;
+use crate::{cql, openapi, path, rows, schema};
+
+pub struct Api {
+    pub store: Arc<dyn DataStore>,
+    pub access: Arc<Access>,
+    pub body: BodyLimits,
+    pub shapes: Shapes,
+}
+
+impl Api {
+    pub fn new(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Api {
+        Api { store, access, body, shapes: Shapes::default() }
+    }
+
+    pub async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+        let (head, body) = request.into_parts();
+        let principal = self.access.caller(&head.headers).await?;
+        let segments = path::split(head.uri.path());
+        let (endpoint, places) = endpoints::find(&head.method, &segments)?;
+        let parameters = Parameters::read(head.uri.query(), endpoint)?;
+        let call = Call { principal, places, parameters, headers: &head.headers };
+        match endpoint.operation {
+            Operation::RowsByKey => rows::by_key(self, &call).await,
+            Operation::AddRow => rows::add(self, &call, body).await,
+            Operation::ReplaceRow | Operation::PatchRow => rows::change(self, &call, body).await,
+            Operation::FindRows => rows::find(self, &call).await,
+            Operation::AllRows => rows::all(self, &call).await,
+            Operation::DeleteRows => rows::delete(self, &call).await,
+            Operation::RunCql => cql::run(self, &call, body).await,
+            Operation::ListKeyspaces => schema::keyspaces::list(self, &call),
+            Operation::GetKeyspace => schema::keyspaces::get(self, &call),
+            Operation::CreateKeyspace => schema::keyspaces::create(self, &call, body).await,
+            Operation::AlterKeyspace => schema::keyspaces::alter(self, &call, body).await,
+            Operation::DropKeyspace => schema::keyspaces::drop(self, &call).await,
+            Operation::ListTables => schema::tables::list(self, &call),
+            Operation::GetTable => schema::tables::get(self, &call),
+            Operation::CreateTable => schema::tables::create(self, &call, body).await,
+            Operation::AlterTable => schema::tables::alter(self, &call, body).await,
+            Operation::DropTable => schema::tables::drop(self, &call).await,
+            Operation::ListColumns => schema::columns::list(self, &call),
+            Operation::GetColumn => schema::columns::get(self, &call),
+            Operation::AddColumn => schema::columns::add(self, &call, body).await,
+            Operation::RenameColumn => schema::columns::rename(self, &call, body).await,
+            Operation::DropColumn => schema::columns::drop(self, &call).await,
+            Operation::ListIndexes => schema::indexes::list(self, &call).await,
+            Operation::CreateIndex => schema::indexes::create(self, &call, body).await,
+            Operation::DropIndex => schema::indexes::drop(self, &call).await,
+            Operation::ListTypes => schema::types::list(self, &call),
+            Operation::GetType => schema::types::get(self, &call),
+            Operation::CreateType => schema::types::create(self, &call, body).await,
+            Operation::AlterType => schema::types::alter(self, &call, body).await,
+            Operation::DropType => schema::types::drop(self, &call).await,
+            Operation::Document => Ok(openapi::document(&call)),
+            Operation::LiveDocument => openapi::live(self, &call),
+            Operation::Page => Ok(openapi::page()),
+        }
+    }
+}
+
+/// Finds a table, or says which of its names is wrong. Stargate answers 400 for both.
+pub fn table<'s>(schema: &'s Schema, keyspace: &str, name: &str) -> Result<&'s Arc<Table>, Refusal> {
+    let found = schema.keyspace(keyspace).ok_or_else(|| no_keyspace(keyspace))?;
+    found.tables.get(name).ok_or_else(|| {
+        let names = found.tables.keys().map(|known| &**known);
+        Refusal::bad_request(format!(
+            "Table '{name}' not found (in keyspace '{keyspace}'){}",
+            nearest(name, names)
+        ))
+    })
+}
+
+pub fn no_keyspace(name: &str) -> Refusal {
+    Refusal::bad_request(format!("Keyspace '{name}' not found"))
+}
+
+/// `; did you mean '...'?` where one of the names is much like it.
+fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let likeness = names.map(|known| (strsim::jaro_winkler(known, name), known));
+    match likeness.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+        Some((likeness, nearest)) if likeness > 0.85 => format!("; did you mean '{nearest}'?"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,112 @@
+//! One request on its way.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use ilium_cql::json::Style;
+use ilium_http::{Refusal, parse_json, read_body};
+use ilium_store::{Consistency, Context, Principal};
+use serde_json::{Map, Value};
+
+use crate::api::Api;
+use crate::endpoints::Places;
+use crate::parameters::Parameters;
+use crate::path::decode;
+
+/// Rows a page, unless the request says otherwise (Stargate's `RestResourceBase.DEFAULT_PAGE_SIZE`).
+pub const DEFAULT_PAGE_SIZE: u32 = 100;
+
+/// Bytes of a page, at most, as the CQL API has it: a page of large rows ends early and says that more follow.
+const MAX_PAGE_BYTES: usize = 16 << 20;
+
+pub struct Call<'r> {
+    pub principal: Principal,
+    pub places: Places<'r, 'r>,
+    pub parameters: Parameters<'r>,
+    pub headers: &'r HeaderMap,
+}
+
+impl<'r> Call<'r> {
+    pub fn keyspace(&self) -> Result<Cow<'r, str>, Refusal> {
+        name(self.places.keyspace, "keyspaceName")
+    }
+
+    pub fn table(&self) -> Result<Cow<'r, str>, Refusal> {
+        name(self.places.table, "tableName")
+    }
+
+    /// The column, index or type.
+    pub fn named(&self, what: &str) -> Result<Cow<'r, str>, Refusal> {
+        name(self.places.named, what)
+    }
+
+    pub fn style(&self) -> Style {
+        Style::Rest { compact_maps: self.parameters.compact_maps }
+    }
+
+    /// The circumstances of a statement of this call.
+    pub fn context(&self) -> Context {
+        let parameters = &self.parameters;
+        let mut context = Context::new(self.principal.clone());
+        // What Stargate asks of the cluster.
+        context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);
+        context.serial_consistency = parameters.serial_consistency.unwrap_or_default();
+        context.deadline = Instant::now().checked_add(parameters.timeout);
+        context.page_size = Some(parameters.page_size.unwrap_or(DEFAULT_PAGE_SIZE));
+        context.page_bytes = Some(MAX_PAGE_BYTES);
+        context.page_state = parameters.page_state.clone();
+        context
+    }
+
+    /// Whether the caller wants no body where there is nothing to learn from it (RFC 7240, section 4.2).
+    pub fn is_minimal(&self) -> bool {
+        let preferences = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        preferences.flat_map(|value| value.split(',')).any(|one| {
+            one.split_once('=').is_some_and(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("return") && value.trim().trim_matches('"') == "minimal"
+            })
+        })
+    }
+}
+
+/// A name in the path.
+fn name<'p>(segment: &'p str, what: &str) -> Result<Cow<'p, str>, Refusal> {
+    let name = decode(segment)?;
+    if name.trim().is_empty() {
+        return Err(Refusal::bad_request(format!("Request invalid: {what} must be provided.")));
+    }
+    Ok(name)
+}
+
+/// The body as the JSON object that it must be, and its bytes.
+pub async fn object(api: &Api, body: Body) -> Result<(Map<String, Value>, Bytes), Refusal> {
+    let bytes = read_body(body, &api.body).await?;
+    let value =
+        parse_json(&bytes).map_err(|fault| Refusal::bad_request(format!("Invalid JSON payload: {fault}")))?;
+    match value {
+        Value::Object(object) => Ok((object, bytes)),
+        _ => Err(Refusal::bad_request("Invalid JSON payload: it must be a JSON object")),
+    }
+}
+
+pub fn json(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+pub fn empty(status: StatusCode) -> Response {
+    status.into_response()
+}
+
+/// 204, or the given answer: as the caller prefers.
+pub fn minimal(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    response.headers_mut().insert("preference-applied", HeaderValue::from_static("return=minimal"));
+    response
+}

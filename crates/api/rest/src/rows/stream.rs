@@ -1,0 +1,161 @@
+//! A whole result as lines of JSON or as CSV: page by page, one page in memory, until the last or until the caller is
+//! gone.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use ilium_cql::json::Style;
+use ilium_http::Refusal;
+use ilium_store::{Binds, Cancellation, Context, DataStore, Rows};
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::read::rows;
+use crate::api::Api;
+use crate::call::Call;
+use crate::output;
+use crate::shape::Planned;
+
+/// Bytes of a page that is read for a stream: enough that its parts weigh little, and small beside what a process has.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// Rows of such a page, unless the request says otherwise.
+const PAGE_ROWS: u32 = 5000;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Page,
+    Lines,
+    Csv,
+}
+
+impl Form {
+    /// The first form that the caller takes; weights are not looked at.
+    pub fn wanted(headers: &HeaderMap) -> Result<Form, Refusal> {
+        let mut asked = false;
+        for value in headers.get_all(header::ACCEPT) {
+            for one in value.to_str().unwrap_or_default().split(',') {
+                let media = one.split(';').next().unwrap_or_default().trim();
+                asked |= !media.is_empty();
+                match media.to_ascii_lowercase().as_str() {
+                    "application/x-ndjson" | "application/jsonl" => return Ok(Form::Lines),
+                    "text/csv" => return Ok(Form::Csv),
+                    "application/json" | "application/*" | "*/*" => return Ok(Form::Page),
+                    _ => {}
+                }
+            }
+        }
+        if !asked {
+            return Ok(Form::Page);
+        }
+        Err(Refusal::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "rows are given as application/json, application/x-ndjson or text/csv; the header Accept names none of them",
+        ))
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Form::Page => "application/json",
+            Form::Lines => "application/x-ndjson",
+            Form::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+}
+
+/// What remains of a stream.
+struct Rest {
+    form: Form,
+    style: Style,
+    store: Arc<dyn DataStore>,
+    planned: Arc<Planned>,
+    binds: Binds,
+    context: Context,
+    /// For each page anew.
+    timeout: Duration,
+    /// The page to write next.
+    page: Option<Rows>,
+    begun: bool,
+}
+
+/// A caller that goes away drops the stream: what its page still reads is of no use.
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.context.cancellation.cancel();
+    }
+}
+
+/// Reads the first page, so that what is wrong with the request is told by the status, and streams the rest.
+pub async fn answer(
+    api: &Api,
+    form: Form,
+    planned: Arc<Planned>,
+    binds: Binds,
+    mut context: Context,
+    call: &Call<'_>,
+) -> Result<Response, Refusal> {
+    context.page_bytes = Some(PAGE_BYTES);
+    context.page_size = Some(call.parameters.page_size.unwrap_or(PAGE_ROWS));
+    context.cancellation = Cancellation::new();
+    let first = rows(api, &planned.prepared, binds.clone(), &context).await?;
+    let rest = Rest {
+        form,
+        style: call.style(),
+        store: Arc::clone(&api.store),
+        planned,
+        binds,
+        context,
+        timeout: call.parameters.timeout,
+        page: Some(first),
+        begun: false,
+    };
+    let parts = stream::unfold(rest, |mut rest| async {
+        let part = rest.part().await?;
+        Some((part, rest))
+    });
+    let mut response = Response::new(Body::from_stream(parts));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    Ok(response)
+}
+
+impl Rest {
+    /// The text of the next page. An error cuts the connection: a body that ends in order is whole.
+    async fn part(&mut self) -> Option<Result<Bytes, io::Error>> {
+        let page = self.page.take()?;
+        let text = match self.write(&page) {
+            Ok(text) => text,
+            Err(refusal) => return Some(Err(io::Error::other(refusal.description))),
+        };
+        if page.next.is_some() {
+            drop(page.data);
+            self.context.page_state = page.next;
+            self.context.deadline = Instant::now().checked_add(self.timeout);
+            let answer = self.store.execute(&self.planned.prepared, self.binds.clone(), &self.context);
+            match answer.wait().await {
+                Ok(ilium_store::Outcome { result: ilium_store::ResultKind::Rows(rows), .. }) => {
+                    self.page = Some(rows);
+                }
+                Ok(_) => return Some(Err(io::Error::other("a SELECT gave no rows"))),
+                Err(error) => return Some(Err(io::Error::other(error))),
+            }
+        }
+        Some(Ok(Bytes::from(text)))
+    }
+
+    fn write(&mut self, page: &Rows) -> Result<String, Refusal> {
+        let columns = self.planned.columns(page);
+        if self.form != Form::Csv {
+            return output::lines(page, &columns, self.style);
+        }
+        let body = output::csv(page, &columns, self.style)?;
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(body);
+        }
+        Ok(output::csv_head(&columns) + &body)
+    }
+}

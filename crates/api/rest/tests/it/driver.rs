@@ -1,0 +1,128 @@
+//! The routes over an engine, asked without a socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use ilium_embedded::{Engine, EngineOptions};
+use ilium_http::{Access, BodyLimits};
+use ilium_store::{Context, DataStore, NoLogin, Principal, Tokens};
+use serde_json::Value;
+use tower_service::Service;
+
+pub struct Rest {
+    runtime: tokio::runtime::Runtime,
+    pub store: Arc<dyn DataStore>,
+    routes: Router,
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// The description of an error, whose code must be the status.
+    pub fn error(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        let json = self.json();
+        assert_eq!(json["code"], status, "{}", self.text);
+        json["description"].as_str().unwrap().to_owned()
+    }
+
+    /// The text of an answer of this status.
+    pub fn ok(&self, status: u16) -> &str {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        &self.text
+    }
+}
+
+impl Rest {
+    /// With the keyspace `ks`, and these statements run.
+    pub fn with(statements: &[&str]) -> Rest {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let options = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
+        let store: Arc<dyn DataStore> = Arc::new(Engine::open(options).unwrap());
+        let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
+        let access = Access::new(Arc::new(NoLogin), tokens, || 0).unwrap();
+        let routes = ilium_rest::routes(Arc::clone(&store), Arc::new(access), BodyLimits::default());
+        let rest = Rest { runtime, store, routes };
+        rest.cql(
+            "CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        );
+        for statement in statements {
+            rest.cql(statement);
+        }
+        rest
+    }
+
+    /// Runs a statement as the CQL API would.
+    pub fn cql(&self, text: &str) {
+        let statement = ilium_cql::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let prepared =
+            self.store.prepare(Arc::new(statement), Some("ks")).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let context = Context::new(Principal::Anonymous);
+        let answer = self.store.execute(&prepared, Default::default(), &context);
+        self.runtime.block_on(answer.wait()).unwrap_or_else(|e| panic!("{text}: {e}"));
+    }
+
+    pub fn send(&self, request: Request<Body>) -> Reply {
+        self.runtime.block_on(async {
+            let response = self.routes.clone().call(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            Reply { status: head.status, headers: head.headers, text }
+        })
+    }
+
+    pub fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap())
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.ask(Method::GET, path, Body::empty())
+    }
+
+    pub fn get_as(&self, path: &str, accept: &str) -> Reply {
+        self.send(Request::builder().uri(path).header("accept", accept).body(Body::empty()).unwrap())
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Reply {
+        self.ask(Method::POST, path, body.to_owned())
+    }
+
+    pub fn put(&self, path: &str, body: &str) -> Reply {
+        self.ask(Method::PUT, path, body.to_owned())
+    }
+
+    pub fn patch(&self, path: &str, body: &str) -> Reply {
+        self.ask(Method::PATCH, path, body.to_owned())
+    }
+
+    pub fn delete(&self, path: &str) -> Reply {
+        self.ask(Method::DELETE, path, Body::empty())
+    }
+
+    /// Rows by a filter, raw.
+    pub fn find(&self, table: &str, filter: &str, more: &str) -> Reply {
+        self.get(&format!("/v2/keyspaces/ks/{table}?raw=true&where={}{more}", encoded(filter)))
+    }
+}
+
+/// A text as it stands in an address.
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
