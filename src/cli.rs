@@ -33,6 +33,9 @@ pub struct UpFlags {
     /// Keep everything in memory, and nothing after the end
     #[arg(long, env = "ILIUM_IN_MEMORY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub in_memory: Option<bool>,
+    /// Clients must log in, with a password or a certificate; the first start makes a superuser and says where its password is
+    #[arg(long, env = "ILIUM_AUTH", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub auth: Option<bool>,
     /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
     pub cql: Option<SocketAddr>,
@@ -54,6 +57,10 @@ pub struct UpFlags {
     /// PEM file with the private key for TLS
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+    /// PEM file with the authorities whose client certificates are accepted; a certificate's identity stands for a role
+    /// (ADD IDENTITY). Needs --tls-certificate and --auth
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,

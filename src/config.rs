@@ -30,6 +30,8 @@ pub enum Durability {
 pub struct Settings {
     /// `None`: in memory.
     pub data: Option<PathBuf>,
+    /// Whether clients must log in.
+    pub auth: bool,
     pub cql: SocketAddr,
     pub http: SocketAddr,
     pub durability: Durability,
@@ -37,6 +39,8 @@ pub struct Settings {
     pub init: Option<PathBuf>,
     /// Certificate chain and key.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Authorities of client certificates.
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// The file, its keys named as the flags are.
@@ -45,6 +49,7 @@ pub struct Settings {
 struct File {
     data: Option<PathBuf>,
     in_memory: Option<bool>,
+    auth: Option<bool>,
     cql: Option<SocketAddr>,
     http: Option<SocketAddr>,
     durability: Option<Durability>,
@@ -52,10 +57,22 @@ struct File {
     init: Option<PathBuf>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
 }
 
-const KEYS: [&str; 9] =
-    ["data", "in-memory", "cql", "http", "durability", "dc", "init", "tls-certificate", "tls-key"];
+const KEYS: [&str; 11] = [
+    "data",
+    "in-memory",
+    "auth",
+    "cql",
+    "http",
+    "durability",
+    "dc",
+    "init",
+    "tls-certificate",
+    "tls-key",
+    "tls-client-ca",
+];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
@@ -68,16 +85,25 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         (None, None) => None,
         _ => return Err(Failure::config("TLS needs both tls-certificate and tls-key")),
     };
+    let auth = flags.auth.or(file.auth).unwrap_or(false);
+    let tls_client_ca = flags.tls_client_ca.or(file.tls_client_ca);
+    if tls_client_ca.is_some() && !(auth && tls.is_some()) {
+        return Err(Failure::config(
+            "tls-client-ca needs auth and tls-certificate: a certificate is another way to log in",
+        ));
+    }
     let data = flags.data.or(file.data);
     let in_memory = flags.in_memory.or(file.in_memory).unwrap_or(false);
     Ok(Settings {
         data: if in_memory { None } else { Some(data.unwrap_or_else(|| PathBuf::from("ilium-data"))) },
+        auth,
         cql: flags.cql.or(file.cql).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9042))),
         http: flags.http.or(file.http).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
         dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
         init: flags.init.or(file.init),
         tls,
+        tls_client_ca,
     })
 }
 

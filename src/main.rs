@@ -8,6 +8,7 @@ mod logging;
 mod node;
 mod script;
 mod settings_table;
+mod superuser_file;
 mod up;
 
 use std::process::ExitCode;

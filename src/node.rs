@@ -106,12 +106,17 @@ fn reported(client: &ilium_native::Client) -> live::Client {
     let session = client.session();
     live::Client {
         address: client.address,
-        stage: if session.protocol_version == 0 { "startup" } else { "ready" }.to_owned(),
+        stage: match (session.protocol_version, session.is_ready) {
+            (0, _) => "startup",
+            (_, false) => "authenticating",
+            (_, true) => "ready",
+        }
+        .to_owned(),
         options: session.options,
         keyspace: session.keyspace.map(|name| name.to_string()),
         protocol_version: i32::from(session.protocol_version),
         requests: client.requests(),
-        user: "anonymous".to_owned(),
+        user: session.role.as_deref().unwrap_or("anonymous").to_owned(),
         tls: client.tls.as_ref().map(|tls| (tls.cipher_suite.clone(), tls.protocol.clone())),
     }
 }

@@ -23,11 +23,15 @@ pub fn settings(
         Durability::Group => ("group", None),
         Durability::Periodic { every } => ("periodic", Some(time(every))),
     };
+    let (authenticator, authorizer) = match engine.login {
+        Some(_) => ("PasswordAuthenticator", "CassandraAuthorizer"),
+        None => ("AllowAllAuthenticator", "AllowAllAuthorizer"),
+    };
     let mut settings: Vec<(&str, String)> = vec![
-        ("authenticator", "AllowAllAuthenticator".to_owned()),
-        ("authenticator.class_name", "AllowAllAuthenticator".to_owned()),
-        ("authorizer", "AllowAllAuthorizer".to_owned()),
-        ("authorizer.class_name", "AllowAllAuthorizer".to_owned()),
+        ("authenticator", authenticator.to_owned()),
+        ("authenticator.class_name", authenticator.to_owned()),
+        ("authorizer", authorizer.to_owned()),
+        ("authorizer.class_name", authorizer.to_owned()),
         ("batch_size_fail_threshold", size(api.max_batch_bytes as u64)),
         ("cas_contention_timeout", request_time.clone()),
         ("client_encryption_options.enabled", speaks_tls.to_string()),
@@ -51,6 +55,7 @@ pub fn settings(
         ("ilium_client_patience", time(api.patience)),
         ("ilium_free_space_reserve", size(storage.reserve_bytes)),
         ("ilium_in_memory", engine.folder.is_none().to_string()),
+        ("ilium_max_failed_logins", api.max_failed_logins.to_string()),
         ("ilium_max_batch_statements", api.max_batch_statements.to_string()),
         ("ilium_max_page_size", size(api.max_page_bytes as u64)),
         ("ilium_max_prepared_statements", api.max_prepared_statements.to_string()),

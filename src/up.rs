@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use ilium_server::{
     CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, health_routes,
     open_token_keys, passing_token_keys, rotate_token_keys,
 };
-use ilium_store::{DEFAULT_LIFETIME, DataStore, NoLogin};
+use ilium_store::{DEFAULT_LIFETIME, DataStore};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::config::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
+use crate::superuser_file::SuperuserFile;
 use crate::{figures, logging, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
@@ -45,12 +46,15 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
 
-    let tls = settings.tls.clone().map(|(certificate, key)| Tls::new(TlsFiles { certificate, key }));
+    let client_ca = settings.tls_client_ca.clone();
+    let files = settings.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key, client_ca });
+    let tls = files.map(Tls::new);
     let tls = tls.transpose().map_err(Failure::config)?;
-    let (listen, limits) = (ListenOptions::new(settings.cql), Options::default());
+    let listen_on = |address| ListenOptions { authenticated: settings.auth, ..ListenOptions::new(address) };
+    let (listen, limits) = (listen_on(settings.cql), Options::default());
     let cql = CqlListener::bind(listen.clone(), tls.as_ref().map(Tls::for_cql)).await;
     let cql = cql.map_err(Failure::unavailable)?;
-    let http = HttpListener::bind(ListenOptions::new(settings.http), tls.as_ref().map(Tls::for_http)).await;
+    let http = HttpListener::bind(listen_on(settings.http), tls.as_ref().map(Tls::for_http)).await;
     let http = http.map_err(Failure::unavailable)?;
     let addresses = Addresses {
         cql: cql.address().map_err(Failure::io)?,
@@ -64,6 +68,9 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         Durability::Group => storage::Durability::Group,
         Durability::Periodic => storage::Durability::Periodic { every: SYNC_EVERY },
     };
+    let superuser = settings.auth.then(|| SuperuserFile::of(settings.data.as_deref())).transpose();
+    let superuser = superuser.map_err(Failure::io)?;
+    options.login = superuser.as_ref().map(SuperuserFile::login);
     let node =
         Node::at(addresses.cql, settings_table::settings(&options, &listen, &limits, addresses.speaks_tls));
     options.live = Box::new(node.clone());
@@ -78,7 +85,11 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
 
     let (stop, stopping) = watch::channel(false);
     let (of_cql, of_rest) = (Arc::<Requests>::default(), Arc::<Requests>::default());
-    let service = Service::new(Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))), limits);
+    let service = Service::new(
+        Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))),
+        Arc::new(engine.clone()),
+        limits,
+    );
     node.serves(&service);
 
     let key_file = settings.data.as_ref().map(|folder| folder.join("tokens.key"));
@@ -86,7 +97,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         Some(file) => open_token_keys(file, DEFAULT_LIFETIME, now()),
         None => passing_token_keys(DEFAULT_LIFETIME),
     };
-    let access = Access::new(Arc::new(NoLogin), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
+    let access =
+        Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
     let access = Arc::new(access);
     let observer = Arc::<HttpRequests>::default();
     let metrics = Metrics {
@@ -111,7 +123,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     if let Some(tls) = tls {
         serving.spawn(async move { tls.renew(stopping).await });
     }
-    if let Err(error) = announce(&settings.data, &addresses, started) {
+    let superuser = superuser.as_ref().and_then(SuperuserFile::written);
+    if let Err(error) = announce(&settings.data, &addresses, superuser, started) {
         // Nobody reads; that is no reason not to serve.
         tracing::warn!(%error, "cannot say where it listens");
     }
@@ -141,7 +154,12 @@ struct Addresses {
 }
 
 /// Says where it listens and what to try. Whoever starts it as a child reads the first two lines.
-fn announce(data: &Option<PathBuf>, addresses: &Addresses, started: Instant) -> io::Result<()> {
+fn announce(
+    data: &Option<PathBuf>,
+    addresses: &Addresses,
+    superuser: Option<&Path>,
+    started: Instant,
+) -> io::Result<()> {
     let kept = match data {
         Some(folder) => format!("data in {}", folder.display()),
         None => "data in memory, gone at the end".to_owned(),
@@ -151,7 +169,14 @@ fn announce(data: &Option<PathBuf>, addresses: &Addresses, started: Instant) -> 
     let mut out = io::stdout().lock();
     writeln!(out, "CQL on {cql} after {} ms, {kept}", started.elapsed().as_millis())?;
     writeln!(out, "HTTP on {http}: REST, health, metrics")?;
-    writeln!(out, "Try:  cqlsh {ssl}{} {}", cql.ip(), cql.port())?;
+    let login = match superuser {
+        Some(file) => {
+            writeln!(out, "The first superuser and its password are in {}", file.display())?;
+            format!("--credentials {} ", file.display())
+        }
+        None => String::new(),
+    };
+    writeln!(out, "Try:  cqlsh {ssl}{login}{} {}", cql.ip(), cql.port())?;
     writeln!(out, "      curl {scheme}://{http}/v2/schemas/keyspaces        Stop: Ctrl-C")?;
     out.flush()
 }

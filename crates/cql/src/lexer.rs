@@ -13,9 +13,11 @@
 mod keyword;
 mod number;
 mod quoted;
+mod secret;
 
 pub use keyword::{Keyword, KeywordClass};
 pub(crate) use quoted::unquote;
+pub use secret::without_passwords;
 
 /// The lexical class of a piece of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,9 +6,10 @@ mod engine;
 pub mod fault;
 pub mod layout;
 pub mod modify;
+pub mod roles;
 pub mod select;
 pub mod storage;
 pub mod system;
 pub mod term;
 
-pub use engine::{Engine, EngineOptions, EngineSnapshot, OpenError, RawStream, Scrubbed};
+pub use engine::{Engine, EngineOptions, EngineSnapshot, LoginOptions, OpenError, RawStream, Scrubbed};

@@ -53,7 +53,7 @@ const TURNED_AWAY: usize = 64;
 pub enum ListenError {
     #[error(
         "will not listen on {0}: without authentication anyone who can reach it could read and change everything; \
-         choose a loopback address such as 127.0.0.1:{port}", port = .0.port()
+         use --auth, or a loopback address such as 127.0.0.1:{port}", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {source}; another server may use it, port 0 takes a free one")]
@@ -93,8 +93,16 @@ pub(crate) struct Door {
 impl Door {
     pub async fn bind(options: ListenOptions, tls: Option<Arc<ServerConfig>>) -> Result<Door, ListenError> {
         let address = options.address;
-        if !options.authenticated && !address.ip().is_loopback() {
-            return Err(ListenError::NotLoopback(address));
+        if !address.ip().is_loopback() {
+            if !options.authenticated {
+                return Err(ListenError::NotLoopback(address));
+            }
+            if tls.is_none() {
+                tracing::warn!(
+                    %address,
+                    "others reach this address and there is no TLS: passwords and data can be read on their way"
+                );
+            }
         }
         let socket =
             TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;

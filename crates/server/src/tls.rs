@@ -8,22 +8,27 @@ use std::time::{Duration, SystemTime};
 
 use ilium_native::TlsSession;
 use parking_lot::RwLock;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use x509_parser::extensions::GeneralName;
 
 /// How often the files are looked at. A certificate is renewed days before it ends, so seconds do not matter.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// A server's certificate chain and its private key, both PEM.
+/// A server's certificate chain and its private key, PEM as all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Authorities whose certificates clients of the CQL port may show.
+    pub client_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,33 +39,43 @@ pub enum TlsError {
     NoCertificate { file: PathBuf },
     #[error("the certificate and the key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    #[error("{file}: the authorities of client certificates cannot be used: {source}")]
+    Authorities { file: PathBuf, source: VerifierBuilderError },
 }
 
 /// What every TLS listener of the process shares.
 pub struct Tls {
-    config: ServerConfig,
+    cql: ServerConfig,
+    http: ServerConfig,
     certificate: Arc<Renewable>,
 }
 
 impl Tls {
-    /// TLS 1.2 and 1.3, no client certificates.
+    /// TLS 1.2 and 1.3. Clients of the CQL port are asked for a certificate where there are authorities for it; who shows
+    /// none, or one that stands for nobody, may still log in otherwise, but one that does not verify ends the handshake.
     pub fn new(files: TlsFiles) -> Result<Tls, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = files.client_ca.as_deref().map(|file| client_verifier(file, &provider)).transpose()?;
         let certificate = Arc::new(Renewable::read(files)?);
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificate) as _);
-        Ok(Tls { config, certificate })
+        let builder = || {
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()
+        };
+        let served = || Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>;
+        let http = builder()?.with_no_client_auth().with_cert_resolver(served());
+        let cql = match verifier {
+            Some(verifier) => builder()?.with_client_cert_verifier(verifier).with_cert_resolver(served()),
+            None => http.clone(),
+        };
+        Ok(Tls { cql, http, certificate })
     }
 
     pub fn for_cql(&self) -> Arc<ServerConfig> {
-        Arc::new(self.config.clone())
+        Arc::new(self.cql.clone())
     }
 
     /// The same with HTTP/2 and HTTP/1.1 to choose from (RFC 7301).
     pub fn for_http(&self) -> Arc<ServerConfig> {
-        let mut config = self.config.clone();
+        let mut config = self.http.clone();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Arc::new(config)
     }
@@ -131,19 +146,38 @@ fn stamp(files: &TlsFiles) -> Stamp {
     [changed(&files.certificate), changed(&files.key)]
 }
 
-fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
-    let bad = |what, file: &Path| {
-        let file = file.to_path_buf();
-        move |source| TlsError::Pem { what, file, source }
-    };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .map_err(bad("certificate", &files.certificate))?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(bad("certificate", &files.certificate))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate { file: files.certificate.clone() });
+fn pem(what: &'static str, file: &Path) -> impl FnOnce(rustls_pki_types::pem::Error) -> TlsError + use<> {
+    let file = file.to_path_buf();
+    move |source| TlsError::Pem { what, file, source }
+}
+
+/// All certificates of a file, one at least.
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let read = read.map_err(pem("certificate", file))?;
+    match read.is_empty() {
+        true => Err(TlsError::NoCertificate { file: file.to_path_buf() }),
+        false => Ok(read),
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(bad("private key", &files.key))?;
+}
+
+fn client_verifier(
+    file: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        authorities.add(certificate)?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|source| TlsError::Authorities { file: file.to_path_buf(), source })
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(pem("private key", &files.key))?;
     let certified = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
     Ok(Arc::new(certified))
 }
@@ -155,7 +189,22 @@ pub(crate) fn session(connection: &ServerConnection) -> Option<TlsSession> {
     Some(TlsSession {
         cipher_suite: suite.replacen("TLS13_", "TLS_", 1),
         protocol: protocol.replacen("TLSv1_", "TLSv1.", 1),
+        identity: connection.peer_certificates().and_then(<[_]>::first).and_then(|own| identity(own)),
     })
+}
+
+/// Whom a client's certificate, which was verified, is of: its SPIFFE identity, as Cassandra's
+/// `SpiffeCertificateValidator` has it, or else its common name.
+fn identity(certificate: &[u8]) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let mut names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    let spiffe = names.find_map(|name| match name {
+        GeneralName::URI(uri) if uri.starts_with("spiffe://") => Some((*uri).to_owned()),
+        _ => None,
+    });
+    let common_name = certificate.subject().iter_common_name().next();
+    spiffe.or_else(|| Some(common_name?.as_str().ok()?.to_owned()))
 }
 
 #[cfg(test)]
@@ -173,7 +222,8 @@ mod tests {
     fn a_changed_certificate_is_read_again_and_an_unusable_one_is_not_taken() {
         let folder = std::env::temp_dir().join(format!("ilium-tls-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+        let files =
+            TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem"), client_ca: None };
         let served = |renewable: &Renewable| renewable.current.read().0.cert[0].to_vec();
         let later = |files: &TlsFiles, seconds: u64| {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + seconds);

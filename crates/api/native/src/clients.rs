@@ -44,6 +44,8 @@ pub struct TlsSession {
     pub cipher_suite: String,
     /// Such as `TLSv1.3`.
     pub protocol: String,
+    /// Whom the client's certificate, verified, is of; `None`: it showed none.
+    pub identity: Option<String>,
 }
 
 /// What a client said of itself.
@@ -54,6 +56,10 @@ pub struct ClientSession {
     /// 0 before STARTUP.
     pub protocol_version: u8,
     pub keyspace: Option<Arc<str>>,
+    /// Whether it may send statements: it has logged in, or need not.
+    pub is_ready: bool,
+    /// The role that logged in.
+    pub role: Option<Arc<str>>,
 }
 
 impl Client {

@@ -81,7 +81,7 @@ struct Connection {
     input: BytesMut,
     /// What the service counts of the message that is arriving.
     arriving: usize,
-    /// When STARTUP, or the rest of the frame that began, must be there.
+    /// When the client must have logged in, or the rest of the frame that began must be there.
     deadline: Option<Instant>,
     /// Whether more bytes are read: not once the client sent its last, nor once the server stops.
     reading: bool,
@@ -138,7 +138,7 @@ impl Connection {
                 Woken::TooSlow => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        "the client did not send STARTUP, or the rest of what it began, in time",
+                        "the client did not send STARTUP, log in, or send the rest of what it began, in time",
                     ));
                 }
             }
@@ -159,14 +159,15 @@ impl Connection {
                     }
                 }
                 Ok(Some(envelope)) => {
-                    let was_started = self.peer.session.started;
+                    let was_ready = self.peer.session.is_ready;
                     match self.service.handle(&mut self.peer, &envelope) {
                         Ok(Some(pending)) => self.pending.push(pending),
                         Ok(None) => {}
                         Err(failure) => self.refuse(Some(envelope.header.stream), &failure),
                     }
                     self.frame_ended();
-                    if was_started && self.changes.is_none() && self.wants_changes() {
+                    self.open &= !self.peer.session.login.gave_up();
+                    if was_ready && self.changes.is_none() && self.wants_changes() {
                         self.changes = Some(self.service.events.subscribe());
                     }
                 }
@@ -211,7 +212,7 @@ impl Connection {
     }
 
     fn frame_ended(&mut self) {
-        if self.peer.session.started {
+        if self.peer.session.is_ready {
             self.deadline = None;
         }
     }
@@ -274,7 +275,13 @@ impl Connection {
     }
 
     fn resume(&mut self, answer: <Pending as Future>::Output) -> io::Result<()> {
-        self.service.resume(&mut self.peer, answer).map_err(io::Error::other)
+        let was_ready = self.peer.session.is_ready;
+        self.service.resume(&mut self.peer, answer).map_err(io::Error::other)?;
+        self.open &= !self.peer.session.login.gave_up();
+        if !was_ready {
+            self.frame_ended();
+        }
+        Ok(())
     }
 
     fn tell(&mut self, change: &SchemaChange) -> io::Result<()> {

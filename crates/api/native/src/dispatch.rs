@@ -1,18 +1,20 @@
 //! One request at a time from message to store: what each opcode does.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
+use ilium_cql::ast::Statement;
 use ilium_protocol::{
     BatchRequest, BatchStatement, BatchType, BatchedStatement, BindMetadata, ColumnList, ColumnSpec,
     ErrorResponse, ExecuteRequest, FrameReader, FrameWriter, PrepareRequest, ProtocolError, ProtocolVersion,
     QueryRequest, QueryResult, Request, Response, ResponseExtras, RowsMetadata, Startup, Supported,
 };
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Effect, Error, ErrorKind, Outcome, Prepared, Result, ResultKind,
+    Answer, BatchEntry, BatchKind, Effect, Error, ErrorKind, Outcome, Prepared, Principal, Result, ResultKind,
 };
 
 use crate::clients::Client;
@@ -24,16 +26,40 @@ use crate::{Service, errors};
 /// An answer that is not there yet.
 pub struct Pending {
     to: Option<ReplyTo>,
-    outcome: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
+    awaited: Awaited,
+}
+
+enum Awaited {
+    Outcome(Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>),
+    Login(Pin<Box<dyn Future<Output = Result<Principal>> + Send>>),
+}
+
+/// What was waited for.
+pub enum Finished {
+    Outcome(Result<Outcome>),
+    Login(Result<Principal>),
+}
+
+impl Pending {
+    pub(crate) fn login(
+        stream: i16,
+        principal: Pin<Box<dyn Future<Output = Result<Principal>> + Send>>,
+    ) -> Pending {
+        Pending { to: Some(ReplyTo::new(stream)), awaited: Awaited::Login(principal) }
+    }
 }
 
 impl Future for Pending {
-    type Output = (ReplyTo, Result<Outcome>);
+    type Output = (ReplyTo, Finished);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(outcome) = self.outcome.as_mut().poll(cx) else { return Poll::Pending };
+        let polled = match &mut self.awaited {
+            Awaited::Outcome(outcome) => outcome.as_mut().poll(cx).map(Finished::Outcome),
+            Awaited::Login(principal) => principal.as_mut().poll(cx).map(Finished::Login),
+        };
+        let Poll::Ready(finished) = polled else { return Poll::Pending };
         match self.to.take() {
-            Some(to) => Poll::Ready((to, outcome)),
+            Some(to) => Poll::Ready((to, finished)),
             None => Poll::Pending,
         }
     }
@@ -79,8 +105,7 @@ impl Service {
                 "Unexpected message STARTUP, the connection is already initialized",
             )),
             Request::Startup(startup) => {
-                self.start(peer, envelope.header.version, stream, &startup)?;
-                return Ok(None);
+                return self.start(peer, envelope.header.version, stream, &startup);
             }
             _ if !peer.session.started => {
                 let failure = Error::new(
@@ -89,6 +114,20 @@ impl Service {
                 );
                 Err(failure)
             }
+            Request::AuthResponse(token) if !peer.session.is_ready => {
+                return self.log_in(peer, stream, token);
+            }
+            Request::AuthResponse(_) => Err(Error::new(
+                ErrorKind::Protocol,
+                match self.login.is_required() {
+                    true => "Unexpected message AUTH_RESPONSE: this connection has logged in",
+                    false => "Unexpected message AUTH_RESPONSE: this server asked for no authentication",
+                },
+            )),
+            _ if !peer.session.is_ready => Err(Error::new(
+                ErrorKind::Protocol,
+                format!("Unexpected message {}, expecting SASL_RESPONSE", request.opcode()),
+            )),
             Request::Register(types) => {
                 for event in types {
                     if !peer.session.events.contains(&event) {
@@ -98,10 +137,6 @@ impl Service {
                 peer.writer.response(stream, &plain, &Response::Ready)?;
                 return Ok(None);
             }
-            Request::AuthResponse(_) => Err(Error::new(
-                ErrorKind::Protocol,
-                "Unexpected message AUTH_RESPONSE: this server asked for no authentication",
-            )),
             Request::Prepare(request) => match self.prepare(&peer.session, &request) {
                 Ok(statement) => {
                     let warning = peer.session.warning_about_use(&statement, request.keyspace);
@@ -112,8 +147,10 @@ impl Service {
             },
             Request::Query(request) => {
                 let mut to = ReplyTo::new(stream);
-                let answer = self.admit().and_then(|()| self.query(&peer.session, &request, &mut to));
-                return self.settle(peer, to, answer, request.query);
+                let mut shown = Cow::Borrowed(request.query);
+                let answer =
+                    self.admit().and_then(|()| self.query(&peer.session, &request, &mut to, &mut shown));
+                return self.settle(peer, to, answer, &shown);
             }
             Request::Execute(request) => {
                 let mut to = ReplyTo::new(stream);
@@ -142,7 +179,8 @@ impl Service {
         )))
     }
 
-    /// Answers what is ready, or gives what to wait for. `text` is what the client wrote, where it is not prepared.
+    /// Answers what is ready, or gives what to wait for. `text` is what the client wrote, passwords left out, where it
+    /// is not prepared.
     fn settle(
         &self,
         peer: &mut Peer,
@@ -159,7 +197,7 @@ impl Service {
                     let prepared = to.statement.as_ref().map(|statement| Arc::clone(&statement.text));
                     peer.client.begin(to.stream, prepared.unwrap_or_else(|| Arc::from(text)));
                 }
-                return Ok(Some(Pending { to: Some(to), outcome }));
+                return Ok(Some(Pending { to: Some(to), awaited: Awaited::Outcome(outcome) }));
             }
         };
         self.complete(peer, &to, outcome)?;
@@ -170,13 +208,22 @@ impl Service {
     pub(crate) fn resume(
         &self,
         peer: &mut Peer,
-        (to, outcome): (ReplyTo, Result<Outcome>),
+        (to, finished): (ReplyTo, Finished),
     ) -> std::result::Result<(), ProtocolError> {
         self.abandon(1);
         if to.is_listed {
             peer.client.end(to.stream);
         }
-        self.complete(peer, &to, outcome)
+        match finished {
+            Finished::Outcome(outcome) => self.complete(peer, &to, outcome),
+            Finished::Login(principal) => self.logged_in(peer, to.stream, principal),
+        }
+    }
+
+    /// Counts a request that waits for something else than a statement.
+    pub(crate) fn wait_for(&self, pending: Pending) -> Pending {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        pending
     }
 
     /// Forgets requests nobody waits for any more.
@@ -203,29 +250,25 @@ impl Service {
         version: ProtocolVersion,
         stream: i16,
         startup: &Startup<'_>,
-    ) -> std::result::Result<(), ProtocolError> {
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
         let plain = ResponseExtras::default();
         let compression = match startup.check_cql_version().and_then(|()| startup.compression(version)) {
             Ok(compression) => compression,
             Err(failure) => {
                 let error = Response::Error(ErrorResponse::from_protocol_error(&failure));
-                return peer.writer.response(stream, &plain, &error);
+                peer.writer.response(stream, &plain, &error)?;
+                return Ok(None);
             }
         };
-        peer.writer.response(stream, &plain, &Response::Ready)?;
-        peer.reader.negotiated(version, compression)?;
-        peer.writer.negotiated(version, compression)?;
-        peer.session.version = version;
-        peer.session.started = true;
         peer.client.change(|session| {
             session.protocol_version = version.number();
             let text = |text: &str| text.to_owned();
             session.options = startup.options.iter().map(|(name, value)| (text(name), text(value))).collect();
         });
-        Ok(())
+        self.ask_for_login(peer, stream, version, compression)
     }
 
-    fn parse(&self, text: &str) -> Result<Arc<ilium_cql::ast::Statement>> {
+    fn parse(&self, text: &str) -> Result<Arc<Statement>> {
         if text.len() > self.options.max_statement {
             return Err(Error::invalid(format!(
                 "the statement has {} bytes, the limit is {}; bind large values instead of writing them out",
@@ -247,9 +290,13 @@ impl Service {
         session: &Session,
         request: &QueryRequest<'_>,
         to: &mut ReplyTo,
+        shown: &mut Cow<'_, str>,
     ) -> Result<Answer<Outcome>> {
         let context = session.context(&request.parameters, &self.options)?;
         let statement = self.parse(request.query)?;
+        if may_hold_password(&statement) {
+            *shown = Cow::Owned(ilium_cql::lexer::without_passwords(request.query));
+        }
         let prepared = self.store.prepare(statement, context.keyspace.as_deref())?;
         to.is_listed = takes_its_time(prepared.effect);
         let binds = session::binds(&request.parameters.values, &prepared.binds, |_| {
@@ -263,7 +310,11 @@ impl Service {
         let statement = self.parse(request.query)?;
         let prepared = self.store.prepare(statement, keyspace.as_deref())?;
         let id = PreparedStatements::id(keyspace.as_deref(), request.query);
-        let statement = Arc::new(PreparedStatement::new(id, Arc::from(request.query), prepared));
+        let text: Arc<str> = match may_hold_password(&prepared.statement) {
+            true => ilium_cql::lexer::without_passwords(request.query).into(),
+            false => Arc::from(request.query),
+        };
+        let statement = Arc::new(PreparedStatement::new(id, text, prepared));
         self.prepared.keep(Arc::clone(&statement));
         Ok(statement)
     }
@@ -362,6 +413,17 @@ impl Service {
 /// Whether a statement that is not done at once may be a while.
 fn takes_its_time(effect: Effect) -> bool {
     !matches!(effect, Effect::Write | Effect::IdempotentWrite)
+}
+
+/// Whether its text is not to be shown as it is.
+fn may_hold_password(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::CreateRole(_)
+            | Statement::AlterRole(_)
+            | Statement::CreateUser(_)
+            | Statement::AlterUser(_)
+    )
 }
 
 /// An id as messages show it.

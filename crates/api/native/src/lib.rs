@@ -1,7 +1,8 @@
 //! The CQL API: Cassandra's native protocol, versions 3 to 5, over any [`ilium_store::DataStore`].
 //!
 //! Vocabulary: a [`Service`] is what all connections share (the store, prepared statements, limits); a *session* is
-//! what one connection remembers (keyspace, version); a *reply* is an outcome on its way back to a stream id.
+//! what one connection remembers (keyspace, version, who logged in); a *reply* is an outcome on its way back to a stream
+//! id.
 //!
 //! The path of a request: `connection` reads bytes, `ilium_protocol` makes a message of them, `dispatch` hands it to
 //! the store, `reply` encodes what comes back into the connection's output.
@@ -11,6 +12,7 @@ mod connection;
 mod dispatch;
 mod errors;
 mod events;
+mod login;
 mod options;
 mod prepared;
 mod reply;
@@ -20,7 +22,7 @@ mod turn_away;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ilium_store::DataStore;
+use ilium_store::{DataStore, Login};
 
 pub use clients::{Client, ClientSession, Clients, Running, TlsSession};
 pub use connection::{close_in_order, serve};
@@ -33,6 +35,7 @@ use crate::prepared::{PreparedStatement, PreparedStatements};
 /// What all connections of one listener share.
 pub struct Service {
     store: Arc<dyn DataStore>,
+    login: Arc<dyn Login>,
     options: Options,
     prepared: PreparedStatements,
     events: Events,
@@ -53,11 +56,12 @@ pub struct PreparedSummary {
 }
 
 impl Service {
-    pub fn new(store: Arc<dyn DataStore>, options: Options) -> Arc<Service> {
+    pub fn new(store: Arc<dyn DataStore>, login: Arc<dyn Login>, options: Options) -> Arc<Service> {
         let events = Events::of(&*store);
         let prepared = PreparedStatements::new(options.max_prepared_statements, options.max_prepared_text);
         Arc::new(Service {
             store,
+            login,
             options,
             prepared,
             events,

@@ -37,7 +37,10 @@ pub struct Options {
     /// Bytes one request may gather in memory for sorting, grouping and results without pages. Past it: an invalid
     /// request. 64 MiB: a few hundred thousand small rows, far below what would hurt a laptop.
     pub memory_budget: usize,
-    /// How long a connection may take from its beginning to STARTUP, from the first byte of a frame to its last, and
+    /// Log-ins of one connection that may fail. With the last the connection is closed. 3: a person's typing errors;
+    /// drivers give up after one.
+    pub max_failed_logins: u32,
+    /// How long a connection may take from its beginning to having logged in, from the first byte of a frame to its last, and
     /// to read an answer. Past it: closed. 30 s: the largest frame at half a megabyte a second.
     pub patience: Duration,
     /// How long a request may take. Cassandra's longest stock time-outs are 10 s; a scan on a laptop takes longer.
@@ -58,6 +61,7 @@ impl Default for Options {
             max_batch_bytes: 16 << 20,
             max_page_bytes: 16 << 20,
             memory_budget: 64 << 20,
+            max_failed_logins: 3,
             patience: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
         }

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use crate::Options;
 use crate::dispatch::hex;
+use crate::login::LoginProgress;
 use crate::prepared::PreparedStatement;
 
 pub struct Session {
@@ -24,6 +25,9 @@ pub struct Session {
     pub keyspace: Option<Arc<str>>,
     pub events: Vec<EventType>,
     pub started: bool,
+    /// Whether statements are taken: the client has logged in, or need not.
+    pub is_ready: bool,
+    pub login: LoginProgress,
     /// Whether the client was told what Cassandra thinks of `USE` beside prepared statements: once is enough.
     warned_about_use: bool,
 }
@@ -36,6 +40,8 @@ impl Session {
             keyspace: None,
             events: Vec::new(),
             started: false,
+            is_ready: false,
+            login: LoginProgress::default(),
             warned_about_use: false,
         }
     }

@@ -1,12 +1,15 @@
 //! Which rules a statement that changes the schema goes by.
 
+use std::sync::Arc;
+
 use ilium_cql::ast::{CreateIndex, Name, QualifiedName, Statement};
-use ilium_store::{Error, Result, SchemaChange};
+use ilium_store::{Error, Result, SchemaChange, SchemaChangeKind, SchemaTarget};
 
 use super::draft::Draft;
 use super::names::{Touch, refuse_system_keyspace, validate_keyspace_name};
 use super::uuid::time_uuid;
 use super::{alter_table, create_table, indexes, keyspaces, user_types};
+use crate::roles::Resource;
 
 /// What a statement is applied under.
 pub struct Circumstances<'a> {
@@ -16,6 +19,8 @@ pub struct Circumstances<'a> {
     pub datacenter: &'a str,
     /// Microseconds since the epoch.
     pub now: i64,
+    /// The role that gets all permissions on what is created.
+    pub maker: Option<&'a Arc<str>>,
 }
 
 impl Circumstances<'_> {
@@ -59,6 +64,31 @@ pub fn is_schema_change(statement: &Statement) -> bool {
 
 /// Applies a statement to the draft. `None`: there was nothing to do.
 pub fn apply(
+    draft: &mut Draft,
+    statement: &Statement,
+    under: &Circumstances<'_>,
+) -> Result<Option<SchemaChange>> {
+    let change = apply_to_schema(draft, statement, under)?;
+    if let (Some(maker), Some(change)) = (under.maker, &change)
+        && change.kind == SchemaChangeKind::Created
+    {
+        // `AlterSchemaStatement.createdResources`; types have no permissions of their own.
+        let keyspace = &change.keyspace;
+        match (statement, &change.target) {
+            (Statement::CreateKeyspace(_), _) => {
+                draft.grant_all(maker, Resource::Keyspace(Arc::clone(keyspace)));
+                draft.grant_all(maker, Resource::FunctionsIn(Arc::clone(keyspace)));
+            }
+            (Statement::CreateTable(_), SchemaTarget::Table(name)) => {
+                draft.grant_all(maker, Resource::table(keyspace, name));
+            }
+            _ => {}
+        }
+    }
+    Ok(change)
+}
+
+fn apply_to_schema(
     draft: &mut Draft,
     statement: &Statement,
     under: &Circumstances<'_>,

@@ -10,12 +10,14 @@ use super::entry::TableEntry;
 use super::snapshot::{Entries, Snapshot};
 use super::uuid::random_uuid;
 use crate::layout::key::INDEX_BIT;
+use crate::roles::{self, Resource, Roles};
 
 /// The first number of the tables that are made when read; those of stored tables stay below.
 pub(super) const FIRST_VIRTUAL_NUMBER: u32 = INDEX_BIT - 0x1_0000;
 
 pub struct Draft {
     pub schema: Schema,
+    pub(super) roles: Arc<Roles>,
     entries: Entries,
     revision: u64,
     next_number: u32,
@@ -32,12 +34,22 @@ pub struct Touched {
     pub dropped_keyspaces: BTreeSet<Arc<str>>,
     pub dropped_tables: BTreeSet<u32>,
     pub dropped_indexes: BTreeSet<u32>,
+    pub roles: roles::Touched,
+}
+
+impl Touched {
+    /// Whether more than roles changed: only then are statements planned anew.
+    fn has_schema(&self) -> bool {
+        let roles_alone = Touched { roles: self.roles.clone(), ..Touched::default() };
+        *self != roles_alone
+    }
 }
 
 impl Draft {
     pub fn of(snapshot: &Snapshot) -> Draft {
         Draft {
             schema: Schema::clone(&snapshot.schema),
+            roles: Arc::clone(&snapshot.roles),
             entries: snapshot.entries.clone(),
             revision: snapshot.revision,
             next_number: snapshot.next_number,
@@ -50,11 +62,14 @@ impl Draft {
         self.touched == Touched::default()
     }
 
-    /// The new state, with a version of its own.
+    /// The new state, with a version of its own where the schema changed.
     pub fn finish(mut self) -> Result<(Snapshot, Touched)> {
-        self.schema.version = random_uuid()?;
+        if self.touched.has_schema() {
+            self.schema.version = random_uuid()?;
+        }
         let snapshot = Snapshot {
             schema: Arc::new(self.schema),
+            roles: self.roles,
             entries: self.entries,
             revision: self.revision + 1,
             next_number: self.next_number,
@@ -66,6 +81,7 @@ impl Draft {
     pub fn resume(self, stored: &Snapshot) -> Snapshot {
         Snapshot {
             schema: Arc::new(self.schema),
+            roles: self.roles,
             entries: self.entries,
             revision: stored.revision,
             next_number: stored.next_number,
@@ -104,6 +120,10 @@ impl Draft {
         for entry in self.entries_of(name) {
             self.drop_table(&entry);
         }
+        self.revoke_all_on(|resource| match resource {
+            Resource::FunctionsIn(keyspace) => keyspace == name,
+            other => other.data_keyspace() == Some(&**name),
+        });
         self.entries.remove(name);
         self.schema.keyspaces.remove(name);
         self.touched.keyspaces.remove(name);
@@ -122,6 +142,8 @@ impl Draft {
 
     pub fn drop_table(&mut self, entry: &TableEntry) {
         let (keyspace, name) = (&entry.table.keyspace, &entry.table.name);
+        let gone = Resource::table(keyspace, name);
+        self.revoke_all_on(|resource| *resource == gone);
         self.touched.tables.remove(&entry.number);
         self.touched.dropped_tables.insert(entry.number);
         self.touched.dropped_indexes.extend(entry.indexes.iter().map(|index| index.number));
@@ -131,6 +153,19 @@ impl Draft {
         if let Some(tables) = self.entries.get_mut(keyspace) {
             tables.remove(name);
         }
+    }
+
+    /// Gives the maker of something all permissions on it.
+    pub fn grant_all(&mut self, maker: &Arc<str>, resource: Resource) {
+        let all = resource.applicable();
+        if !Arc::make_mut(&mut self.roles).grant(maker, resource, all).is_empty() {
+            self.touched.roles.roles.insert(Arc::clone(maker));
+        }
+    }
+
+    fn revoke_all_on(&mut self, goes: impl Fn(&Resource) -> bool) {
+        let touched = Arc::make_mut(&mut self.roles).revoke_all_on(goes);
+        self.touched.roles.add(touched);
     }
 
     pub fn new_table_number(&mut self) -> Result<u32> {

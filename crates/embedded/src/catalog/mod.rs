@@ -38,7 +38,10 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 pub use change::is_schema_change;
 pub use create_table::table_of;
 pub use entry::{IndexEntry, Source, TableEntry};
-pub use names::{is_local_system_keyspace, is_replicated_system_keyspace, is_system_keyspace};
+pub use names::{
+    Touch, is_local_system_keyspace, is_replicated_system_keyspace, is_system_keyspace,
+    refuse_system_keyspace,
+};
 pub use snapshot::Snapshot;
 pub use stored::types_in_order;
 pub use stored_table::{flag_words, kind_word};
@@ -46,6 +49,7 @@ pub use type_names::TypeScope;
 
 use crate::fault::seam_error;
 use crate::layout::key::CATALOG_NUMBER;
+use crate::roles::{self, Roles};
 use crate::storage::{Batch, Io, View};
 use crate::system::definitions::system_keyspaces;
 use change::Circumstances;
@@ -106,6 +110,7 @@ impl Catalog {
             Some(stored) => {
                 let loaded = Snapshot {
                     schema: Arc::new(Schema { version: stored.schema_version, ..Schema::default() }),
+                    roles: Arc::new(stored.roles),
                     revision: stored.revision,
                     next_number: stored.next_number,
                     ..Snapshot::default()
@@ -165,13 +170,35 @@ impl Catalog {
     }
 
     /// Checks a statement that changes the schema and works out what it does. `keyspace` is where unqualified names
-    /// are; `now` is in microseconds. Blocks while another change is under way.
-    pub fn change(&self, statement: &Statement, keyspace: Option<&str>, now: i64) -> Result<Pending<'_>> {
+    /// are; `now` is in microseconds; `maker` is the role that gets all permissions on what is created. Blocks while
+    /// another change is under way.
+    pub fn change(
+        &self,
+        statement: &Statement,
+        keyspace: Option<&str>,
+        now: i64,
+        maker: Option<&Arc<str>>,
+    ) -> Result<Pending<'_>> {
         let turn = self.changing.lock();
         let mut draft = Draft::of(&self.current());
-        let under = Circumstances { keyspace, datacenter: &self.datacenter, now };
+        let under = Circumstances { keyspace, datacenter: &self.datacenter, now, maker };
         let change = change::apply(&mut draft, statement, &under)?;
         self.pending(draft, change, turn)
+    }
+
+    /// Works out a change of the roles; `change` is given the roles to edit and the state they are of. Blocks while
+    /// another change is under way.
+    pub fn change_roles(
+        &self,
+        change: impl FnOnce(&mut Roles, &Snapshot) -> Result<roles::Changed>,
+    ) -> Result<Pending<'_>> {
+        let turn = self.changing.lock();
+        let current = self.current();
+        let mut draft = Draft::of(&current);
+        let changed = change(Arc::make_mut(&mut draft.roles), &current)?;
+        draft.touched.roles.add(changed.touched);
+        draft.warnings.extend(changed.warnings);
+        self.pending(draft, None, turn)
     }
 
     /// Notes that the index of this number now has every row that was there before it, so that reads may use it. Does

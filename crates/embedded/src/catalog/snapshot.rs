@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ilium_cql::schema::Schema;
 
 use super::entry::{Source, TableEntry};
+use crate::roles::Roles;
 
 /// By keyspace, then by name: both lookups borrow the caller's strings.
 pub(super) type Entries = HashMap<Arc<str>, HashMap<Arc<str>, Arc<TableEntry>>>;
@@ -14,6 +15,7 @@ pub(super) type Entries = HashMap<Arc<str>, HashMap<Arc<str>, Arc<TableEntry>>>;
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub schema: Arc<Schema>,
+    pub roles: Arc<Roles>,
     pub(super) entries: Entries,
     /// Counts changes; stored values of a later one win.
     pub(super) revision: u64,

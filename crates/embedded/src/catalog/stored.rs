@@ -6,6 +6,8 @@
 //!        [0, u32 BE] "keyspace/" name 0x00                [revision u64 BE] {"replication": ..., "types": ...}
 //!        [0, u32 BE] "table/" number u32 BE               [revision u64 BE] {"name": ..., "columns": ...}
 //! ```
+//! and what `roles::stored` keeps beside it.
+//!
 //! Of two values of one key the store keeps the one with the greater revision. The text is JSON, for people who look
 //! into a folder; fields that are not known are passed over, so that an older program of the same format can read
 //! what a newer one wrote.
@@ -25,6 +27,7 @@ use super::snapshot::Snapshot;
 use super::stored_table::{read_table, table_value};
 use super::type_names::TypeScope;
 use crate::layout::key::CATALOG_NUMBER;
+use crate::roles::{self, Roles};
 use crate::storage::Batch;
 
 /// The format of what this program writes. A folder with a greater one was written by a newer program.
@@ -43,6 +46,7 @@ pub struct Stored {
     pub next_number: u32,
     pub keyspaces: Vec<Keyspace>,
     pub tables: Vec<TableEntry>,
+    pub roles: Roles,
 }
 
 fn key(parts: &[&[u8]]) -> Vec<u8> {
@@ -92,6 +96,13 @@ pub fn write_change(batch: &mut Batch, snapshot: &Snapshot, touched: &Touched) {
     for keyspace in touched.keyspaces.iter().filter_map(|name| snapshot.schema.keyspace(name)) {
         put(batch, &keyspace_key(&keyspace.name), revision, &keyspace_value(keyspace));
     }
+    for (name, value) in roles::stored::changes(&snapshot.roles, &touched.roles) {
+        let key = key(&[&name]);
+        match value {
+            Some(value) => put(batch, &key, revision, &value),
+            None => batch.drop_prefix(&key),
+        }
+    }
     for (number, (keyspace, name)) in &touched.tables {
         if let Some(entry) = snapshot.table(keyspace, name) {
             put(batch, &table_key(*number), revision, &table_value(entry));
@@ -103,6 +114,7 @@ pub fn write_change(batch: &mut Batch, snapshot: &Snapshot, touched: &Touched) {
 pub fn read<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Option<Stored>> {
     let (mut ring, mut head) = (None, None);
     let (mut keyspaces, mut tables) = (Vec::new(), Vec::new());
+    let mut roles = roles::stored::Reader::default();
     for (key, value) in entries {
         let Some(name) = key.strip_prefix(&CATALOG_NUMBER.to_be_bytes()) else { continue };
         let shown = || String::from_utf8_lossy(name).into_owned();
@@ -120,7 +132,7 @@ pub fn read<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Resu
         } else if let Some(number) = name.strip_prefix(TABLE) {
             let number = <[u8; 4]>::try_from(number).map_err(|_| damaged(&record.name))?;
             tables.push((u32::from_be_bytes(number), record));
-        } else {
+        } else if !roles.take(name, &record.json)? {
             return Err(damaged(&record.name));
         }
     }
@@ -160,6 +172,7 @@ pub fn read<'a>(entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Resu
         next_number,
         keyspaces,
         tables: entries,
+        roles: roles.finish(),
     }))
 }
 

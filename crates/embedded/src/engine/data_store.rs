@@ -26,6 +26,9 @@ impl DataStore for Engine {
             Ok(prepared) => prepared,
             Err(error) => return Answer::Ready(Err(error)),
         };
+        if let Err(error) = self.inner.authorize(&prepared, context) {
+            return Answer::Ready(Err(error));
+        }
         match prepared.plan.downcast_ref::<Plan>() {
             None => Answer::Ready(Err(Error::internal("a statement of another engine was executed"))),
             Some(Plan::Select(plan)) => self.select(&prepared, plan, binds, context),
@@ -36,13 +39,18 @@ impl DataStore for Engine {
                 Answer::Ready(Ok(Outcome::of(ResultKind::SetKeyspace(Arc::clone(keyspace)))))
             }
             Some(Plan::Describe) => Answer::Ready(self.describe(&prepared, context)),
+            Some(Plan::Access) => self.change_access(prepared, context),
         }
     }
 
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
         let entries = entries
             .into_iter()
-            .map(|entry| Ok(BatchEntry { prepared: self.current(&entry.prepared)?, binds: entry.binds }))
+            .map(|entry| {
+                let prepared = self.current(&entry.prepared)?;
+                self.inner.authorize(&prepared, context)?;
+                Ok(BatchEntry { prepared, binds: entry.binds })
+            })
             .collect::<Result<Vec<_>>>();
         match entries {
             Ok(entries) => self.entries(kind, entries, context),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ilium_store::{Answer, Context, Error, Outcome, Prepared, Result, ResultKind};
+use ilium_store::{Answer, Context, Error, Outcome, Prepared, Principal, Result, ResultKind};
 
 use super::plan::Plan;
 use super::{Engine, Inner, finished, in_words};
@@ -23,7 +23,15 @@ impl Engine {
 impl Inner {
     fn apply(&self, prepared: &Prepared, context: &Context) -> Result<Outcome> {
         let keyspace = prepared.keyspace.as_deref().or(context.keyspace.as_deref());
-        let pending = self.catalog.change(&prepared.statement, keyspace, self.write_time())?;
+        let pending = self.catalog.change(
+            &prepared.statement,
+            keyspace,
+            self.write_time(),
+            match &context.principal {
+                Principal::Role(maker) => Some(maker),
+                Principal::Anonymous | Principal::System => None,
+            },
+        )?;
         if !pending.batch().is_empty() {
             self.store.commit(pending.batch().clone()).wait().map_err(in_words)?;
         }

@@ -1,8 +1,11 @@
 //! The engine as a [`DataStore`]: opens a folder, plans statements, runs them.
 //!
 //! Vocabulary: a statement runs *inline*, on the thread that asked, while it touches memory alone; what must read the
-//! disk, wait for a lock or may take long runs on a *blocking* thread of the runtime.
+//! disk, wait for a lock or may take long runs on a *blocking* thread of the runtime. Whether a principal may run a
+//! statement is decided in one place, `authorize`, when the statement is executed.
 
+mod access;
+mod authorize;
 mod consistency;
 mod data_store;
 mod ddl;
@@ -10,6 +13,7 @@ mod disk_reads;
 mod index_fill;
 mod index_sweep;
 mod index_upkeep;
+mod login;
 mod open;
 mod plan;
 mod raw_cells;
@@ -27,13 +31,14 @@ use crate::catalog::{Catalog, Snapshot};
 use crate::clock::Clock;
 use crate::layout::policy::RowPolicy;
 use crate::modify::PartitionLocks;
+use crate::roles::password::Passwords;
 use crate::storage::{Stats, StorageError, Store};
 use crate::system::Live;
 
 use disk_reads::DiskReads;
 use index_upkeep::IndexUpkeep;
 
-pub use open::{EngineOptions, OpenError};
+pub use open::{EngineOptions, LoginOptions, OpenError};
 pub use raw_cells::{EngineSnapshot, RawStream};
 pub use scrub::Scrubbed;
 
@@ -57,6 +62,10 @@ struct Inner {
     listeners: RwLock<Vec<SchemaListener>>,
     live: Box<dyn Live>,
     disk_reads: Arc<DiskReads>,
+    /// Whether a caller must have logged in.
+    login_required: bool,
+    passwords: Arc<Passwords>,
+    hashing: login::Hashing,
     /// Runs what may block; statements come from its own threads or from outside of it.
     runtime: tokio::runtime::Handle,
 }
@@ -130,11 +139,6 @@ impl Engine {
                 .keys()
                 .all(|name| crate::catalog::is_system_keyspace(name))
     }
-}
-
-/// A statement that is known, understood, and not done yet.
-fn not_yet(what: &str) -> Error {
-    Error::new(ilium_store::ErrorKind::Config, format!("{what} is not supported by Ilium yet"))
 }
 
 fn in_words(error: StorageError) -> Error {

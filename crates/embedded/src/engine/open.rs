@@ -12,11 +12,14 @@ use parking_lot::RwLock;
 
 use super::index_sweep::Sweep;
 use super::index_upkeep::IndexUpkeep;
+use super::login::Hashing;
 use super::{Engine, Inner};
-use crate::catalog::{Catalog, Opened};
+use crate::catalog::{Catalog, Opened, Snapshot};
 use crate::clock::{Clock, SystemClock};
 use crate::layout::policy::{Retention, RowPolicy};
 use crate::modify::PartitionLocks;
+use crate::roles::password::{self, Passwords};
+use crate::roles::{Changed, Roles, first};
 use crate::storage::{self, Batch, DiskStore, MemoryStore, StorageError, Store};
 use crate::system::Live;
 
@@ -30,6 +33,8 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// What only the server around the engine knows.
     pub live: Box<dyn Live>,
+    /// `None`: callers need not log in, and may do everything.
+    pub login: Option<LoginOptions>,
     pub runtime: tokio::runtime::Handle,
 }
 
@@ -46,9 +51,17 @@ impl EngineOptions {
             datacenter: "datacenter1".to_owned(),
             clock: Arc::new(SystemClock::default()),
             live,
+            login: None,
             runtime,
         }
     }
+}
+
+/// How callers log in.
+#[derive(Debug, Clone)]
+pub struct LoginOptions {
+    /// Where the first superuser's name and password are written, if one has to be made; its owner alone reads it.
+    pub superuser_file: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -99,16 +112,44 @@ impl Engine {
             listeners: RwLock::default(),
             live: options.live,
             disk_reads: Arc::default(),
+            login_required: options.login.is_some(),
+            passwords: Arc::new(Passwords::new()?),
+            hashing: Hashing::default(),
             runtime: options.runtime,
         };
         inner.set_retention();
         inner.drop_orphans()?;
         inner.fill_indexes(inner.catalog.unfilled_indexes())?;
+        if let Some(login) = &options.login {
+            inner.make_first_superuser(&login.superuser_file)?;
+        }
         Ok(Engine { inner: Arc::new(inner) })
     }
 }
 
 impl Inner {
+    /// Makes a superuser where no role can log in: at the first start with authentication, or after the last role that
+    /// could was altered. Its password is on disk before the role is.
+    fn make_first_superuser(&self, file: &Path) -> Result<(), OpenError> {
+        if !first::is_needed(&self.snapshot().roles) {
+            return Ok(());
+        }
+        let password = password::generate()?;
+        let hash = password::hash(&password)?;
+        first::write(file, &password).map_err(|source| OpenError::Io {
+            what: "write",
+            file: file.to_owned(),
+            source,
+        })?;
+        let make = |roles: &mut Roles, _: &Snapshot| {
+            Ok(Changed { touched: first::make(roles, hash), ..Changed::default() })
+        };
+        let pending = self.catalog.change_roles(make)?;
+        self.store.commit(pending.batch().clone()).wait()?;
+        pending.publish();
+        Ok(())
+    }
+
     /// Tells the store how long each table keeps what was deleted.
     pub(super) fn set_retention(&self) {
         let snapshot = self.snapshot();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ilium_cql::ast::{BatchItem, QualifiedName, Statement};
 use ilium_store::{BindMarker, Effect, Error, Prepared, Result};
 
-use super::not_yet;
 use crate::catalog::{self, Snapshot, Source, TableEntry};
 use crate::modify::{self, BatchPlan, Modification};
 use crate::select::restrictions::KeyMarkers;
@@ -22,6 +21,8 @@ pub enum Plan {
     /// Worked out when it runs.
     SchemaChange,
     Describe,
+    /// About roles and permissions; worked out when it runs.
+    Access,
 }
 
 /// Plans a statement under one state of the schema.
@@ -58,7 +59,7 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
         }
         Statement::Describe(_) => (Plan::Describe, Effect::Read),
         other if catalog::is_schema_change(other) => (Plan::SchemaChange, Effect::SchemaChange),
-        _ => return Err(not_yet("Authentication and authorization (roles, users, permissions, identities)")),
+        _ => (Plan::Access, Effect::Access),
     };
     let (binds, partition_key_binds) = match binds {
         Some(binds) => binds,

@@ -3,6 +3,7 @@
 //! It takes all batches that wait, writes them as one record, syncs once (in group mode), makes them visible, and
 //! answers them all. What a reader sees is therefore as durable as the acknowledgement of it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -176,7 +177,12 @@ impl Committer {
         if self.new {
             let segment = self.log.segment();
             segment.file.sync().map_err(|error| StorageError::io("sync", &segment.path, error))?;
-            for folder in std::iter::once(self.shared.folder.as_path()).chain(self.shared.folder.parent()) {
+            // What a folder without one before it in its path is in has no name.
+            let above = self.shared.folder.parent().map(|above| match above.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => above,
+            });
+            for folder in std::iter::once(self.shared.folder.as_path()).chain(above) {
                 let synced = self.shared.disk().sync_dir(folder);
                 synced.map_err(|error| StorageError::io("sync", folder, error))?;
             }

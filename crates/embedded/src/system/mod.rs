@@ -3,6 +3,7 @@
 //! Vocabulary: a system table's rows are *made* from the schema and from [`Live`] when they are read, and stored
 //! nowhere. A table that has nothing to report here is there all the same, and empty.
 
+mod auth_tables;
 mod create_text;
 pub mod definitions;
 mod describe;
@@ -49,6 +50,7 @@ pub fn rows(
     match &*entry.table.keyspace {
         "system" => node_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live, stored)?,
         "system_schema" => schema_tables::fill(&mut rows, &snapshot.schema)?,
+        "system_auth" => auth_tables::fill(&mut rows, &snapshot.roles)?,
         "system_views" => view_tables::fill(&mut rows, snapshot, &Node::of(catalog, live), live, stored)?,
         "system_virtual_schema" => schema_tables::fill_virtual(&mut rows, &snapshot.schema)?,
         _ => {}

@@ -15,6 +15,7 @@ mod model_tables;
 mod model_writes;
 mod raw_cells;
 mod retention;
+mod roles;
 mod select_bounds;
 mod select_fixture;
 mod select_index;

@@ -8,15 +8,20 @@ use crate::server::LONG;
 pub const ERROR: u8 = 0x00;
 pub const STARTUP: u8 = 0x01;
 pub const READY: u8 = 0x02;
+pub const AUTHENTICATE: u8 = 0x03;
 pub const OPTIONS: u8 = 0x05;
 pub const SUPPORTED: u8 = 0x06;
 pub const QUERY: u8 = 0x07;
 pub const RESULT: u8 = 0x08;
 pub const PREPARE: u8 = 0x09;
 pub const EXECUTE: u8 = 0x0a;
+pub const REGISTER: u8 = 0x0b;
 pub const BATCH: u8 = 0x0d;
+pub const AUTH_RESPONSE: u8 = 0x0f;
+pub const AUTH_SUCCESS: u8 = 0x10;
 
 pub const PROTOCOL: i32 = 0x000a;
+pub const BAD_CREDENTIALS: i32 = 0x0100;
 pub const OVERLOADED: i32 = 0x1001;
 pub const SYNTAX: i32 = 0x2000;
 pub const INVALID: i32 = 0x2200;
@@ -51,6 +56,22 @@ impl Client {
         let ready = client.receive();
         assert_eq!(ready.opcode, READY, "{ready:?}");
         client
+    }
+
+    /// A connection that said STARTUP in version 4 and was asked to log in.
+    pub fn asked(address: SocketAddr) -> Client {
+        let mut client = Client::silent(address);
+        client.send(0, STARTUP, &startup());
+        let asked = client.receive();
+        assert_eq!(asked.opcode, AUTHENTICATE, "{asked:?}");
+        assert_eq!(asked.body, string("org.apache.cassandra.auth.PasswordAuthenticator"));
+        client
+    }
+
+    /// Sends a name and a password (SASL PLAIN).
+    pub fn send_login(&mut self, stream: i16, name: &str, password: &str) {
+        let token = format!("\0{name}\0{password}");
+        self.send(stream, AUTH_RESPONSE, &long_string(&token));
     }
 
     pub fn send_bytes(&mut self, bytes: &[u8]) {

@@ -14,6 +14,7 @@ mod http_limits;
 mod http_malformed;
 mod http_server;
 mod limits;
+mod login;
 mod malformed;
 mod running;
 mod server;

@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ilium_cql::ast::Statement;
 use ilium_cql::schema::Schema;
-use ilium_embedded::{Engine, EngineOptions};
+use ilium_embedded::{Engine, EngineOptions, LoginOptions};
 use ilium_native::{Options, Service};
 use ilium_server::{CqlListener, ListenOptions};
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Result,
-    SchemaListener, TokenSplit,
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Principal,
+    Result, SchemaListener, TokenSplit,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -22,9 +23,13 @@ use crate::client::Client;
 /// Long enough for whatever must happen; a test that waits so long has failed.
 pub const LONG: Duration = Duration::from_secs(60);
 
+/// Servers of this process, so that each has a file of its own.
+static SERVERS: AtomicUsize = AtomicUsize::new(0);
+
 pub struct Server {
     pub address: SocketAddr,
     pub service: Arc<Service>,
+    engine: Engine,
     runtime: Runtime,
     stop: watch::Sender<bool>,
     gate: watch::Sender<bool>,
@@ -38,19 +43,47 @@ impl Server {
 
     /// A server whose listener is changed by `listen`.
     pub fn with(options: Options, listen: impl FnOnce(&mut ListenOptions)) -> Server {
+        Server::open(options, listen, |_| {})
+    }
+
+    /// A server where one must log in; it has run these statements.
+    pub fn guarded(options: Options, statements: &[&str]) -> Server {
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("ilium-login-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let login = LoginOptions { superuser_file: folder.join("superuser.txt") };
+        let server = Server::open(options, |_| {}, |engine| engine.login = Some(login));
+        std::fs::remove_dir_all(folder).unwrap();
+        let context = Context::new(Principal::System);
+        for text in statements {
+            let statement = Arc::new(ilium_cql::parse(text).unwrap());
+            let prepared = server.engine.prepare(statement, None).unwrap();
+            let answer = server.engine.execute(&prepared, Binds::default(), &context);
+            server.runtime.block_on(answer.wait()).unwrap();
+        }
+        server
+    }
+
+    fn open(
+        options: Options,
+        listen: impl FnOnce(&mut ListenOptions),
+        configure: impl FnOnce(&mut EngineOptions),
+    ) -> Server {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let engine = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
+        let mut opened = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
+        configure(&mut opened);
+        let engine = Engine::open(opened).unwrap();
         let (gate, open) = watch::channel(true);
-        let store = Gated { engine: Engine::open(engine).unwrap(), open };
-        let service = Service::new(Arc::new(store), options);
+        let store = Gated { engine: engine.clone(), open };
+        let service = Service::new(Arc::new(store), Arc::new(engine.clone()), options);
         let (stop, stopping) = watch::channel(false);
         let mut listening = ListenOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         listen(&mut listening);
         let listener = runtime.block_on(CqlListener::bind(listening, None)).unwrap();
         let address = listener.address().unwrap();
         let serving = runtime.spawn(listener.serve(Arc::clone(&service), stopping));
-        Server { address, service, runtime, stop, gate, serving: Some(serving) }
+        Server { address, service, engine, runtime, stop, gate, serving: Some(serving) }
     }
 
     /// A connection that said STARTUP in version 4.

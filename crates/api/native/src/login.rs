@@ -1,0 +1,215 @@
+//! Logging in: what follows STARTUP where the server asks who the client is.
+//!
+//! A client whose certificate stands for a role has logged in with STARTUP; any other is asked for name and password,
+//! SASL PLAIN (RFC 4616), which drivers know by the name of Cassandra's class.
+
+use ilium_protocol::{Compression, ProtocolError, ProtocolVersion, Response, ResponseExtras};
+use ilium_store::{Answer, Error, ErrorKind, Principal, Result};
+
+use crate::dispatch::{Peer, Pending};
+use crate::{Service, errors};
+
+/// Drivers look at it to know what they are asked for.
+const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
+
+/// How far a connection has come.
+#[derive(Debug, Default)]
+pub struct LoginProgress {
+    /// What STARTUP asked for, while the certificate is looked at.
+    starting: Option<(ProtocolVersion, Option<Compression>)>,
+    /// Whether an answer to a log-in is on its way.
+    under_way: bool,
+    failed: u32,
+    gave_up: bool,
+}
+
+impl LoginProgress {
+    /// Whether it failed once too often: what was written is the last.
+    pub fn gave_up(&self) -> bool {
+        self.gave_up
+    }
+}
+
+impl Service {
+    /// Answers STARTUP: the client is ready, or is asked to log in.
+    pub(crate) fn ask_for_login(
+        &self,
+        peer: &mut Peer,
+        stream: i16,
+        version: ProtocolVersion,
+        compression: Option<Compression>,
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
+        if peer.session.login.starting.is_some() {
+            refuse(peer, stream, &too_early("STARTUP"))?;
+            return Ok(None);
+        }
+        peer.session.login.starting = Some((version, compression));
+        let identity = peer.client.tls.as_ref().and_then(|tls| tls.identity.as_deref());
+        let principal = match identity {
+            _ if !self.login.is_required() => Ok(Principal::Anonymous),
+            None => Err(None),
+            Some(identity) => match self.login.with_identity(identity) {
+                Answer::Ready(principal) => principal.map_err(Some),
+                Answer::Later(principal) => {
+                    return Ok(Some(self.wait_for(Pending::login(stream, principal))));
+                }
+            },
+        };
+        self.start_with(peer, stream, principal)?;
+        Ok(None)
+    }
+
+    /// The answer to STARTUP once it is known whether the client must log in.
+    fn start_with(
+        &self,
+        peer: &mut Peer,
+        stream: i16,
+        principal: std::result::Result<Principal, Option<Error>>,
+    ) -> std::result::Result<(), ProtocolError> {
+        let Some((version, compression)) = peer.session.login.starting.take() else { return Ok(()) };
+        let response = match &principal {
+            Ok(_) => Response::Ready,
+            Err(error) => {
+                if let Some(error) = error {
+                    tracing::info!(client = %peer.client.address, %error, "a certificate stands for no role");
+                }
+                Response::Authenticate(AUTHENTICATOR)
+            }
+        };
+        peer.writer.response(stream, &ResponseExtras::default(), &response)?;
+        peer.reader.negotiated(version, compression)?;
+        peer.writer.negotiated(version, compression)?;
+        peer.session.version = version;
+        peer.session.started = true;
+        if let Ok(principal) = principal {
+            be_ready(peer, principal);
+        }
+        Ok(())
+    }
+
+    /// Takes name and password.
+    pub(crate) fn log_in(
+        &self,
+        peer: &mut Peer,
+        stream: i16,
+        token: Option<&[u8]>,
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
+        if peer.session.login.under_way {
+            refuse(peer, stream, &too_early("AUTH_RESPONSE"))?;
+            return Ok(None);
+        }
+        let answer = match credentials(token.unwrap_or_default()) {
+            Ok((name, password)) => self.login.with_password(&name, &password),
+            Err(error) => Answer::Ready(Err(error)),
+        };
+        match answer {
+            Answer::Later(principal) => {
+                peer.session.login.under_way = true;
+                Ok(Some(self.wait_for(Pending::login(stream, principal))))
+            }
+            Answer::Ready(principal) => {
+                self.logged_in(peer, stream, principal)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Answers a log-in, or a STARTUP whose certificate has been looked at.
+    pub(crate) fn logged_in(
+        &self,
+        peer: &mut Peer,
+        stream: i16,
+        principal: Result<Principal>,
+    ) -> std::result::Result<(), ProtocolError> {
+        peer.session.login.under_way = false;
+        if peer.session.login.starting.is_some() {
+            return self.start_with(peer, stream, principal.map_err(Some));
+        }
+        match principal {
+            Ok(principal) => {
+                peer.writer.response(stream, &ResponseExtras::default(), &Response::AuthSuccess(None))?;
+                be_ready(peer, principal);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::info!(client = %peer.client.address, %error, "a log-in was refused");
+                let progress = &mut peer.session.login;
+                progress.failed += 1;
+                progress.gave_up = progress.failed >= self.options.max_failed_logins;
+                refuse(peer, stream, &error)
+            }
+        }
+    }
+}
+
+fn too_early(message: &str) -> Error {
+    Error::new(ErrorKind::Protocol, format!("Unexpected message {message}: the last is not answered yet"))
+}
+
+fn refuse(peer: &mut Peer, stream: i16, error: &Error) -> std::result::Result<(), ProtocolError> {
+    peer.writer.response(stream, &ResponseExtras::default(), &Response::Error(errors::response(error)))
+}
+
+fn be_ready(peer: &mut Peer, principal: Principal) {
+    let role = match &principal {
+        Principal::Role(role) => Some(role.clone()),
+        Principal::Anonymous | Principal::System => None,
+    };
+    peer.session.principal = principal;
+    peer.session.is_ready = true;
+    peer.client.change(|session| {
+        session.is_ready = true;
+        session.role = role;
+    });
+}
+
+/// Name and password of a PLAIN message, `[authorisation id] NUL name NUL password`; Cassandra's words for what is
+/// wrong with it (`PasswordAuthenticator.decodeCredentials`, which reads it from its end).
+fn credentials(token: &[u8]) -> Result<(String, String)> {
+    let bad = |message: &str| Err(Error::new(ErrorKind::BadCredentials, message));
+    let mut parts = token.rsplit(|byte| *byte == 0);
+    let (last, before, first) = (parts.next(), parts.next(), parts.next());
+    if parts.next().is_some() {
+        return bad("Credential format error: username or password is empty or contains NUL(\\0) character");
+    }
+    // Without a NUL before it, what is last is no password; without two, what is before it is no name.
+    let password = last.filter(|password| before.is_some() && !password.is_empty());
+    let name = before.filter(|name| first.is_some() && !name.is_empty());
+    match (password, name) {
+        (None, _) => bad("Password must not be null"),
+        (_, None) => bad("Authentication ID must not be null"),
+        (Some(password), Some(name)) => {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            Ok((text(name), text(password)))
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_message_has_a_name_and_a_password() {
+        let pair = |name: &str, password: &str| (name.to_owned(), password.to_owned());
+        assert_eq!(credentials(b"\0ada\0secret").unwrap(), pair("ada", "secret"));
+        assert_eq!(credentials(b"other\0ada\0secret").unwrap(), pair("ada", "secret"));
+    }
+
+    #[test]
+    fn what_is_no_plain_message_is_refused_in_cassandras_words() {
+        for (token, words) in [
+            (&b""[..], "Password must not be null"),
+            (b"ada", "Password must not be null"),
+            (b"\0ada\0", "Password must not be null"),
+            (b"ada\0secret", "Authentication ID must not be null"),
+            (b"\0\0secret", "Authentication ID must not be null"),
+            (b"\0ada\0sec\0ret", "contains NUL"),
+        ] {
+            let error = credentials(token).unwrap_err();
+            assert!(error.message.contains(words), "{token:?}: {error}");
+            assert_eq!(error.kind, ErrorKind::BadCredentials);
+        }
+    }
+}

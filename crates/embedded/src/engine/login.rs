@@ -1,0 +1,118 @@
+//! [`Login`]: who a name and a password, or a certificate's identity, belong to.
+
+use std::sync::Arc;
+
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
+use tokio::sync::Semaphore;
+
+use super::{Engine, finished};
+use crate::roles::rights_to_act;
+
+/// Log-ins that may wait for their turn. Past it: OVERLOADED. At 50 ms each on two cores the last of them waits for
+/// half a minute, the patience of the CQL API.
+const WAITING: usize = 1024;
+
+/// Turns at comparing passwords: each takes a core for its while, and others need cores too.
+pub(super) struct Hashing {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Hashing {
+    fn default() -> Hashing {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // One core stays for requests, where there are two.
+        let turns = cores.saturating_sub(1).max(1);
+        Hashing { turns: Arc::new(Semaphore::new(turns)), places: Arc::new(Semaphore::new(WAITING)) }
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::BadCredentials, message)
+}
+
+fn incorrect(name: &str) -> Error {
+    refused(format!("Provided username {name} and/or password are incorrect"))
+}
+
+impl Engine {
+    /// The role, if it is still there with this hash and may log in.
+    fn logged_in(&self, name: &str, hash: Option<&str>) -> Result<Principal> {
+        let snapshot = self.inner.snapshot();
+        let Some((role, rights)) = snapshot.roles.get(name).zip(snapshot.roles.rights(name)) else {
+            return Err(incorrect(name));
+        };
+        if hash.is_some() && role.hash.as_deref() != hash {
+            return Err(incorrect(name));
+        }
+        match rights.login {
+            true => Ok(Principal::Role(Arc::from(name))),
+            false => Err(refused(format!("{name} is not permitted to log in"))),
+        }
+    }
+}
+
+impl Login for Engine {
+    fn is_required(&self) -> bool {
+        self.inner.login_required
+    }
+
+    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+        if !self.inner.login_required {
+            return Answer::Ready(Ok(Principal::Anonymous));
+        }
+        let hash = self.inner.snapshot().roles.get(name).and_then(|role| role.hash.clone());
+        if let Some(hash) = &hash
+            && self.inner.passwords.is_known(hash, password)
+        {
+            return Answer::Ready(self.logged_in(name, Some(hash)));
+        }
+        let Ok(place) = Arc::clone(&self.inner.hashing.places).try_acquire_owned() else {
+            return Answer::Ready(Err(Error::overloaded(format!(
+                "{WAITING} log-ins wait already, the limit of this server; try again later"
+            ))));
+        };
+        let (engine, turns) = (self.clone(), Arc::clone(&self.inner.hashing.turns));
+        let (name, password) = (name.to_owned(), password.to_owned());
+        Answer::Later(Box::pin(async move {
+            let turn = turns.acquire_owned().await;
+            let passwords = Arc::clone(&engine.inner.passwords);
+            let compared = engine.inner.runtime.spawn_blocking(move || {
+                // Kept until it is done, even if nobody waits for it any more.
+                let _held = (turn, place);
+                let is_right = passwords.is_right(hash.as_deref(), &password);
+                Ok((is_right, hash))
+            });
+            match finished(compared.await)? {
+                (true, hash) => engine.logged_in(&name, hash.as_deref()),
+                (false, _) => Err(incorrect(&name)),
+            }
+        }))
+    }
+
+    fn with_identity(&self, identity: &str) -> Answer<Principal> {
+        if !self.inner.login_required {
+            return Answer::Ready(Ok(Principal::Anonymous));
+        }
+        let snapshot = self.inner.snapshot();
+        Answer::Ready(match snapshot.roles.role_of_identity(identity) {
+            Some(role) => self.logged_in(role, None),
+            None => Err(refused(format!("Certificate identity '{identity}' not authorized"))),
+        })
+    }
+
+    fn check_again(&self, principal: &Principal) -> Result<()> {
+        match principal {
+            Principal::Role(name) if self.inner.login_required => {
+                let snapshot = self.inner.snapshot();
+                rights_to_act(name, &snapshot.roles).map(drop).map_err(|error| refused(error.message))
+            }
+            Principal::Anonymous if !self.inner.login_required => Ok(()),
+            Principal::System => Ok(()),
+            Principal::Anonymous => Err(refused("You have not logged in".to_owned())),
+            Principal::Role(_) => Err(refused(
+                "this token is of a server with authentication; ask this one for another".to_owned(),
+            )),
+        }
+    }
+}
