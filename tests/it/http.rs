@@ -147,9 +147,9 @@ fn any_credentials_get_a_token_where_nobody_logs_in() {
     let json: serde_json::Value = serde_json::from_slice(&given.body).unwrap();
     assert!(json["authToken"].as_str().unwrap().len() > 40, "{json}");
     for (body, words) in [
-        ("{}", "no `username`"),
-        (r#"{"username":1,"password":""}"#, "`username` must be a string"),
-        (r#"{"username":"a"}"#, "no `password`"),
+        ("{}", "Must provide username in request"),
+        (r#"{"username":1,"password":"x"}"#, "`username` must be a string"),
+        (r#"{"username":"a"}"#, "Must provide password in request"),
         ("[", "not usable JSON"),
     ] {
         let refused = send(&server, "POST", "/v1/auth", body, &[]);

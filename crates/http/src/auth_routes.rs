@@ -10,7 +10,7 @@ use axum::routing::post;
 use ilium_cql::json::push_string;
 use serde_json::Value;
 
-use crate::{Access, BodyLimits, Refusal, read_json};
+use crate::{Access, BodyLimits, Refusal, parse_json, read_body};
 
 /// A name and a password are short; more is not read.
 const LIMITS: BodyLimits = BodyLimits { bytes: 64 << 10, patience: std::time::Duration::from_secs(30) };
@@ -33,11 +33,24 @@ async fn with_key(State(access): State<Arc<Access>>, request: Request) -> Result
 }
 
 async fn give(access: &Access, request: Request, name: &str, password: &str) -> Result<Response, Refusal> {
-    let body = read_json(request.into_body(), &LIMITS).await?;
+    let body = read_body(request.into_body(), &LIMITS).await?;
+    // What is missing is said in Stargate's words.
+    if body.is_empty() {
+        return Err(Refusal::bad_request("Must provide a body to the request"));
+    }
+    let Value::Object(body) = parse_json(&body)
+        .map_err(|fault| Refusal::bad_request(format!("the body is not usable JSON: {fault}")))?
+    else {
+        return Err(Refusal::bad_request(format!(
+            "the body must be a JSON object with `{name}` and `{password}`"
+        )));
+    };
     let field = |field: &str| match body.get(field) {
-        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
+        None | Some(Value::Null | Value::String(_)) => {
+            Err(Refusal::bad_request(format!("Must provide {field} in request")))
+        }
         Some(_) => Err(Refusal::bad_request(format!("`{field}` must be a string"))),
-        None => Err(Refusal::bad_request(format!("the body has no `{field}`"))),
     };
     let token = access.token(field(name)?, field(password)?).await?;
     let mut json = "{\"authToken\":".to_owned();

@@ -3,13 +3,14 @@
 //!
 //! - Its host must be a loopback name. A name of the attacker's that resolves to 127.0.0.1 (DNS rebinding) would make the
 //!   page and this server one origin to the browser.
-//! - A write must carry JSON, which a page may not send elsewhere without asking first (the Fetch standard's CORS-safelisted
-//!   content types), and asking is answered by no CORS header; or it must come from a page of this server's own, which
-//!   its `Origin` says.
+//! - A write must carry JSON, or credentials, which a page may not send elsewhere without asking first (the Fetch standard's
+//!   CORS-safelisted headers and content types), and asking is answered by no CORS header; or it must come from a page of
+//!   this server's own, which its `Origin` says. Credentials open nothing here, but clients of Stargate send a token with
+//!   everything, statements as plain text among it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TRANSFER_ENCODING};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::Refusal;
@@ -25,12 +26,17 @@ pub fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
         ));
     }
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
-    if reads || is_json(headers) || has_no_body(method, headers) || is_own_page(host, headers) {
+    if reads
+        || is_json(headers)
+        || has_credentials(headers)
+        || has_no_body(method, headers)
+        || is_own_page(host, headers)
+    {
         return Ok(());
     }
     Err(Refusal::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "a request that may write must have the header Content-Type: application/json",
+        "a request that may write must have the header Content-Type: application/json, or a token in X-Cassandra-Token",
     ))
 }
 
@@ -62,6 +68,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let essence = value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-cassandra-token") || headers.contains_key(AUTHORIZATION)
 }
 
 /// PUT, PATCH and DELETE are never simple requests: a page asks first. A POST without a body is one.
@@ -126,6 +136,8 @@ mod tests {
         assert_eq!(verdict(Method::POST, std::slice::from_ref(&host)), refused);
         assert_eq!(verdict(Method::PUT, &[host.clone(), (CONTENT_TYPE, "text/plain")]), refused);
         assert_eq!(verdict(Method::PUT, &[host.clone(), (CONTENT_LENGTH, "4")]), refused);
+        let token = (HeaderName::from_static("x-cassandra-token"), "any");
+        assert_eq!(verdict(Method::POST, &[host.clone(), (CONTENT_TYPE, "text/plain"), token]), Ok(()));
         let from = |origin| verdict(Method::POST, &[host.clone(), form.clone(), (ORIGIN, origin)]);
         assert_eq!(from("http://localhost:8080"), Ok(()));
         assert_eq!(from("http://localhost:3000"), refused);
