@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use ilium_cql::schema::{Column, ColumnKind};
-use ilium_store::{Binds, Consistency, Context, Error, ErrorKind, Rows, SealKey};
+use ilium_store::{Bind, Binds, Consistency, Context, Error, ErrorKind, Rows, SealKey};
 
 use super::made::{MadeRow, MadeRows};
 use super::ordering::CANNOT_PAGE;
@@ -86,7 +86,7 @@ impl SelectPlan {
 
         let is_paged = context.page_size.is_some() && !self.reads_all_at_once();
         let position = match &context.page_state {
-            Some(state) if is_paged => Some(Position::open(state, read.seal, &self.digest)?),
+            Some(state) if is_paged => Some(Position::open(state, read.seal, &self.bound_to(read.binds))?),
             _ => None,
         };
         let per_partition = if self.distinct { 1 } else { user_per_partition };
@@ -119,9 +119,28 @@ impl SelectPlan {
             Ended::PageFull if is_paged => self.next_position(&page, keys.as_deref()),
             _ => None,
         };
-        let next = next.map(|position| position.seal(read.seal, &self.digest)).transpose()?;
+        let next = next.map(|position| position.seal(read.seal, &self.bound_to(read.binds))).transpose()?;
         let rows = Rows { metadata: std::sync::Arc::clone(&self.metadata), count, data: data.into(), next };
         Ok(Selection { rows, warnings: self.warnings() })
+    }
+
+    /// What a page state of this statement with these values is bound to: with other values it would lead past rows that
+    /// were never given.
+    fn bound_to(&self, binds: &Binds) -> Vec<u8> {
+        let mut all = self.digest.to_vec();
+        for bind in (0..binds.len()).filter_map(|index| binds.get(index)) {
+            match bind {
+                Bind::Null => all.push(0),
+                Bind::Unset => all.push(1),
+                Bind::Value(value) => {
+                    all.push(2);
+                    // The length keeps values from running into each other.
+                    all.extend_from_slice(&(value.len() as u64).to_be_bytes());
+                    all.extend_from_slice(value);
+                }
+            }
+        }
+        all
     }
 
     /// Aggregates over everything, and groups of partitions of one row each, come in one page, as in Cassandra.

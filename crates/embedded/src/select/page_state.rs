@@ -4,8 +4,8 @@
 //! text = version 1, remaining u32 BE, remaining in the partition u32 BE,
 //!        partition key length u16 BE, partition key, [clustering sort key, if the position is within a partition]
 //! ```
-//! The text is sealed and bound to its statement: a client can neither read it nor make one up, and one made for
-//! another statement does not open. Nothing in it is kept by the server, so it outlives a restart.
+//! The text is sealed and bound to its statement and that one's values: a client can neither read it nor make one up, and
+//! one made for another statement, or for other values of the same, does not open. Nothing in it is kept by the server, so it outlives a restart.
 
 use ilium_store::{Error, ErrorKind, PageState, Result, SealKey};
 
