@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{ACCEPT_ENCODING, ORIGIN};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
 use http_body::Body as _;
@@ -136,6 +136,18 @@ impl Front {
     fn admit(&self, request: &Request<Body>) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
         if !self.options.authenticated {
             guard::check(request.method(), request.uri(), request.headers())?;
+        }
+        if let Some(encoding) = request.headers().get(CONTENT_ENCODING)
+            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            // As bytes of JSON it would be read as something else than was meant (RFC 9110, section 8.4).
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "bodies are taken as they are, not with the Content-Encoding {}",
+                    String::from_utf8_lossy(encoding.as_bytes())
+                ),
+            ));
         }
         self.places.try_acquire().map_err(|_| {
             Refusal::new(

@@ -8,7 +8,7 @@ use ilium_cql::schema::{Schema, Table};
 use ilium_http::{Access, BodyLimits, Refusal};
 use ilium_store::DataStore;
 
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::endpoints::{self, Operation};
 use crate::parameters::Parameters;
 use crate::shape::Shapes;
@@ -32,6 +32,9 @@ impl Api {
         let segments = path::split(head.uri.path());
         let (endpoint, places) = endpoints::find(&head.method, &segments)?;
         let parameters = Parameters::read(head.uri.query(), endpoint)?;
+        if endpoint.body.is_some() {
+            call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
+        }
         let call = Call { principal, places, parameters, headers: &head.headers };
         match endpoint.operation {
             Operation::RowsByKey => rows::by_key(self, &call).await,

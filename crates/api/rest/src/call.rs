@@ -82,6 +82,21 @@ fn name<'p>(segment: &'p str, what: &str) -> Result<Cow<'p, str>, Refusal> {
     Ok(name)
 }
 
+/// A body that says what it is must say JSON; a statement may be a plain text as well.
+pub fn check_content_type(headers: &HeaderMap, takes_text: bool) -> Result<(), Refusal> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let given = String::from_utf8_lossy(given.as_bytes());
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (takes_text && essence == "text/plain") {
+        return Ok(());
+    }
+    let takes = if takes_text { "text/plain or application/json" } else { "application/json" };
+    Err(Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!("the body must be {takes}, and the header Content-Type says {given}"),
+    ))
+}
+
 /// The body as the JSON object that it must be, and its bytes.
 pub async fn object(api: &Api, body: Body) -> Result<(Map<String, Value>, Bytes), Refusal> {
     let bytes = read_body(body, &api.body).await?;

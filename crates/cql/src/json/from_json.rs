@@ -309,10 +309,10 @@ fn write_pair(
     let part = |name: &'static str| {
         pair.get(name).ok_or_else(|| JsonError::new(format!("Map entry missing {name}")))
     };
-    let (json_key, json_value) = (part("key")?, part("value")?);
     if pair.len() != 2 {
-        return Err(JsonError::new("Map entry must have \"key\" and \"value\" and nothing else"));
+        return Err(JsonError::new("Map entry must have exactly 2 elements, \"key\" and \"value\""));
     }
+    let (json_key, json_value) = (part("key")?, part("value")?);
     let write = |ty, json, name: &'static str| {
         let mut bytes = Vec::new();
         not_null(json, "Invalid null in map")

@@ -39,7 +39,8 @@ impl<'a> Reader<'a> {
             self.skip_blank();
             // Stargate passes over what is empty between commas.
             if !self.rest().is_empty() && !self.rest().starts_with(',') {
-                items.push(self.selector()?);
+                let item = self.whole_name().map_or_else(|| self.selector(), Ok)?;
+                items.push(item);
             }
             if !self.accept(',') {
                 break;
@@ -49,6 +50,17 @@ impl<'a> Reader<'a> {
             return Err(format!("',' expected before '{}'", self.rest()));
         }
         Ok(if items.is_empty() { Selection::All } else { Selection::Items(items) })
+    }
+
+    /// What is between two commas where a column has exactly that name: Stargate knows nothing else, and so names may
+    /// have blanks and brackets.
+    fn whole_name(&mut self) -> Option<Selector> {
+        let item = self.rest().split(',').next()?;
+        let name = item.trim_end();
+        column(self.table, name).ok()?;
+        let value = expr(ExprKind::Column(Name::new(name)));
+        self.at += item.len();
+        Some(Selector { value, alias: None })
     }
 
     fn selector(&mut self) -> Result<Selector, String> {

@@ -34,7 +34,13 @@ pub fn get(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
 }
 
 pub async fn create(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Refusal> {
-    let (map, _) = object(api, body).await?;
+    let (map, _) = object(api, body).await.map_err(|mut refusal| {
+        const WORDS: &str = "Invalid JSON payload";
+        // Stargate says more here than elsewhere, and clients look for it.
+        refusal.description =
+            refusal.description.replacen(WORDS, &format!("{WORDS} for Keyspace creation, problem"), 1);
+        refusal
+    })?;
     let body = Object { map: &map, what: "Keyspace" };
     let name = body.text("name")?.ok_or_else(|| bad("Missing 'name' String property in payload Object"))?;
     let statement = Statement::CreateKeyspace(CreateKeyspace {

@@ -86,7 +86,9 @@ pub async fn create(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
 pub async fn alter(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Refusal> {
     let (keyspace, name) = (call.keyspace()?, call.table()?);
     let (map, _) = object(api, body).await?;
-    let body = Object { map: &map, what: "TableUpdate" };
+    let body = Object { map: &map, what: "TableAdd" };
+    // Stargate reads it as a table to add, of which the path says the name; the one in the body must be there all the same.
+    body.required("name")?;
     let options = body.object("tableOptions", "tableOptions")?;
     let order = options.map(|options| options.list("clusteringExpression")).transpose()?.flatten();
     if order.is_some_and(|order| !order.is_empty()) {

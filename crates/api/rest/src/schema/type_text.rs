@@ -50,7 +50,35 @@ pub fn read_type(text: &str) -> Result<TypeName, String> {
         rest = end;
     }
     plain.push_str(rest);
-    parse_type(&plain).map_err(|error| format!("type '{text}': {error}"))
+    parse_type(&as_they_are(&plain)).map_err(|error| format!("type '{text}': {error}"))
+}
+
+/// With quotes around the names of user-defined types that need them, for a name means the type of exactly that name, as
+/// it does in Stargate; CQL would read it in lower case.
+fn as_they_are(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = match first {
+            '"' | '\'' => {
+                rest.get(1..).and_then(|inside| inside.find(first)).map_or(rest.len(), |end| end + 2)
+            }
+            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (token, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let is_name = is_word(first) && !first.is_ascii_digit() && !is_known(token);
+        out.push_str(&if is_name { quote_if_needed(token) } else { token.into() });
+        rest = after;
+    }
+    out
+}
+
+/// Whether a word of a type is CQL's own.
+fn is_known(word: &str) -> bool {
+    const COMPOSED: [&str; 6] = ["frozen", "list", "set", "map", "tuple", "vector"];
+    CqlType::native(word).is_some() || COMPOSED.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -76,6 +104,7 @@ mod tests {
             assert!(read_type(&out).is_ok(), "{out}");
         }
         assert_eq!(read_type("frozen<udt<Mixed>>"), read_type("frozen<\"Mixed\">"));
+        assert_eq!(read_type("map<TEXT, frozen<Mixed>>"), read_type("map<text, frozen<\"Mixed\">>"));
         assert!(read_type("map<int").unwrap_err().starts_with("type 'map<int': "));
     }
 }
