@@ -16,6 +16,7 @@ mod layering;
 mod page_states;
 mod readme;
 mod real_data;
+mod rest;
 mod rest_docs;
 mod system_tables;
 mod tls;

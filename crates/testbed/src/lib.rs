@@ -3,6 +3,7 @@
 //! - *Components*: a real Apache Cassandra ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
 //!   outlive the test ([`guarded`]).
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
+//! - *REST cases*: files of requests, the answers they must get and what CQL must then read ([`rest_cases`]).
 //! - The *generator*, which makes up statements and compares the answers ([`generator`]).
 //! - The *client* that sends them ([`wire`], [`value`]) is small, blocking, and made apart from the crates it tests,
 //!   so that no mistake can hide by being on both sides.
@@ -17,6 +18,7 @@ pub mod ilium;
 pub mod killing;
 pub mod loopback;
 pub mod requirement;
+pub mod rest_cases;
 pub mod value;
 pub mod wire;
 

@@ -142,7 +142,10 @@ pub fn record(address: SocketAddr, files: Vec<CaseFile>) -> Result<Vec<String>> 
 }
 
 /// Works on the files side by side and gives the results in their order.
-fn lanes<T: Send>(files: Vec<CaseFile>, work: impl Fn(&CaseFile) -> Result<T> + Sync) -> Result<Vec<T>> {
+pub(crate) fn lanes<F: Send, T: Send>(
+    files: Vec<F>,
+    work: impl Fn(&F) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let waiting = Mutex::new(files.into_iter().enumerate());
     let results = Mutex::new(Vec::new());
     let poisoned = || anyhow!("another lane panicked");

@@ -4,3 +4,4 @@
 mod compatibility;
 mod goldens;
 mod processes;
+mod rest_cases;

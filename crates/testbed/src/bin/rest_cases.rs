@@ -1,0 +1,95 @@
+//! Runs the cases of `tests/rest` and says what is not as they want it.
+//!
+//! `rest_cases --ilium PROGRAM [--filter x] [--case x] [--quiet]` starts an Ilium for them, `rest_cases --http HOST:PORT
+//! --cql HOST:PORT` uses one that runs.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use ilium_testbed::Ilium;
+use ilium_testbed::ilium::Folder;
+use ilium_testbed::rest_cases::{self, FileResult, Target};
+
+#[derive(Default)]
+struct Flags {
+    ilium: Option<PathBuf>,
+    http: Option<SocketAddr>,
+    cql: Option<SocketAddr>,
+    filter: String,
+    case: String,
+    quiet: bool,
+}
+
+fn flags() -> Result<Flags> {
+    let mut flags = Flags::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(flag) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
+        match flag.as_str() {
+            "--ilium" => flags.ilium = Some(PathBuf::from(value()?)),
+            "--http" => flags.http = Some(address(&value()?)?),
+            "--cql" => flags.cql = Some(address(&value()?)?),
+            "--filter" => flags.filter = value()?,
+            "--case" => flags.case = value()?,
+            "--quiet" => flags.quiet = true,
+            other => {
+                bail!("{other} is no flag; there are --ilium, --http, --cql, --filter, --case and --quiet")
+            }
+        }
+    }
+    Ok(flags)
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    text.to_socket_addrs()
+        .with_context(|| format!("{text} is no HOST:PORT"))?
+        .next()
+        .with_context(|| format!("{text} has no address"))
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("rest_cases: {e:#}");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let flags = flags()?;
+    let mut files = rest_cases::all(&flags.filter)?;
+    if !flags.case.is_empty() {
+        files.iter_mut().for_each(|f| f.cases.retain(|c| c.name.contains(&flags.case)));
+        files.retain(|f| !f.cases.is_empty());
+    }
+    let folder = Folder::new()?;
+    let own;
+    let (http, cql) = match (&flags.ilium, flags.http, flags.cql) {
+        (Some(program), None, None) => {
+            own = Ilium::start(&program.canonicalize()?, &folder, &[])?;
+            (own.http(), own.address())
+        }
+        (None, Some(http), Some(cql)) => (http, cql),
+        _ => bail!("give either --ilium, or --http and --cql"),
+    };
+    let results = rest_cases::run(&Target::new(http, cql)?, files)?;
+    let (mut passed, mut all) = (0, 0);
+    for result in &results {
+        if !flags.quiet {
+            print!("{}", result.details);
+        }
+    }
+    for result in &results {
+        println!("{result}");
+        passed += result.passed;
+        all += result.cases;
+    }
+    println!("{passed} of {all} cases in {} files", results.len());
+    Ok(results.iter().all(FileResult::well))
+}

@@ -1,0 +1,98 @@
+//! The REST API of the built binary: the case files of `tests/rest`, and what needs more than one server.
+
+use std::net::SocketAddr;
+
+use ilium_testbed::Ilium;
+use ilium_testbed::ilium::Folder;
+use ilium_testbed::rest_cases::http::{Request, Response, ask, component, encoded};
+use ilium_testbed::rest_cases::json::Json;
+use ilium_testbed::rest_cases::{self, FileResult, Target};
+use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
+
+use crate::clients::dialogue::binary;
+
+const MAKE: [&str; 2] = [
+    "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+    "CREATE TABLE k.t (p int, c int, PRIMARY KEY (p, c))",
+];
+
+#[test]
+fn rest_answers_as_stargate_does_and_cql_reads_what_it_wrote() {
+    let folder = Folder::new().unwrap();
+    let ilium = Ilium::start(binary(), &folder, &[]).unwrap();
+    let target = Target::new(ilium.http(), ilium.address()).unwrap();
+    let results = rest_cases::run(&target, rest_cases::all("").unwrap()).unwrap();
+    let details: String = results.iter().map(|result| result.details.clone()).collect();
+    assert!(results.iter().all(FileResult::well), "{details}");
+    ilium.stop().unwrap();
+}
+
+#[test]
+fn a_page_state_of_another_server_is_refused_and_one_of_its_own_outlives_a_kill() {
+    let (folder, other_folder) = (Folder::new().unwrap(), Folder::new().unwrap());
+    let server = Ilium::start(binary(), &folder, &[]).unwrap();
+    let other = Ilium::start(binary(), &other_folder, &[]).unwrap();
+    for server in [&server, &other] {
+        fill(server.address());
+    }
+    let state = page_state(&get(server.http(), "/v2/keyspaces/k/t/1?page-size=2"));
+    let next = format!("/v2/keyspaces/k/t/1?page-size=20&page-state={}", component(&state));
+    let refused = get(other.http(), &next);
+    assert_eq!(refused.status, 400, "{}", text(&refused));
+    assert!(text(&refused).contains("paging state"), "{}", text(&refused));
+    let wanted = text(&get(server.http(), &next));
+    assert!(wanted.starts_with("{\"count\":7,"), "{wanted}");
+
+    server.crash().unwrap();
+    let server = Ilium::start(binary(), &folder, &[]).unwrap();
+    assert_eq!(text(&get(server.http(), &next)), wanted);
+    server.stop().unwrap();
+    other.stop().unwrap();
+}
+
+#[test]
+fn every_byte_of_a_page_state_is_checked() {
+    let folder = Folder::new().unwrap();
+    let server = Ilium::start(binary(), &folder, &[]).unwrap();
+    fill(server.address());
+    let state = page_state(&get(server.http(), "/v2/keyspaces/k/t/1?page-size=2"));
+    let letters: Vec<char> = state.chars().collect();
+    for at in 0..letters.len() {
+        let mut altered = letters.clone();
+        altered[at] = if letters[at] == 'A' { 'B' } else { 'A' };
+        let altered: String = altered.into_iter().collect();
+        let answer = get(
+            server.http(),
+            &format!("/v2/keyspaces/k/t/1?page-size=2&page-state={}", component(&altered)),
+        );
+        assert_eq!(answer.status, 400, "letter {at} of {state}: {}", text(&answer));
+    }
+    server.stop().unwrap();
+}
+
+fn fill(cql: SocketAddr) {
+    let mut connection = Connection::open(cql, 5).unwrap();
+    let inserts = (0..9).map(|c| format!("INSERT INTO k.t (p, c) VALUES (1, {c})"));
+    for statement in MAKE.map(str::to_owned).into_iter().chain(inserts) {
+        let answer = connection.query(&statement, &Binds::None, &Settings::default()).unwrap();
+        assert!(!matches!(answer.outcome, Outcome::Error(_)), "{statement}: {answer:?}");
+    }
+}
+
+fn get(http: SocketAddr, path: &str) -> Response {
+    let headers = vec![("Host".to_owned(), http.to_string())];
+    let request = Request { method: "GET".to_owned(), target: encoded(path), headers, body: Vec::new() };
+    ask(http, &request).unwrap()
+}
+
+fn text(response: &Response) -> String {
+    String::from_utf8(response.body.clone()).unwrap()
+}
+
+fn page_state(response: &Response) -> String {
+    let body = Json::read(&text(response)).unwrap();
+    match body.get("pageState") {
+        Some(Json::String(state)) => state.clone(),
+        _ => panic!("no page state: {body}"),
+    }
+}
