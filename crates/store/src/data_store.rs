@@ -88,6 +88,8 @@ pub struct Capabilities {
     pub product: String,
     pub release_version: String,
     pub cluster_name: String,
+    /// Whether it makes indexes of the class `StorageAttachedIndex`, which serve comparisons (Cassandra 5.0).
+    pub storage_attached_indexes: bool,
 }
 
 /// Tokens greater than `after`, up to and including `through`; the first starts at `i64::MIN`.

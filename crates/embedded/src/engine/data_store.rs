@@ -71,6 +71,7 @@ impl DataStore for Engine {
             product: "Ilium".to_owned(),
             release_version: system::RELEASE_VERSION.to_owned(),
             cluster_name: system::CLUSTER_NAME.to_owned(),
+            storage_attached_indexes: false,
         }
     }
 

@@ -36,5 +36,5 @@ pub async fn find(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
             Ok(select(table, selection, filter::relations(&conditions), order_by, allow_filtering))
         })
         .await;
-    answer.map_err(|refusal| refused::name_the_index(refusal, table, &conditions))
+    answer.map_err(|refusal| refused::name_the_index(refusal, table, &conditions, &api.store.capabilities()))
 }

@@ -5,11 +5,17 @@ use std::fmt::Write;
 use axum::http::StatusCode;
 use ilium_cql::schema::{ColumnKind, Table};
 use ilium_http::Refusal;
+use ilium_store::Capabilities;
 
 use super::filter::{Condition, Test};
 
 /// Replaces the sentence by which the store refuses to filter with one that says what to do about it here.
-pub fn name_the_index(refusal: Refusal, table: &Table, conditions: &[Condition<'_>]) -> Refusal {
+pub fn name_the_index(
+    refusal: Refusal,
+    table: &Table,
+    conditions: &[Condition<'_>],
+    store: &Capabilities,
+) -> Refusal {
     if refusal.status != StatusCode::BAD_REQUEST || !refusal.description.contains("ALLOW FILTERING") {
         return refusal;
     }
@@ -30,6 +36,12 @@ pub fn name_the_index(refusal: Refusal, table: &Table, conditions: &[Condition<'
     let unserved = unserved.or(conditions.first());
     // Writing to a String cannot fail.
     let _ = match unserved {
+        Some(condition) if is_comparison(condition.test) && !store.storage_attached_indexes => write!(
+            description,
+            "{} has none that could serve a comparison on column '{}'; add allow-filtering=true, which may read every \
+             row",
+            store.product, condition.column.name
+        ),
         Some(condition) => write!(
             description,
             "create one on column '{}' by POST /v2/schemas/keyspaces/{}/tables/{}/indexes with {}, or add \
@@ -57,6 +69,10 @@ fn is_indexed(table: &Table, condition: &Condition<'_>) -> bool {
     })
 }
 
+fn is_comparison(test: Test) -> bool {
+    matches!(test, Test::Less | Test::LessOrEqual | Test::Greater | Test::GreaterOrEqual)
+}
+
 /// The body that creates the index.
 fn index_for(condition: &Condition<'_>) -> String {
     let mut out = String::from("{\"column\":");
@@ -67,10 +83,10 @@ fn index_for(condition: &Condition<'_>) -> String {
         Test::ContainsEntry => ",\"kind\":\"ENTRIES\"",
         Test::Contains => ",\"kind\":\"VALUES\"",
         Test::Equal if ty.is_frozen_collection() => ",\"kind\":\"FULL\"",
+        Test::Equal | Test::In => "",
         Test::Less | Test::LessOrEqual | Test::Greater | Test::GreaterOrEqual => {
             ",\"type\":\"StorageAttachedIndex\""
         }
-        Test::Equal | Test::In => "",
     });
     out.push('}');
     out
