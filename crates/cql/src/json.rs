@@ -9,7 +9,7 @@ mod from_text;
 mod java;
 mod to_json;
 
-pub use from_json::{field_name, from_json, write_json};
+pub use from_json::{field_name, from_json, write_json, write_number};
 pub use from_text::write_text;
 pub use to_json::{push_key, push_string, to_json, to_json_as};
 

@@ -8,6 +8,7 @@
 #![recursion_limit = "256"]
 
 mod api;
+mod body;
 mod call;
 mod cql;
 mod endpoints;

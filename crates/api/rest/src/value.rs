@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use ilium_cql::CqlType;
-use ilium_cql::json::{JsonError, Style, write_json, write_text};
+use ilium_cql::json::{JsonError, Style, write_json, write_number, write_text};
 use ilium_cql::schema::{Column, Table};
 use ilium_cql::value::CollectionBuilder;
 use ilium_store::{Binds, Slot};
 use serde_json::Value;
 use smallvec::SmallVec;
+
+use crate::body::Given;
 
 /// The values of a statement's markers, one after the other in one buffer.
 #[derive(Default)]
@@ -24,6 +26,15 @@ impl Values {
             return Ok(());
         }
         self.written(|out| write_json(ty, value, style, out))
+    }
+
+    /// A value of a row's body.
+    pub fn given(&mut self, ty: &CqlType, value: &Given<'_>, style: Style) -> Result<(), JsonError> {
+        match value {
+            Given::Text(text) => self.text(ty, text, style),
+            Given::Number(text) => self.written(|out| write_number(ty, text, out)),
+            Given::Json(value) => self.json(ty, value, style),
+        }
     }
 
     /// A value from a part of a path.

@@ -53,38 +53,51 @@ pub fn write_json(ty: &CqlType, json: &Value, style: Style, out: &mut Vec<u8>) -
 
 /// A scalar of the REST API that is no string.
 fn write_plain(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), JsonError> {
-    let refused =
-        || JsonError::new(format!("Cannot coerce {} {} to the type {ty}", class_name(json), to_text(json)));
     match (ty, json) {
-        (CqlType::Text | CqlType::Ascii, Value::Number(number)) => {
-            out.extend_from_slice(number.as_str().as_bytes());
+        (_, Value::Number(number)) => write_number(ty, number.as_str(), out),
+        (CqlType::Boolean, Value::Bool(value)) => {
+            out.push(u8::from(*value));
+            Ok(())
         }
-        (CqlType::Text | CqlType::Ascii | CqlType::Boolean, Value::Bool(value)) => match ty {
-            CqlType::Boolean => out.push(u8::from(*value)),
-            _ => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        },
-        (CqlType::Int, Value::Number(number)) => {
-            let value: i32 = number.as_str().parse().map_err(|_| refused())?;
+        (CqlType::Text | CqlType::Ascii, Value::Bool(value)) => {
+            out.extend_from_slice(if *value { b"true" } else { b"false" });
+            Ok(())
+        }
+        _ => Err(misplaced(ty, json)),
+    }
+}
+
+fn misplaced(ty: &CqlType, json: &Value) -> JsonError {
+    JsonError::new(format!("Cannot coerce {} {} to the type {ty}", class_name(json), to_text(json)))
+}
+
+/// Appends the wire form of a number of JSON, given by its text, as the REST API reads it.
+pub fn write_number(ty: &CqlType, text: &str, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    let refused = || match serde_json::from_str(text) {
+        Ok(json) => misplaced(ty, &json),
+        Err(_) => JsonError::new(format!("{text} is no number")),
+    };
+    match ty {
+        CqlType::Text | CqlType::Ascii => out.extend_from_slice(text.as_bytes()),
+        CqlType::Int => {
+            let value: i32 = text.parse().map_err(|_| refused())?;
             out.extend_from_slice(&value.to_be_bytes());
         }
-        (CqlType::Bigint | CqlType::Counter | CqlType::Timestamp, Value::Number(number)) => {
-            let value: i64 = number.as_str().parse().map_err(|_| refused())?;
+        CqlType::Bigint | CqlType::Counter | CqlType::Timestamp => {
+            let value: i64 = text.parse().map_err(|_| refused())?;
             out.extend_from_slice(&value.to_be_bytes());
         }
-        (CqlType::Double, Value::Number(number)) => {
-            let value: f64 = number.as_str().parse().map_err(|_| refused())?;
-            // A number that no double holds is out of range, not infinite.
-            out.extend_from_slice(&Some(value).filter(|v| v.is_finite()).ok_or_else(refused)?.to_be_bytes());
+        // A number that no double holds is out of range, not infinite.
+        CqlType::Double => {
+            let value = text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(refused)?;
+            out.extend_from_slice(&value.to_be_bytes());
         }
-        (CqlType::Float, Value::Number(number)) => {
-            let value: f32 = number.as_str().parse().map_err(|_| refused())?;
-            out.extend_from_slice(&Some(value).filter(|v| v.is_finite()).ok_or_else(refused)?.to_be_bytes());
+        CqlType::Float => {
+            let value = text.parse().ok().filter(|value: &f32| value.is_finite()).ok_or_else(refused)?;
+            out.extend_from_slice(&value.to_be_bytes());
         }
-        (
-            CqlType::Tinyint | CqlType::Smallint | CqlType::Varint | CqlType::Decimal,
-            Value::Number(number),
-        ) => {
-            out.extend_from_slice(&from_string(ty, number.as_str())?);
+        CqlType::Tinyint | CqlType::Smallint | CqlType::Varint | CqlType::Decimal => {
+            out.extend_from_slice(&from_string(ty, text)?);
         }
         _ => return Err(refused()),
     }

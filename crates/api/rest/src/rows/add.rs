@@ -8,14 +8,16 @@ use ilium_http::Refusal;
 
 use super::condition;
 use crate::api::{Api, table};
-use crate::call::{Call, json, minimal, object};
+use crate::body;
+use crate::call::{Call, json, minimal};
 use crate::shape::{Key, Verb};
 use crate::statement::{Markers, of_table};
 use crate::value::{Values, column, misfit};
 
 /// Answers 201 with the row as it was sent.
 pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Refusal> {
-    let (row, bytes) = object(api, body).await?;
+    let bytes = body::read(api, body).await?;
+    let row = body::columns(&bytes)?;
     let schema = api.store.schema();
     let table = table(&schema, &call.keyspace()?, &call.table()?)?;
     let refuse =
@@ -32,7 +34,7 @@ pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
         let (index, column) = column(table, name).map_err(refuse)?;
         key.column(index);
         values
-            .json(&column.column_type, value, call.style())
+            .given(&column.column_type, value, call.style())
             .map_err(|error| refuse(misfit(table, column, &error)))?;
     }
     push_using(call, &mut values);
@@ -41,8 +43,8 @@ pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
         Ok(Statement::Insert(Insert {
             table: of_table(table),
             values: InsertValues::Columns {
-                columns: row.keys().map(Name::new).collect(),
-                values: row.keys().map(|_| markers.next()).collect(),
+                columns: row.iter().map(|(name, _)| Name::new(&**name)).collect(),
+                values: row.iter().map(|_| markers.next()).collect(),
             },
             if_not_exists: parameters.if_not_exists,
             using: using(call, &mut markers),
@@ -57,6 +59,7 @@ pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
     if call.is_minimal() {
         return Ok(minimal(StatusCode::CREATED));
     }
+    drop(row);
     Ok(json(StatusCode::CREATED, bytes))
 }
 

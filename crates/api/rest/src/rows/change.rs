@@ -15,14 +15,16 @@ use super::add::{push_using, using};
 use super::by_key::{key_columns, push_key};
 use super::condition::{self, Conditions};
 use crate::api::{Api, table};
-use crate::call::{Call, empty, json, minimal, object};
+use crate::body;
+use crate::call::{Call, empty, json, minimal};
 use crate::shape::{Key, Verb};
 use crate::statement::{self, Markers, of_table};
 use crate::value::{Values, column, misfit};
 
 /// Answers 200 with the columns as they were sent.
 pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Refusal> {
-    let (columns, bytes) = object(api, body).await?;
+    let bytes = body::read(api, body).await?;
+    let columns = body::columns(&bytes)?;
     let schema = api.store.schema();
     let table = table(&schema, &call.keyspace()?, &call.table()?)?;
     let refuse =
@@ -38,7 +40,7 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
         let (index, column) = column(table, name).map_err(refuse)?;
         key.column(index);
         values
-            .json(&column.column_type, value, call.style())
+            .given(&column.column_type, value, call.style())
             .map_err(|error| refuse(misfit(table, column, &error)))?;
     }
     let parts = push_key(call, table, &mut values).map_err(refuse)?;
@@ -48,13 +50,13 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
     let planned = api.shapes.plan(&key, &*api.store, || {
         let mut markers = Markers::default();
         let using = using(call, &mut markers);
-        let assign = |name: &String| {
+        let mut assign = |name: &str| {
             let value = markers.next();
             let counts = table.column(name).is_some_and(|column| column.column_type.is_counter());
             let change = if counts { Change::Add(value) } else { Change::Set(value) };
             Assignment { column: Name::new(name), change }
         };
-        let assignments = columns.keys().map(assign).collect();
+        let assignments = columns.iter().map(|(name, _)| assign(name)).collect();
         let restrictions = key_columns(table).take(parts).map(|column| markers.equal(column)).collect();
         let condition = conditions.clause(&mut markers);
         let table = of_table(table);
@@ -71,6 +73,7 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
         return Ok(minimal(StatusCode::NO_CONTENT));
     }
     if call.parameters.raw {
+        drop(columns);
         return Ok(json(StatusCode::OK, bytes));
     }
     let mut out = Vec::with_capacity(bytes.len() + 12);

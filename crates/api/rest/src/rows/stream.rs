@@ -34,6 +34,16 @@ pub enum Form {
     Csv,
 }
 
+/// What `Accept` may name.
+const FORMS: [(&str, Form); 6] = [
+    ("application/json", Form::Page),
+    ("*/*", Form::Page),
+    ("application/*", Form::Page),
+    ("application/x-ndjson", Form::Lines),
+    ("application/jsonl", Form::Lines),
+    ("text/csv", Form::Csv),
+];
+
 impl Form {
     /// The first form that the caller takes; weights are not looked at.
     pub fn wanted(headers: &HeaderMap) -> Result<Form, Refusal> {
@@ -42,11 +52,8 @@ impl Form {
             for one in value.to_str().unwrap_or_default().split(',') {
                 let media = one.split(';').next().unwrap_or_default().trim();
                 asked |= !media.is_empty();
-                match media.to_ascii_lowercase().as_str() {
-                    "application/x-ndjson" | "application/jsonl" => return Ok(Form::Lines),
-                    "text/csv" => return Ok(Form::Csv),
-                    "application/json" | "application/*" | "*/*" => return Ok(Form::Page),
-                    _ => {}
+                if let Some((_, form)) = FORMS.iter().find(|(known, _)| media.eq_ignore_ascii_case(known)) {
+                    return Ok(*form);
                 }
             }
         }

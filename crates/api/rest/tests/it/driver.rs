@@ -1,22 +1,61 @@
 //! The routes over an engine, asked without a socket.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use ilium_cql::ast::Statement;
+use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_http::{Access, BodyLimits};
-use ilium_store::{Context, DataStore, NoLogin, Principal, Tokens};
+use ilium_store::{
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, NoLogin, Outcome, Prepared,
+    Principal, Result, SchemaListener, TokenSplit, Tokens,
+};
 use serde_json::Value;
 use tower_service::Service;
 
 pub struct Rest {
     runtime: tokio::runtime::Runtime,
-    pub store: Arc<dyn DataStore>,
+    pub store: Arc<Counting>,
     routes: Router,
+}
+
+/// An engine that counts what it is asked.
+pub struct Counting {
+    engine: Engine,
+    pub prepared: AtomicUsize,
+    pub executed: AtomicUsize,
+}
+
+impl DataStore for Counting {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+        self.prepared.fetch_add(1, Ordering::Relaxed);
+        self.engine.prepare(statement, keyspace)
+    }
+    fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        self.engine.execute(prepared, binds, context)
+    }
+    fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
+        self.engine.execute_batch(kind, entries, context)
+    }
+    fn schema(&self) -> Arc<Schema> {
+        self.engine.schema()
+    }
+    fn listen(&self, listener: SchemaListener) {
+        self.engine.listen(listener);
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
+    }
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+        self.engine.token_splits(keyspace, table, at_least)
+    }
 }
 
 pub struct Reply {
@@ -50,10 +89,12 @@ impl Rest {
     pub fn with(statements: &[&str]) -> Rest {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
-        let store: Arc<dyn DataStore> = Arc::new(Engine::open(options).unwrap());
+        let engine = Engine::open(options).unwrap();
+        let store =
+            Arc::new(Counting { engine, prepared: AtomicUsize::new(0), executed: AtomicUsize::new(0) });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
         let access = Access::new(Arc::new(NoLogin), tokens, || 0).unwrap();
-        let routes = ilium_rest::routes(Arc::clone(&store), Arc::new(access), BodyLimits::default());
+        let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
         let rest = Rest { runtime, store, routes };
         rest.cql(
             "CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
@@ -81,6 +122,15 @@ impl Rest {
             let bytes = body.collect().await.unwrap().to_bytes();
             let text = String::from_utf8(bytes.to_vec()).unwrap();
             Reply { status: head.status, headers: head.headers, text }
+        })
+    }
+
+    /// The first part of an answer, whose rest nobody waits for.
+    pub fn begin(&self, request: Request<Body>) -> String {
+        self.runtime.block_on(async {
+            let mut body = self.routes.clone().call(request).await.unwrap().into_body();
+            let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            String::from_utf8(part.to_vec()).unwrap()
         })
     }
 

@@ -274,6 +274,28 @@ fn a_change_of_the_schema_is_seen_at_once() {
 }
 
 #[test]
+fn calls_of_one_shape_are_prepared_once() {
+    let rest = Rest::with(SPENDING);
+    let prepared = || rest.store.prepared.load(std::sync::atomic::Ordering::Relaxed);
+    let twice = |ask: &dyn Fn(i32)| {
+        let before = prepared();
+        ask(1);
+        ask(2);
+        prepared() - before
+    };
+    let get = |path: String| drop(rest.get(&path).ok(200).len());
+    assert_eq!(twice(&|id| get(format!("/v2/keyspaces/ks/spending/{id}?page-size={id}"))), 1);
+    assert_eq!(twice(&|id| get(format!("/v2/keyspaces/ks/spending/{id}/1?fields=id"))), 1);
+    assert_eq!(twice(&|id| drop(rest.find("spending", &format!("{{\"id\":{{\"$eq\":{id}}}}}"), ""))), 1);
+    let body = |id: i32| format!("{{\"id\":{id},\"expense_id\":{id}}}");
+    assert_eq!(twice(&|id| drop(rest.post("/v2/keyspaces/ks/spending", &body(id)))), 1);
+    assert_eq!(twice(&|id| drop(rest.delete(&format!("/v2/keyspaces/ks/spending/{id}")))), 1);
+    let put =
+        |id: i32| rest.put(&format!("/v2/keyspaces/ks/spending/{id}/1?ttl={id}"), r#"{"firstName":"x"}"#);
+    assert_eq!(twice(&|id| drop(put(id))), 1);
+}
+
+#[test]
 fn a_statement_is_run_with_values_and_without() {
     let rest = Rest::with(SPENDING);
     let run = |body: &str| rest.post("/v2/cql", body);

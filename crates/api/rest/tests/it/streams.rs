@@ -1,5 +1,7 @@
 //! Whole results as lines of JSON and as CSV.
 
+use std::sync::atomic::Ordering;
+
 use crate::driver::Rest;
 
 fn rest() -> Rest {
@@ -41,4 +43,16 @@ fn what_is_wrong_with_a_request_is_told_before_the_stream_begins() {
     rest.get_as("/v2/keyspaces/ks/t/x", "text/csv").error(400);
     rest.get_as("/v2/keyspaces/ks/t/1", "image/png").error(406);
     rest.get_as("/v2/keyspaces/ks/t/1", "text/html, */*;q=0.8").ok(200);
+}
+
+#[test]
+fn the_rest_of_a_stream_is_not_read_once_its_caller_is_gone() {
+    let rest = rest();
+    let before = rest.store.executed.load(Ordering::Relaxed);
+    let request =
+        axum::http::Request::builder().uri("/v2/keyspaces/ks/t/1?page-size=1").header("accept", "text/csv");
+    let part = rest.begin(request.body(axum::body::Body::empty()).unwrap());
+    assert_eq!(part, "id,c,v\r\n1,0,\"a,0\"\r\n");
+    // One page that was written, and one ahead of it.
+    assert_eq!(rest.store.executed.load(Ordering::Relaxed) - before, 2);
 }

@@ -3,7 +3,7 @@
 use super::super::ValueError;
 use super::super::decimal::small_int;
 use num_bigint::BigInt;
-use std::fmt::{LowerExp, Write};
+use std::fmt::{Display, LowerExp, Write};
 
 /// A float as `Float.toString` prints it.
 pub fn float_to_text(value: f32) -> String {
@@ -21,7 +21,28 @@ pub fn double_to_text(value: f64) -> String {
 
 /// Java prints the fewest digits that tell a number from its neighbours, but at least two: plain between 0.001 and
 /// 10,000,000, in scientific form beyond. `wide` is the same number, for its sign and kind.
-pub(crate) fn push_floating<F: LowerExp>(out: &mut String, value: F, wide: f64) {
+pub(crate) fn push_floating<F: LowerExp + Display>(out: &mut String, value: F, wide: f64) {
+    if PLAIN.contains(&wide.abs()) {
+        let start = out.len();
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{value}");
+        let digits = out.get(start..).unwrap_or_default();
+        let has_point = digits.contains('.');
+        // So few digits that no others mean the same number: there is nothing that Java could print instead.
+        let certain = if size_of::<F>() == size_of::<f32>() { f32::DIGITS } else { f64::DIGITS } as usize;
+        if digits.len() <= certain + usize::from(has_point) {
+            out.push_str(if has_point { "" } else { ".0" });
+            return;
+        }
+        out.truncate(start);
+    }
+    push_any_floating(out, value, wide);
+}
+
+/// The numbers Java prints without an exponent.
+const PLAIN: std::ops::Range<f64> = 0.001..10_000_000.0;
+
+fn push_any_floating<F: LowerExp>(out: &mut String, value: F, wide: f64) {
     if wide.is_nan() {
         return out.push_str("NaN");
     }
@@ -225,4 +246,33 @@ pub fn decimal_to_text(bytes: &[u8]) -> String {
         let _ = write!(out, "E{adjusted:+}");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_digits_are_those_of_the_long_way() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..5_000 {
+            // xorshift: any bits will do.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let scale = 10f64.powi((state % 11) as i32 - 3);
+            let short = (state >> 20) as f64 / (1u64 << 44) as f64 * scale;
+            for value in [short, (short * 100.0).round() / 100.0, -short, short.round()] {
+                let (mut plain, mut long) = (String::new(), String::new());
+                push_floating(&mut plain, value, value);
+                push_any_floating(&mut long, value, value);
+                assert_eq!(plain, long);
+                let narrow = value as f32;
+                let (mut plain, mut long) = (String::new(), String::new());
+                push_floating(&mut plain, narrow, f64::from(narrow));
+                push_any_floating(&mut long, narrow, f64::from(narrow));
+                assert_eq!(plain, long);
+            }
+        }
+    }
 }
