@@ -283,7 +283,9 @@ fn calls_of_one_shape_are_prepared_once() {
         ask(2);
         prepared() - before
     };
-    let get = |path: String| drop(rest.get(&path).ok(200).len());
+    let get = |path: String| {
+        rest.get(&path).ok(200);
+    };
     assert_eq!(twice(&|id| get(format!("/v2/keyspaces/ks/spending/{id}?page-size={id}"))), 1);
     assert_eq!(twice(&|id| get(format!("/v2/keyspaces/ks/spending/{id}/1?fields=id"))), 1);
     assert_eq!(twice(&|id| drop(rest.find("spending", &format!("{{\"id\":{{\"$eq\":{id}}}}}"), ""))), 1);
