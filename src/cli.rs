@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Durability;
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ILIUM_COMMIT"), ")");
+/// Of the package, and the commit it was built from.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ILIUM_COMMIT"), ")");
 
 /// Apache Cassandra's data model and APIs, on a laptop and in front of a cluster.
 #[derive(Debug, Parser)]
@@ -39,7 +40,7 @@ pub struct UpFlags {
     /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
     pub cql: Option<SocketAddr>,
-    /// Where the HTTP APIs listen: REST, health, metrics; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Where the HTTP APIs listen: console, REST, health, metrics; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
     pub http: Option<SocketAddr>,
     /// When a write is acknowledged: after it is on disk (group), or before, synced every 10 s (periodic) [default: group]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ilium_console::Options as ConsoleOptions;
 use ilium_embedded::{Engine, EngineOptions, storage};
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_native::{Options, Service};
@@ -19,6 +20,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::cli::VERSION;
 use crate::config::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
@@ -63,6 +65,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     };
 
     let mut options = EngineOptions::new(settings.data.clone(), Box::new(()), Handle::current());
+    let facts = facts(&settings, &addresses);
     options.datacenter = settings.dc;
     options.storage.durability = match settings.durability {
         Durability::Group => storage::Durability::Group,
@@ -84,7 +87,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let (of_cql, of_rest) = (Arc::<Requests>::default(), Arc::<Requests>::default());
+    let of_apis: [Arc<Requests>; 3] = Default::default();
+    let [of_cql, of_rest, of_console] = of_apis;
     let service = Service::new(
         Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))),
         Arc::new(engine.clone()),
@@ -102,15 +106,22 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let access = Arc::new(access);
     let observer = Arc::<HttpRequests>::default();
     let metrics = Metrics {
-        apis: vec![("cql", Arc::clone(&of_cql)), ("rest", Arc::clone(&of_rest))],
+        apis: vec![
+            ("cql", Arc::clone(&of_cql)),
+            ("rest", Arc::clone(&of_rest)),
+            ("console", Arc::clone(&of_console)),
+        ],
         http: Arc::clone(&observer),
         figures: figures::of(engine.clone(), &service),
     };
     let rest: Arc<dyn DataStore> = Arc::new(Measured::new(Arc::clone(&store), of_rest));
+    let console: Arc<dyn DataStore> = Arc::new(Measured::new(Arc::clone(&store), of_console));
+    let of_page = ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls };
     let routes = auth_routes(Arc::clone(&access))
         .merge(health_routes(figures::checks(engine), stopping.clone()))
         .merge(metrics_routes(Arc::new(metrics)))
-        .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()));
+        .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()))
+        .merge(ilium_console::routes(console, Arc::clone(&access), of_page));
     let front = Arc::new(Front::new(routes, FrontOptions::new(access.is_required(), observer)));
 
     let mut serving = tokio::task::JoinSet::new();
@@ -153,6 +164,30 @@ struct Addresses {
     speaks_tls: bool,
 }
 
+/// What the console shows of this process.
+fn facts(settings: &Settings, addresses: &Addresses) -> Vec<(&'static str, String)> {
+    let durability = match settings.durability {
+        Durability::Group => "group: on disk before it is acknowledged".to_owned(),
+        Durability::Periodic => format!("periodic: synced every {} s", SYNC_EVERY.as_secs()),
+    };
+    let (data, durability) = match &settings.data {
+        Some(folder) => (folder.display().to_string(), durability),
+        None => ("in memory, gone at the end".to_owned(), "none: in memory".to_owned()),
+    };
+    let tls = if addresses.speaks_tls { "on both ports" } else { "off" };
+    let log_in = if settings.auth { "needed" } else { "not needed: this machine alone is served" };
+    vec![
+        ("Ilium", VERSION.to_owned()),
+        ("Data centre", settings.dc.clone()),
+        ("CQL", addresses.cql.to_string()),
+        ("HTTP", addresses.http.to_string()),
+        ("TLS", tls.to_owned()),
+        ("Log in", log_in.to_owned()),
+        ("Data", data),
+        ("Durability", durability),
+    ]
+}
+
 /// Says where it listens and what to try. Whoever starts it as a child reads the first two lines.
 fn announce(
     data: &Option<PathBuf>,
@@ -168,7 +203,7 @@ fn announce(
     let (ssl, scheme) = if *speaks_tls { ("--ssl ", "https") } else { ("", "http") };
     let mut out = io::stdout().lock();
     writeln!(out, "CQL on {cql} after {} ms, {kept}", started.elapsed().as_millis())?;
-    writeln!(out, "HTTP on {http}: REST, health, metrics")?;
+    writeln!(out, "HTTP on {http}: console, REST, health, metrics")?;
     let login = match superuser {
         Some(file) => {
             writeln!(out, "The first superuser and its password are in {}", file.display())?;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ilium-native", &["ilium-cql", "ilium-store", "ilium-protocol"]),
     ("ilium-http", &["ilium-cql", "ilium-store"]),
     ("ilium-rest", &["ilium-cql", "ilium-store", "ilium-http"]),
+    ("ilium-console", &["ilium-cql", "ilium-store", "ilium-http"]),
     ("ilium-server", &["ilium-cql", "ilium-store", "ilium-http", "ilium-native"]),
 ];
 
