@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use crate::access::{Credentials, Target};
 use crate::guarded::{Guarded, Signal};
+use crate::wire::Connection;
 use crate::{folders, loopback};
 pub use jars::VERSION;
 
@@ -100,6 +102,32 @@ impl Cassandra {
             Err(e) if format!("{e:#}").contains("Address already in use") => start_once(&jars, options),
             other => other,
         }
+    }
+
+    /// One where callers log in and permissions are asked for, each time anew: nothing is kept in a cache.
+    pub fn with_login() -> Result<Cassandra> {
+        let yaml = "permissions_validity: 0ms\nroles_validity: 0ms\ncredentials_validity: 0ms\n".to_owned();
+        // Passwords are hashed, compared and changed again and again: with the fewest rounds, and without a pause.
+        let java = ["auth_bcrypt_gensalt_log2_rounds=4", "role_password_update_min_interval_in_ms=0"];
+        let java = java.iter().map(|property| format!("-Dcassandra.{property}")).collect();
+        let cassandra = Cassandra::start(&Options { login: true, yaml, java, ..Options::default() })?;
+        let Target { address, superuser } = cassandra.target();
+        let deadline = Instant::now() + START;
+        // It makes its superuser after it has begun to answer.
+        while let Err(refused) = Connection::open_as(address, 5, Some((&superuser.name, &superuser.password)))
+        {
+            if Instant::now() >= deadline {
+                return Err(refused.context("Cassandra's superuser cannot log in"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(cassandra)
+    }
+
+    /// It and the superuser that it comes with.
+    pub fn target(&self) -> Target {
+        let superuser = Credentials { name: "cassandra".to_owned(), password: "cassandra".to_owned() };
+        Target { address: self.address, superuser }
     }
 
     /// Where it answers CQL.

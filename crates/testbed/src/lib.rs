@@ -4,10 +4,12 @@
 //!   outlive the test ([`guarded`]).
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
 //! - *REST cases*: files of requests, the answers they must get and what CQL must then read ([`rest_cases`]).
+//! - Tables of who may do what ([`access`]), tried on both.
 //! - The *generator*, which makes up statements and compares the answers ([`generator`]).
 //! - The *client* that sends them ([`wire`], [`value`]) is small, blocking, and made apart from the crates it tests,
 //!   so that no mistake can hide by being on both sides.
 
+pub mod access;
 pub mod cases;
 pub mod cassandra;
 pub mod folders;

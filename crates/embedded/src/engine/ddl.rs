@@ -6,7 +6,7 @@ use ilium_store::{Answer, Context, Error, Outcome, Prepared, Principal, Result, 
 
 use super::plan::Plan;
 use super::{Engine, Inner, finished, in_words};
-use crate::catalog::{Applied, TableEntry};
+use crate::catalog::{Applied, Source, TableEntry};
 use crate::storage::Batch;
 
 impl Engine {
@@ -61,6 +61,10 @@ impl Inner {
     }
 
     fn truncate(&self, entry: &TableEntry) -> Result<Outcome> {
+        if entry.source == Source::Virtual {
+            let (keyspace, table) = (&entry.table.keyspace, &entry.table.name);
+            return Err(Error::invalid(format!("Truncation is not supported by table {keyspace}.{table}")));
+        }
         let current = self.snapshot();
         let Some(entry) = current.table(&entry.table.keyspace, &entry.table.name) else {
             return Err(Error::invalid(format!("table {} does not exist", entry.table.name)));

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ilium_cql::ast::{BatchItem, QualifiedName, Statement};
+use ilium_cql::ast::{BatchItem, Statement};
 use ilium_store::{BindMarker, Effect, Error, Prepared, Result};
 
-use crate::catalog::{self, Snapshot, Source, TableEntry};
+use crate::catalog::{self, Snapshot, TableEntry};
 use crate::modify::{self, BatchPlan, Modification};
 use crate::select::restrictions::KeyMarkers;
 use crate::select::{SelectPlan, find_table};
@@ -49,7 +49,7 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
             (Plan::Batch(plan), effect)
         }
         Statement::Truncate { table } => {
-            (Plan::Truncate(truncated(table, snapshot, keyspace)?), Effect::SchemaChange)
+            (Plan::Truncate(Arc::clone(find_table(table, snapshot, keyspace)?)), Effect::SchemaChange)
         }
         Statement::Use { keyspace } => {
             if snapshot.schema.keyspace(keyspace.as_str()).is_none() {
@@ -90,16 +90,4 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
 fn of_modification(modification: Modification) -> (Plan, Effect) {
     let effect = modification.effect();
     (Plan::Modify(Box::new(modification)), effect)
-}
-
-fn truncated(name: &QualifiedName, snapshot: &Snapshot, keyspace: Option<&str>) -> Result<Arc<TableEntry>> {
-    let entry = find_table(name, snapshot, keyspace)?;
-    if entry.source == Source::Virtual {
-        let table = &entry.table;
-        return Err(Error::invalid(format!(
-            "Truncation is not supported by table {}.{}",
-            table.keyspace, table.name
-        )));
-    }
-    Ok(Arc::clone(entry))
 }

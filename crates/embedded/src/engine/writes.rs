@@ -9,6 +9,7 @@ use ilium_store::{
 
 use super::plan::Plan;
 use super::{Engine, Inner, consistency, finished, in_words};
+use crate::catalog::Source;
 use crate::fault::Fault;
 use crate::layout::key;
 use crate::modify::{BatchPlan, Modification, Run, WriteSet, Writer, applied, check_batch};
@@ -19,7 +20,7 @@ type Bound<'m> = (&'m Modification, &'m Binds);
 impl Engine {
     pub(super) fn modify(&self, prepared: Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
         let Some(Plan::Modify(modification)) = prepared.plan.downcast_ref::<Plan>() else { return lost() };
-        if let Err(error) = check_consistency(&[modification], context) {
+        if let Err(error) = check_runnable(&[modification], context) {
             return Answer::Ready(Err(error));
         }
         if !modification.reads() {
@@ -41,7 +42,7 @@ impl Engine {
     pub(super) fn batch(&self, prepared: Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
         let Some(Plan::Batch(plan)) = prepared.plan.downcast_ref::<Plan>() else { return lost() };
         let modifications: Vec<&Modification> = plan.modifications.iter().collect();
-        if let Err(error) = check_consistency(&modifications, context) {
+        if let Err(error) = check_runnable(&modifications, context) {
             return Answer::Ready(Err(error));
         }
         if modifications.is_empty() {
@@ -79,7 +80,7 @@ impl Engine {
     ) -> Answer<Outcome> {
         let checked = modifications(&entries).and_then(|modifications| {
             check_batch(kind, false, &modifications)?;
-            check_consistency(&modifications, context)?;
+            check_runnable(&modifications, context)?;
             Ok(modifications.iter().any(|modification| modification.reads()))
         });
         let reads = match checked {
@@ -233,7 +234,13 @@ fn bound(entries: &[BatchEntry]) -> Result<Vec<Bound<'_>>> {
         .collect()
 }
 
-fn check_consistency(modifications: &[&Modification], context: &Context) -> Result<()> {
+/// Refuses what cannot be done whoever asks: writes to tables that are made when they are read, and at a consistency
+/// that is none of writes.
+fn check_runnable(modifications: &[&Modification], context: &Context) -> Result<()> {
+    if let Some(entry) = modifications.iter().map(|m| &m.entry).find(|e| e.source == Source::Virtual) {
+        let (keyspace, table) = (&entry.table.keyspace, &entry.table.name);
+        return Err(Error::invalid(format!("Modification is not supported by table {keyspace}.{table}")));
+    }
     let level = context.consistency;
     if modifications.iter().any(|modification| modification.is_conditional()) {
         return consistency::check_conditional(level);

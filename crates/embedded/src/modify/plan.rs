@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ilium_cql::CqlType;
 use ilium_cql::ast::{
-    BatchItem, Change, Condition, Delete, DeleteTarget, Expr, Insert, InsertValues, Name, Operator,
-    QualifiedName, Relation, RelationKind, Update, Using,
+    BatchItem, Change, Condition, Delete, DeleteTarget, Expr, Insert, InsertValues, Name, Operator, Relation,
+    RelationKind, Update, Using,
 };
 use ilium_cql::schema::{Column, ColumnKind};
 use ilium_store::{Effect, Error, Result};
@@ -14,7 +14,7 @@ use super::condition::Conditions;
 use super::json::JsonInsert;
 use super::operation::{Action, Operation};
 use crate::catalog::Snapshot;
-use crate::catalog::entry::{Source, TableEntry};
+use crate::catalog::entry::TableEntry;
 use crate::select::find_table;
 use crate::select::restrictions::{Clause, KeyMarkers, Restrictions, StatementKind};
 use crate::term::{Compiler, Markers, Receiver, Term};
@@ -55,7 +55,7 @@ pub fn plan(
         BatchItem::Update(update) => &update.table,
         BatchItem::Delete(delete) => &delete.table,
     };
-    let entry = writable_table(snapshot, keyspace, name)?;
+    let entry = Arc::clone(find_table(name, snapshot, keyspace)?);
     let table = Arc::clone(&entry.table);
     let compiler = Compiler::new(&snapshot.schema, &table, markers);
     let mut planner = Planner { entry, compiler, key_markers };
@@ -66,20 +66,6 @@ pub fn plan(
     }?;
     modification.check_counter()?;
     Ok(modification)
-}
-
-/// The table a statement names, which must be one that can be written.
-fn writable_table(
-    snapshot: &Snapshot,
-    keyspace: Option<&str>,
-    name: &QualifiedName,
-) -> Result<Arc<TableEntry>> {
-    let entry = Arc::clone(find_table(name, snapshot, keyspace)?);
-    if entry.source == Source::Virtual {
-        let (keyspace, table) = (&entry.table.keyspace, &entry.table.name);
-        return Err(Error::invalid(format!("Modification is not supported by table {keyspace}.{table}")));
-    }
-    Ok(entry)
 }
 
 struct Planner<'p, 'a> {

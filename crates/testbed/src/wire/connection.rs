@@ -12,10 +12,13 @@ use super::request::{self, BatchItem, BatchKind, Binds, Settings};
 
 const STARTUP: u8 = 0x01;
 const READY: u8 = 0x02;
+const AUTHENTICATE: u8 = 0x03;
 const QUERY: u8 = 0x07;
 const PREPARE: u8 = 0x09;
 const EXECUTE: u8 = 0x0A;
 const BATCH: u8 = 0x0D;
+const AUTH_RESPONSE: u8 = 0x0F;
+const AUTH_SUCCESS: u8 = 0x10;
 
 /// Longer than any server's own time-outs: a silent server is a failed test, not a hung one.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -29,8 +32,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects with a protocol version of 3 to 5.
+    /// Connects with a protocol version of 3 to 5, where nobody logs in.
     pub fn open(address: SocketAddr, version: u8) -> Result<Connection> {
+        Connection::open_as(address, version, None)
+    }
+
+    /// Connects, and logs in with this name and password where the server asks for it.
+    pub fn open_as(address: SocketAddr, version: u8, login: Option<(&str, &str)>) -> Result<Connection> {
         let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
@@ -41,8 +49,18 @@ impl Connection {
         // STARTUP and its answer are plain frames in every version.
         connection.stream.write_all(&frame::encode(version, STARTUP, &body)?)?;
         let ready = frame::read(&mut connection.stream)?;
-        if ready.opcode != READY {
-            bail!("STARTUP was answered by {:?}", answer::decode(version, &ready));
+        match (ready.opcode, login) {
+            (READY, _) => {}
+            (AUTHENTICATE, Some((name, password))) => {
+                let token = format!("\0{name}\0{password}");
+                let mut body = Vec::new();
+                request::long_string(&mut body, &token)?;
+                let answered = connection.exchange(AUTH_RESPONSE, &body)?;
+                if answered.opcode != AUTH_SUCCESS {
+                    bail!("{name} cannot log in: {:?}", answer::decode(version, &answered));
+                }
+            }
+            _ => bail!("STARTUP was answered by {:?}", answer::decode(version, &ready)),
         }
         Ok(connection)
     }
@@ -86,14 +104,18 @@ impl Connection {
     }
 
     fn ask(&mut self, opcode: u8, body: &[u8]) -> Result<Answer> {
+        let answered = self.exchange(opcode, body)?;
+        answer::decode(self.version, &answered)
+    }
+
+    fn exchange(&mut self, opcode: u8, body: &[u8]) -> Result<Frame> {
         let frame = frame::encode(self.version, opcode, body)?;
-        let answered: Frame = if self.version >= 5 {
+        if self.version >= 5 {
             frame::write_segments(&frame, &mut self.stream)?;
-            frame::read_segments(&mut self.stream, &mut self.rest)?
+            frame::read_segments(&mut self.stream, &mut self.rest)
         } else {
             self.stream.write_all(&frame)?;
-            frame::read(&mut self.stream)?
-        };
-        answer::decode(self.version, &answered)
+            frame::read(&mut self.stream)
+        }
     }
 }
