@@ -1,5 +1,6 @@
 //! Rows as JSON and CSV text, written from the bytes the store gave.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
@@ -105,7 +106,8 @@ pub fn page(rows: &Rows, columns: &Columns, style: Style, raw: bool) -> Result<S
         return Ok(out);
     }
     out.push_str("{\"count\":");
-    out.push_str(&rows.count.to_string());
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{}", rows.count);
     if let Some(next) = &rows.next {
         out.push_str(",\"pageState\":\"");
         BASE64.encode_append(&next.0, &mut out);

@@ -78,10 +78,16 @@ impl Values {
 /// What is wrong with a value, and where: `t.tags[2]`.
 pub fn misfit(table: &Table, column: &Column, error: &JsonError) -> String {
     let dot = if error.path.is_empty() || error.path.starts_with('[') { "" } else { "." };
-    format!(
+    let mut text = format!(
         "Failed to deserialize field '{}.{}{dot}{}' of type {}, problem: {}",
         table.name, column.name, error.path, column.column_type, error.message
-    )
+    );
+    // A value may have megabytes, and be shown in its message.
+    if let Some((end, _)) = text.char_indices().nth(1000) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 /// A column by its exact name, and its index in the table.

@@ -1,6 +1,6 @@
 //! JSON to values.
 
-use super::from_text::write_text;
+use super::from_text::{shortened, write_text};
 use super::java::{Whole, class_name, to_text};
 use super::{JsonError, Step, Style};
 use crate::types::{CqlType, UserType};
@@ -68,7 +68,8 @@ fn write_plain(ty: &CqlType, json: &Value, out: &mut Vec<u8>) -> Result<(), Json
 }
 
 fn misplaced(ty: &CqlType, json: &Value) -> JsonError {
-    JsonError::new(format!("Cannot coerce {} {} to the type {ty}", class_name(json), to_text(json)))
+    let shown = to_text(json);
+    JsonError::new(format!("Cannot coerce {} {} to the type {ty}", class_name(json), shortened(&shown)))
 }
 
 /// Appends the wire form of a number of JSON, given by its text, as the REST API reads it.

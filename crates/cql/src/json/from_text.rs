@@ -73,7 +73,16 @@ fn plain(ty: &CqlType, text: &str, out: &mut Vec<u8>) -> Result<(), JsonError> {
 }
 
 fn invalid(text: &str, reason: &str) -> JsonError {
-    JsonError::new(format!("Invalid String value ('{text}'): {reason}"))
+    JsonError::new(format!("Invalid String value ('{}'): {}", shortened(text), shortened(reason)))
+}
+
+/// The beginning of a text, for a message: a value may have megabytes.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 200;
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}...", text.get(..end).unwrap_or_default())),
+    }
 }
 
 /// Takes the quotes of a CQL string off, where it has some.
@@ -349,5 +358,6 @@ mod tests {
         }
         assert!(read("uuid", "not-really-uuid", COMPACT).unwrap_err().contains("'not-really-uuid'"));
         assert!(read("blob", "0x1", COMPACT).is_err());
+        assert!(read("date", &"9".repeat(1 << 20), COMPACT).unwrap_err().len() < 1000);
     }
 }

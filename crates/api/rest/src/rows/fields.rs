@@ -12,7 +12,7 @@ use ilium_http::Refusal;
 use crate::statement::expr;
 use crate::value::column;
 
-/// How deep functions may nest in one another.
+/// How deep functions may nest in one another, and elements and fields of one column.
 const MAX_DEPTH: u32 = 16;
 
 pub fn parse(text: &str, table: &Table) -> Result<Selection, Refusal> {
@@ -95,7 +95,11 @@ impl<'a> Reader<'a> {
         }
         column(self.table, &name)?;
         let mut value = expr(ExprKind::Column(Name::new(name)));
-        loop {
+        for steps in 0.. {
+            // Whatever walks the expression recurses as deep.
+            if steps > MAX_DEPTH {
+                return Err(format!("elements and fields may nest {MAX_DEPTH} deep"));
+            }
             if self.accept('[') {
                 self.skip_blank();
                 let key = self.literal()?.ok_or("a key in quotes or a number expected after '['")?;
@@ -107,10 +111,11 @@ impl<'a> Reader<'a> {
                 let field = Name::new(self.name()?);
                 value = expr(ExprKind::Field { of: Box::new(value), field });
             } else {
-                self.skip_blank();
-                return Ok(value);
+                break;
             }
         }
+        self.skip_blank();
+        Ok(value)
     }
 
     /// What stands between the parentheses of a function.
