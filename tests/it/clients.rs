@@ -3,6 +3,7 @@
 //! Vocabulary: a *program* is what we wrote with a client's library; it is run by the client's *toolchain* (Python,
 //! Go, ...) on what was *obtained* for it from a package registry, once, into the testbed's cache.
 
+pub(crate) mod browser;
 pub(crate) mod dialogue;
 pub(crate) mod dsbulk;
 mod go;

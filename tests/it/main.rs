@@ -11,6 +11,7 @@
 mod auth;
 mod clients;
 mod compatibility;
+mod console;
 mod http;
 mod kill;
 mod layering;

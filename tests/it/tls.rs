@@ -35,7 +35,7 @@ impl Certificate {
         self.folder.join("certificate.pem").display().to_string()
     }
 
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.folder.join("key.pem").display().to_string()
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Console {
 pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, options: Options) -> Router {
     Router::new()
         .route("/", get(overview::show))
+        .route("/console", get(page::to_overview))
+        .route("/console/", get(page::to_overview))
         .route("/console/keyspaces/{keyspace}", get(overview::show_keyspace))
         .route("/console/keyspaces/{keyspace}/{table}", get(table::show))
         .route("/console/statement", get(statement::show).post(statement::run))

@@ -12,8 +12,9 @@ use ilium_store::Capabilities;
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::page::{Failure, Frame, respond};
+use crate::sizes::{self, Size};
 use crate::statement::Form;
-use crate::{Console, figure, link, sizes};
+use crate::{Console, figure, link};
 
 /// Tables of a page. Each is looked at for its size; some thousands would take seconds.
 const TABLES: usize = 200;
@@ -60,49 +61,51 @@ struct KeyspaceView {
 struct TableView {
     name: Arc<str>,
     link: String,
-    partitions: String,
-    bytes: String,
+    size: Size,
 }
 
-impl KeyspaceView {
-    async fn of(
-        console: &Console,
-        caller: &Caller,
-        keyspace: &Keyspace,
-        first: usize,
-        at_most: usize,
-    ) -> KeyspaceView {
-        let shown = keyspace.tables.keys().skip(first).take(at_most);
-        let names: Vec<_> = shown.map(|table| (Arc::clone(&keyspace.name), Arc::clone(table))).collect();
-        let sizes = sizes::of(&console.store, &caller.principal, &names).await;
-        let tables = names.into_iter().zip(sizes).map(|((_, name), size)| TableView {
-            link: link::table(&keyspace.name, &name),
-            name,
-            partitions: size.partitions,
-            bytes: size.bytes,
-        });
-        KeyspaceView {
-            name: Arc::clone(&keyspace.name),
-            link: link::keyspace(&keyspace.name),
-            replication: replication(keyspace),
-            tables: tables.collect(),
-            table_count: keyspace.tables.len(),
-        }
-    }
+/// Keyspaces with those of their tables that are shown. All sizes are asked for at once: the store looks at every table to
+/// answer for one.
+async fn views(
+    console: &Console,
+    caller: &Caller,
+    chosen: &[(&Keyspace, Vec<Arc<str>>)],
+) -> Vec<KeyspaceView> {
+    let of_keyspace = |(keyspace, tables): &(&Keyspace, Vec<Arc<str>>)| {
+        let keyspace = Arc::clone(&keyspace.name);
+        tables.clone().into_iter().map(move |table| (Arc::clone(&keyspace), table))
+    };
+    let names: Vec<_> = chosen.iter().flat_map(of_keyspace).collect();
+    let mut sizes = sizes::of(&console.store, &caller.principal, &names).await.into_iter();
+    let views = chosen.iter().map(|(keyspace, tables)| KeyspaceView {
+        name: Arc::clone(&keyspace.name),
+        link: link::keyspace(&keyspace.name),
+        replication: replication(keyspace),
+        tables: tables
+            .iter()
+            .map(|name| TableView {
+                name: Arc::clone(name),
+                link: link::table(&keyspace.name, name),
+                size: sizes.next().unwrap_or_default(),
+            })
+            .collect(),
+        table_count: keyspace.tables.len(),
+    });
+    views.collect()
 }
 
 pub async fn show(State(console): State<Arc<Console>>, caller: Caller) -> Response {
     let schema = console.store.schema();
-    let (mut keyspaces, mut system, mut left) = (Vec::new(), Vec::new(), TABLES);
-    for keyspace in schema.keyspaces.values() {
-        if is_system(keyspace) {
-            system.push(KeyspaceView::of(&console, &caller, keyspace, 0, 0).await);
-        } else {
-            let view = KeyspaceView::of(&console, &caller, keyspace, 0, left).await;
-            left = left.saturating_sub(view.tables.len());
-            keyspaces.push(view);
-        }
-    }
+    let mut left = TABLES;
+    let chosen = schema.keyspaces.values().map(|keyspace| {
+        let at_most = if is_system(keyspace) { 0 } else { left };
+        let tables: Vec<_> = keyspace.tables.keys().take(at_most).cloned().collect();
+        left = left.saturating_sub(tables.len());
+        (&**keyspace, tables)
+    });
+    let (system, users): (Vec<_>, Vec<_>) = chosen.partition(|(keyspace, _)| is_system(keyspace));
+    let keyspaces = views(&console, &caller, &users).await;
+    let system = views(&console, &caller, &system).await;
     let behind = console.store.capabilities();
     let uptime = figure::uptime(console.options.started.elapsed());
     let page = Overview {
@@ -124,15 +127,16 @@ pub async fn show_keyspace(
     caller: Caller,
 ) -> Result<Response, Failure> {
     let schema = console.store.schema();
-    let Some(keyspace) = schema.keyspace(&name) else {
-        return Err(Failure::not_found(format!("There is no keyspace {name}.")));
-    };
+    let nothing = || Failure::not_found(format!("There is no keyspace {name}."));
+    let keyspace = schema.keyspace(&name).ok_or_else(nothing)?;
     let first: usize = Fields::of_query(&uri).get("first").parse().unwrap_or(0);
     let (path, count) = (link::keyspace(&name), keyspace.tables.len());
     let from = |first: usize| link::with(&path, [("first", first.to_string().as_str())]);
+    let tables = keyspace.tables.keys().skip(first).take(TABLES).cloned().collect();
+    let view = views(&console, &caller, &[(keyspace, tables)]).await.pop().ok_or_else(nothing)?;
     let page = KeyspacePage {
         frame: Frame::new(&*keyspace.name, &caller, ""),
-        keyspace: KeyspaceView::of(&console, &caller, keyspace, first, TABLES).await,
+        keyspace: view,
         durable_writes: keyspace.durable_writes,
         types: keyspace
             .types

@@ -5,7 +5,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use ilium_http::Refusal;
 
 use crate::caller::Caller;
@@ -101,6 +101,11 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         respond(self.status, &self)
     }
+}
+
+/// Who types an address may well type this one.
+pub async fn to_overview() -> Redirect {
+    Redirect::to("/")
 }
 
 pub async fn nothing_here(uri: Uri) -> Failure {

@@ -25,6 +25,9 @@ pub async fn of(
     principal: &Principal,
     tables: &[(Arc<str>, Arc<str>)],
 ) -> Vec<Size> {
+    if tables.is_empty() {
+        return Vec::new();
+    }
     let partitions = partitions(store, principal, tables).await;
     let bytes = bytes(store, tables.to_vec()).await;
     let named = tables.iter().zip(bytes).map(|(table, bytes)| Size {

@@ -51,6 +51,21 @@ async fn the_page_of_a_keyspace_lists_its_tables_and_types() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_tables_are_listed_in_parts() {
+    let site = shop(0).await;
+    for number in 0..204 {
+        site.run(&format!("CREATE TABLE shop.t{number:03} (a int PRIMARY KEY)")).await;
+    }
+    let first = site.get("/").await;
+    assert!(first.html.contains("All 205 tables") && !first.html.contains("shop/t200"));
+    let all = site.get("/console/keyspaces/shop").await;
+    assert_eq!(all.cells().len(), 2 * 200);
+    let rest = site.get(&all.link("aria-label=\"Tables\"").unwrap()).await;
+    assert_eq!(rest.cells().len(), 2 * 5);
+    assert!(rest.html.contains("shop/t203") && rest.html.contains("Earlier tables"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn links_lead_through_all_rows_and_back() {
     let site = shop(120).await;
     let mut pages = vec![site.get("/console/keyspaces/shop/orders").await];
