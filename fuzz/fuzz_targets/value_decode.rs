@@ -1,5 +1,5 @@
 //! Any bytes as a value of any type: refused, or it compares, prints, becomes JSON and a sort key, and the sort key
-//! gives an equal value back. Any bytes as a stored key: refused, or a value.
+//! gives an equal value back. Any bytes as a stored key, and any text as the REST API reads it: refused, or a value.
 #![no_main]
 
 use ilium_cql::types::UserType;
@@ -72,6 +72,12 @@ fuzz_target!(|input: &[u8]| {
     let ty = take_type(&mut input, 4);
     let reversed = take(&mut input) & 1 == 1;
 
+    if let Ok(text) = std::str::from_utf8(input) {
+        let mut value = Vec::new();
+        if json::write_text(&ty, text, json::Style::Rest { compact_maps: reversed }, &mut value).is_ok() {
+            assert_eq!(validate(&ty, &value), Ok(()));
+        }
+    }
     if let Ok(value) = sort_key::decode(&ty, reversed, &mut &*input) {
         let _ = compare(&ty, &value, input);
     }

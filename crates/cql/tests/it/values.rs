@@ -1,7 +1,7 @@
 //! Generators of types and of values in wire form, and the laws that hold of all of them.
 
 use ilium_cql::CqlType;
-use ilium_cql::json::{from_json, to_json};
+use ilium_cql::json::{Style, from_json, to_json, to_json_as, write_json, write_text};
 use ilium_cql::sort_key;
 use ilium_cql::types::UserType;
 use ilium_cql::value::text::{Duration, from_string, to_cql_literal};
@@ -314,6 +314,45 @@ proptest! {
             prop_assert_eq!(validate(&ty, &back), Ok(()), "{}", json);
             let again = from_json(&ty, &serde_json::from_str(&json_of(&ty, &back)).unwrap());
             prop_assert_eq!(again, Ok(Some(back)), "{}", json);
+        }
+    }
+
+    #[test]
+    fn what_json_of_the_rest_api_gives_back_renders_as_the_same_json((ty, values) in typed_values(1)) {
+        for compact_maps in [true, false] {
+            let style = Style::Rest { compact_maps };
+            let json = |bytes: &[u8]| {
+                let mut out = String::new();
+                to_json_as(&ty, bytes, style, &mut out).map(|()| out)
+            };
+            let shown = json(&values[0]).unwrap();
+            let parsed: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            let mut back = Vec::new();
+            // What has a JSON form that does not read back: an empty value, an exponent beyond 32 bits.
+            if write_json(&ty, &parsed, style, &mut back).is_ok() {
+                prop_assert_eq!(validate(&ty, &back), Ok(()), "{}", &shown);
+                // A set whose elements come twice is read as they are once, so it is what was read that stays.
+                let parsed = serde_json::from_str(&json(&back).unwrap()).unwrap();
+                let mut again = Vec::new();
+                write_json(&ty, &parsed, style, &mut again).unwrap();
+                prop_assert_eq!(again, back, "{}", &shown);
+            }
+            // The same as a string, as it stands in a path.
+            let (mut direct, mut through_text) = (Vec::new(), Vec::new());
+            if ty.is_freezable() && write_json(&ty, &parsed, style, &mut direct).is_ok() {
+                write_text(&ty, &shown, style, &mut through_text).unwrap();
+                prop_assert_eq!(direct, through_text, "{}", shown);
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_value_or_an_error((ty, _) in typed_values(1), text in "[\\[\\](){}:,'\"a1. -]{0,16}") {
+        for compact_maps in [true, false] {
+            let mut bytes = Vec::new();
+            if write_text(&ty, &text, Style::Rest { compact_maps }, &mut bytes).is_ok() {
+                prop_assert_eq!(validate(&ty, &bytes), Ok(()), "{} as {}", &text, &ty);
+            }
         }
     }
 
