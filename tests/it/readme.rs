@@ -18,7 +18,7 @@ PY
 "$ILIUM" up --data "$DATA" > "$DATA.log" &
 server=$!
 trap 'kill $server; wait $server' EXIT
-until grep -q '^CQL on 127.0.0.1:9042' "$DATA.log"; do
+until grep -q '^HTTP on 127.0.0.1:8080' "$DATA.log"; do
     kill -0 $server
 done
 eval "$TOUR"
@@ -50,7 +50,16 @@ fn the_tour_runs_as_it_stands() {
         .unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{wrong}");
-    for expected in ["yarn", "[applied]", "False", "loom", "24.40", "CREATE TABLE shop.orders"] {
+    for expected in [
+        "yarn",
+        "[applied]",
+        "False",
+        "loom",
+        "24.40",
+        "CREATE TABLE shop.orders",
+        r#""item":"yarn","price":4.50"#,
+        "thread",
+    ] {
         assert!(said.contains(expected), "no {expected:?} in:\n{said}\n{wrong}");
     }
 }
