@@ -175,7 +175,7 @@ pub async fn run(
         Err(Unparsed::TooLong(error)) => (Err(error), None, None),
         Err(Unparsed::Wrong(error)) => {
             let (at, excerpt) = (utf16(&asked.text, &error), Excerpt::of(&asked.text, &error));
-            (Err(in_words(&error)), Some(at), Some(excerpt))
+            (Err(in_words(&error)), Some(at), excerpt)
         }
     };
     let took = figure::took(started.elapsed());
@@ -290,19 +290,23 @@ fn utf16(text: &str, error: &SyntaxError) -> (usize, usize) {
 }
 
 impl Excerpt {
-    fn of(text: &str, error: &SyntaxError) -> Excerpt {
+    /// Nothing where the statement may hold a password, which no error repeats.
+    fn of(text: &str, error: &SyntaxError) -> Option<Excerpt> {
+        if text.to_ascii_lowercase().contains("password") {
+            return None;
+        }
         let (start, end) = (error.span.start as usize, error.span.end as usize);
         let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
         let line_start = part(0, start).rfind('\n').map_or(0, |at| at + 1);
         let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
         let before: Vec<char> = part(line_start, start).chars().collect();
         let cut = before.len().saturating_sub(EXCERPT_CHARACTERS);
-        Excerpt {
+        Some(Excerpt {
             line: error.line,
             before: before.into_iter().skip(cut).collect(),
             wrong: part(start, end.min(line_end)).chars().take(EXCERPT_CHARACTERS).collect(),
             after: part(end.min(line_end), line_end).chars().take(EXCERPT_CHARACTERS).collect(),
-        }
+        })
     }
 }
 
@@ -317,22 +321,29 @@ mod tests {
     #[test]
     fn the_line_of_an_error_is_shown_with_what_is_wrong_in_it() {
         let text = "SELECT *\n  FORM k.t\nWHERE a = 1";
-        let excerpt = Excerpt::of(text, &wrong(text));
+        let excerpt = Excerpt::of(text, &wrong(text)).unwrap();
         assert_eq!(
             (excerpt.line, &*excerpt.before, &*excerpt.wrong, &*excerpt.after),
             (2, "  ", "FORM", " k.t")
         );
-        let ends = Excerpt::of("SELECT * FROM", &wrong("SELECT * FROM"));
+        let ends = Excerpt::of("SELECT * FROM", &wrong("SELECT * FROM")).unwrap();
         assert_eq!((&*ends.before, &*ends.wrong, &*ends.after), ("SELECT * FROM", "", ""));
     }
 
     #[test]
     fn a_long_line_is_shown_in_part() {
         let text = format!("SELECT {} FORM {}", "a, ".repeat(500), "b".repeat(500));
-        let excerpt = Excerpt::of(&text, &wrong(&text));
+        let excerpt = Excerpt::of(&text, &wrong(&text)).unwrap();
         for part in [&excerpt.before, &excerpt.wrong, &excerpt.after] {
             assert!(part.chars().count() <= EXCERPT_CHARACTERS);
         }
+    }
+
+    #[test]
+    fn a_password_is_in_no_error() {
+        let text = "CREATE ROLE r WITH Password = 'secret' FORM";
+        let error = wrong(text);
+        assert!(Excerpt::of(text, &error).is_none() && !error.message.contains("secret"), "{error}");
     }
 
     #[test]

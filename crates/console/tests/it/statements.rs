@@ -1,6 +1,15 @@
 //! Statements that a user typed.
 
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
 use axum::http::StatusCode;
+use ilium_cql::ast::Statement;
+use ilium_cql::schema::Schema;
+use ilium_store::{
+    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, NoLogin, Outcome,
+    Prepared, Result, SchemaListener, TokenSplit,
+};
 
 use crate::site::{HOST, Site};
 
@@ -114,6 +123,51 @@ async fn a_statement_runs_from_a_page_of_this_server_only() {
     let link = format!("http://{HOST}/console/statement?statement=DROP+KEYSPACE+shop");
     assert_eq!(site.get(&link).await.status, StatusCode::OK);
     assert_eq!(site.get("/console/keyspaces/shop").await.status, StatusCode::OK, "it is still there");
+}
+
+/// An engine whose answers never come.
+struct Waits(Arc<dyn DataStore>, Arc<Mutex<Option<Cancellation>>>);
+
+impl DataStore for Waits {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+        self.0.prepare(statement, keyspace)
+    }
+    fn execute(&self, _: &Arc<Prepared>, _: Binds, context: &Context) -> Answer<Outcome> {
+        *self.1.lock().unwrap() = Some(context.cancellation.clone());
+        Answer::Later(Box::pin(std::future::pending()))
+    }
+    fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
+        self.0.execute_batch(kind, entries, context)
+    }
+    fn schema(&self) -> Arc<Schema> {
+        self.0.schema()
+    }
+    fn listen(&self, listener: SchemaListener) {
+        self.0.listen(listener);
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+        self.0.token_splits(keyspace, table, at_least)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_nobody_waits_for_any_more_is_cancelled() {
+    let asked = Arc::<Mutex<Option<Cancellation>>>::default();
+    let seen = Arc::clone(&asked);
+    let site = Site::with(|engine| Arc::new(Waits(engine, seen)), Arc::new(NoLogin), false);
+    let mut answer = Box::pin(site.statement("SELECT * FROM system.local"));
+    std::future::poll_fn(|context| {
+        assert!(answer.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    let cancellation = asked.lock().unwrap().clone().unwrap();
+    assert!(!cancellation.is_cancelled());
+    drop(answer);
+    assert!(cancellation.is_cancelled());
 }
 
 #[tokio::test(flavor = "multi_thread")]
