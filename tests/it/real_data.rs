@@ -21,7 +21,7 @@ fn a_year_of_flights_is_loaded_by_copy_and_read_back_as_the_file_has_it() {
 }
 
 #[test]
-fn flights_and_addresses_are_loaded_and_unloaded_by_dsbulk() {
+fn flights_and_addresses_are_loaded_and_unloaded_by_dsbulk_and_read_by_rest() {
     let Some(dsbulk) = require("DSBulk", dsbulk::dsbulk()) else { return };
     converse_over_all(|server| dsbulk.command(server)).unwrap();
 }

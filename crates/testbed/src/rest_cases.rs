@@ -9,7 +9,6 @@
 //!   gateway over a cluster.
 
 pub mod file;
-pub mod http;
 pub mod json;
 pub mod run;
 

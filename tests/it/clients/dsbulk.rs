@@ -28,7 +28,8 @@ pub fn dsbulk() -> Result<Dsbulk> {
 
 impl Dsbulk {
     pub fn command(&self, server: &Ilium) -> Command {
-        let first = [self.jars.as_os_str(), self.flights.as_os_str()];
+        let http = server.http().port().to_string();
+        let first = [self.jars.as_os_str(), self.flights.as_os_str(), http.as_ref()];
         self.python.command(&source("dsbulk/client.py"), &first, server.address())
     }
 }

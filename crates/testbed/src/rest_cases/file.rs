@@ -43,9 +43,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::http::encoded;
 use super::json::Pattern;
 use crate::cases::statement;
+use crate::http::encoded;
 
 /// A file of cases.
 #[derive(Debug, Clone)]

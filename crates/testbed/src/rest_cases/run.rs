@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result, bail};
 
 use super::file::{Answer, Body, Case, CaseFile, Content, Request, Rows, Step, place};
-use super::http::{self, Response, component};
+
 use super::json::{Json, Kept, missing};
 use crate::cases::suite::lanes;
+use crate::http::{self, Response, component};
 use crate::value::show;
 use crate::wire::{Binds, Connection, Outcome, Settings};
 
