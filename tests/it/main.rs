@@ -22,4 +22,5 @@ mod rest;
 mod rest_docs;
 mod system_tables;
 mod tls;
+mod tokens;
 mod up;
