@@ -62,6 +62,9 @@ pub struct UpFlags {
     /// (ADD IDENTITY). Needs --tls-certificate and --auth
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
     pub tls_client_ca: Option<PathBuf>,
+    /// Web origins whose pages may call the HTTP APIs, as https://app.example, comma-separated; * for any. Needs --auth
+    #[arg(long, value_name = "ORIGIN,...", env = "ILIUM_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Option<Vec<String>>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,

@@ -41,6 +41,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Authorities of client certificates.
     pub tls_client_ca: Option<PathBuf>,
+    /// Origins whose pages may call the HTTP APIs.
+    pub cors_origins: Vec<String>,
 }
 
 /// The file, its keys named as the flags are.
@@ -58,9 +60,10 @@ struct File {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
+    cors_origins: Option<Vec<String>>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "data",
     "in-memory",
     "auth",
@@ -72,6 +75,7 @@ const KEYS: [&str; 11] = [
     "tls-certificate",
     "tls-key",
     "tls-client-ca",
+    "cors-origins",
 ];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
@@ -92,6 +96,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
             "tls-client-ca needs auth and tls-certificate: a certificate is another way to log in",
         ));
     }
+    let cors_origins = origins(flags.cors_origins.or(file.cors_origins).unwrap_or_default(), auth)?;
     let data = flags.data.or(file.data);
     let in_memory = flags.in_memory.or(file.in_memory).unwrap_or(false);
     Ok(Settings {
@@ -104,7 +109,30 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         init: flags.init.or(file.init),
         tls,
         tls_client_ca,
+        cors_origins,
     })
+}
+
+/// Origins as browsers send them (RFC 6454, section 7): a scheme and an authority, nothing after.
+fn origins(origins: Vec<String>, auth: bool) -> Result<Vec<String>, Failure> {
+    if !origins.is_empty() && !auth {
+        return Err(Failure::config(
+            "cors-origins needs auth: without it any page that may call could read and change everything",
+        ));
+    }
+    for origin in &origins {
+        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let is_origin = authority.is_some_and(|authority| {
+            !authority.is_empty()
+                && authority.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\"".contains(&b))
+        });
+        if origin != "*" && !is_origin {
+            return Err(Failure::config(format!(
+                "`{origin}` is no web origin; write one as https://app.example or http://localhost:3000, without a path"
+            )));
+        }
+    }
+    Ok(origins)
 }
 
 fn read(path: &Path) -> Result<File, Failure> {
@@ -164,6 +192,25 @@ mod tests {
     fn a_wrong_value_is_refused() {
         assert!(parse("durability: sometimes\n").is_err());
         assert!(parse("cql: nowhere\n").is_err());
+    }
+
+    #[test]
+    fn web_origins_are_checked_and_need_authentication() {
+        let with = |auth, origin: &str| {
+            let flags = UpFlags {
+                auth: Some(auth),
+                cors_origins: Some(vec![origin.to_owned()]),
+                ..UpFlags::default()
+            };
+            resolve(flags).map(|settings| settings.cors_origins).map_err(|failure| failure.to_string())
+        };
+        for origin in ["https://app.example", "http://localhost:3000", "*"] {
+            assert_eq!(with(true, origin).unwrap(), [origin]);
+        }
+        for origin in ["app.example", "https://app.example/", "https://", "ftp://x", "https://a b"] {
+            assert!(with(true, origin).unwrap_err().contains("no web origin"), "{origin}");
+        }
+        assert!(with(false, "*").unwrap_err().contains("needs auth"));
     }
 
     #[test]

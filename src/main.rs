@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod figures;
+mod front;
 mod logging;
 mod node;
 mod script;

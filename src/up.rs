@@ -8,12 +8,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ilium_console::Options as ConsoleOptions;
 use ilium_embedded::{Engine, EngineOptions, storage};
-use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
+use ilium_http::Access;
 use ilium_native::{Options, Service};
-use ilium_server::metrics::{HttpRequests, Metrics, Requests, metrics_routes};
+use ilium_server::metrics::Requests;
 use ilium_server::{
-    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, health_routes,
-    open_token_keys, passing_token_keys, rotate_token_keys,
+    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, open_token_keys,
+    passing_token_keys, rotate_token_keys,
 };
 use ilium_store::{DEFAULT_LIFETIME, DataStore};
 use tokio::runtime::{Builder, Handle};
@@ -25,7 +25,7 @@ use crate::config::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
 use crate::superuser_file::SuperuserFile;
-use crate::{figures, logging, script, settings_table};
+use crate::{front, logging, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -87,8 +87,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let of_apis: [Arc<Requests>; 3] = Default::default();
-    let [of_cql, of_rest, of_console] = of_apis;
+    let of_cql = Arc::<Requests>::default();
     let service = Service::new(
         Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))),
         Arc::new(engine.clone()),
@@ -104,25 +103,16 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let access =
         Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
     let access = Arc::new(access);
-    let observer = Arc::<HttpRequests>::default();
-    let metrics = Metrics {
-        apis: vec![
-            ("cql", Arc::clone(&of_cql)),
-            ("rest", Arc::clone(&of_rest)),
-            ("console", Arc::clone(&of_console)),
-        ],
-        http: Arc::clone(&observer),
-        figures: figures::of(engine.clone(), &service),
+    let parts = front::Parts {
+        engine,
+        service: Arc::clone(&service),
+        access: Arc::clone(&access),
+        of_cql,
+        console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },
+        cors_origins: settings.cors_origins,
+        stopping: stopping.clone(),
     };
-    let rest: Arc<dyn DataStore> = Arc::new(Measured::new(Arc::clone(&store), of_rest));
-    let console: Arc<dyn DataStore> = Arc::new(Measured::new(Arc::clone(&store), of_console));
-    let of_page = ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls };
-    let routes = auth_routes(Arc::clone(&access))
-        .merge(health_routes(figures::checks(engine), stopping.clone()))
-        .merge(metrics_routes(Arc::new(metrics)))
-        .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()))
-        .merge(ilium_console::routes(console, Arc::clone(&access), of_page));
-    let front = Arc::new(Front::new(routes, FrontOptions::new(access.is_required(), observer)));
+    let front = front::of(parts)?;
 
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));

@@ -194,6 +194,26 @@ fn each_request_is_a_line_of_the_log_that_holds_no_values_and_no_secrets() {
 }
 
 #[test]
+fn with_authentication_pages_of_the_named_origins_may_call() {
+    let folder = Folder::new().unwrap();
+    let flags = ["--auth", "--cors-origins", "https://app.example,http://localhost:3000"];
+    let server = Ilium::start(binary(), &folder, &flags).unwrap();
+    let ask_from = |origin| {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "PUT"), ("Host", "db.example")];
+        send(&server, "OPTIONS", "/v2/keyspaces/k/t/1", "", &headers)
+    };
+    let allowed = ask_from("https://app.example");
+    assert_eq!(allowed.header("access-control-allow-origin"), Some("https://app.example"));
+    assert!(allowed.header("access-control-allow-headers").unwrap().contains("x-cassandra-token"));
+    assert_eq!(allowed.header("access-control-allow-credentials"), None);
+    assert_eq!(ask_from("https://evil.example").header("access-control-allow-origin"), None);
+    // Asking gives no way in.
+    let read = send(&server, "GET", "/v2/schemas/keyspaces", "", &[("Origin", "https://app.example")]);
+    assert_eq!(read.status, 401, "{}", text(&read));
+    server.stop().unwrap();
+}
+
+#[test]
 fn https_is_spoken_in_both_versions_of_http() {
     let Some(curl) = require("curl", tool(Command::new("curl").arg("--version"))) else { return };
     let certificate = Certificate::made("https");
