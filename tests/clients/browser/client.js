@@ -31,6 +31,7 @@ async function main() {
       await browse(browser);
       await keyboard(browser);
       await withoutScript(browser);
+      await endpoints(browser);
       for (const colorScheme of ['light', 'dark']) {
         for (const viewport of [WIDE, NARROW]) await looks(browser, colorScheme, viewport);
       }
@@ -39,6 +40,42 @@ async function main() {
     await browser.close();
   }
   console.log('all checked');
+}
+
+/** The page of the REST API: a row is written and read by the forms there. */
+async function endpoints(browser) {
+  const { page, complaints, close } = await open(browser);
+  await page.goto(`${ORIGIN}/v2/docs`);
+  const ask = async (summary, fields) => {
+    const option = page.locator('option', { hasText: summary }).first();
+    await page.getByLabel('Endpoint').selectOption(await option.getAttribute('value'));
+    for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('status').filter({ hasText: ' ms' }).waitFor();
+    const said = [await page.getByRole('status').innerText(), await page.locator('#answer').innerText()];
+    await page.locator('#sent').evaluate((sent) => { sent.textContent = ''; });
+    return said;
+  };
+  const body = (value) => ({ 'Body (JSON)': JSON.stringify(value) });
+  const [created] = await ask('Creates a keyspace', body({ name: 'tried' }));
+  assert.match(created, /POST .*keyspaces → 201/);
+  const table = {
+    name: 't', columnDefinitions: [{ name: 'k', typeDefinition: 'text' }, { name: 'v', typeDefinition: 'int' }],
+    primaryKey: { partitionKey: ['k'] },
+  };
+  await ask('Creates a table', { 'keyspaceName *': 'tried', ...body(table) });
+  const place = { 'keyspaceName *': 'tried', 'tableName *': 't' };
+  const [added] = await ask('Writes a row, or', { ...place, ...body({ k: 'a/b', v: 7 }) });
+  assert.match(added, /→ 201/);
+  const [read, row] = await ask('Rows by a primary key', { ...place, 'primaryKey *': 'a%2Fb', raw: 'true' });
+  assert.match(read, /tried\/t\/a%2Fb\?raw=true → 200/);
+  assert.deepEqual(JSON.parse(row), [{ k: 'a/b', v: 7 }]);
+  if (process.env.SCREENSHOTS) {
+    await page.screenshot({ path: path.join(process.env.SCREENSHOTS, 'rest.png'), fullPage: true });
+  }
+  assert.deepEqual(complaints, []);
+  await close();
+  console.log('the page of the REST API');
 }
 
 /** A page that is watched: what it asks for, what it complains of. */

@@ -7,10 +7,13 @@ use super::{column_schema, frame, query_parameter, reference, schemas};
 use crate::endpoints::{ENDPOINTS, Operation};
 use crate::path::encode;
 
+/// The schema of errors; no table can have a name with a dash.
+const ERROR: &str = "api-error";
+
 pub fn keyspace(keyspace: &Keyspace) -> Value {
     let mut paths = Map::new();
     let mut schemas = Map::new();
-    schemas.insert("Error".to_owned(), schemas::error());
+    schemas.insert(ERROR.to_owned(), schemas::error());
     for table in keyspace.tables.values() {
         let base = format!("/v2/keyspaces/{}/{}", encode(&keyspace.name), encode(&table.name));
         let mut at_table = json!({"get": operation(table, Operation::FindRows, Vec::new())});
@@ -85,7 +88,7 @@ fn operation(table: &Table, operation: Operation, mut parameters: Vec<Value>) ->
             },
         );
     }
-    let error = json!({"description": "refused or failed", "content": json_of("Error")});
+    let error = json!({"description": "refused or failed", "content": json_of(ERROR)});
     let mut out = json!({
         "operationId": format!("{}-{}-{depth}", endpoint.id, table.name),
         "summary": endpoint.summary,
