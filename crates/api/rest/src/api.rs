@@ -30,7 +30,10 @@ impl Api {
         let (head, body) = request.into_parts();
         let principal = self.access.caller(&head.headers).await?;
         let segments = path::split(head.uri.path());
-        let (endpoint, places) = endpoints::find(&head.method, &segments)?;
+        let (endpoint, places) = match endpoints::find(&head.method, &segments) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(endpoints::refused(refusal, &segments)),
+        };
         let parameters = Parameters::read(head.uri.query(), endpoint)?;
         if endpoint.body.is_some() {
             call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;

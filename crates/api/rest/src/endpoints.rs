@@ -1,6 +1,8 @@
 //! The endpoints. The router and the OpenAPI document are both made from this list.
 
-use axum::http::{Method, StatusCode};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use ilium_http::Refusal;
 
 use crate::parameters::Parameter;
@@ -275,6 +277,20 @@ pub fn find<'p, 's>(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("the endpoint /{} takes {}, not {method}", segments.join("/"), others.join(", ")),
     ))
+}
+
+/// The answer to what is no endpoint. Where the path is one, it says which methods there are (RFC 9110, section 15.5.6).
+pub fn refused(refusal: Refusal, segments: &[&str]) -> Response {
+    let mut response = refusal.into_response();
+    let at_path = ENDPOINTS.iter().filter(|endpoint| places(endpoint.path, segments).is_some());
+    let mut methods: Vec<&str> = at_path.map(|endpoint| endpoint.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    if let (false, Ok(methods)) = (methods.is_empty(), HeaderValue::from_str(&methods.join(", "))) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }
 
 fn places<'p, 's>(parts: &[Part], segments: &'s [&'p str]) -> Option<Places<'p, 's>> {

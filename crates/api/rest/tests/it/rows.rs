@@ -255,7 +255,9 @@ fn what_is_not_there_is_told_by_name() {
     assert_eq!(error, "Table 'spendings' not found (in keyspace 'ks'); did you mean 'spending'?");
     rest.get("/v2/keyspaces//t/rows").error(400);
     rest.get("/v2/nothing").error(404);
-    rest.put("/v2/keyspaces/ks/spending", "{}").error(405);
+    let wrong = rest.put("/v2/keyspaces/ks/spending", "{}");
+    wrong.error(405);
+    assert_eq!(wrong.headers["allow"], "POST, GET, HEAD");
     let error = rest.get("/v2/keyspaces/ks/spending/rows?page_size=2").error(400);
     assert_eq!(error, "this endpoint has no query parameter 'page_size'; did you mean 'page-size'?");
 }
