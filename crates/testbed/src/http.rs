@@ -54,10 +54,11 @@ pub fn ask(address: SocketAddr, request: &Request) -> Result<Response> {
         Err(e) if e.kind() == ErrorKind::ConnectionReset && !answer.is_empty() => {}
         Err(e) => return Err(e).context("the answer breaks off"),
     }
-    parse(&answer)
+    parse(&answer, request.method == "HEAD")
 }
 
-fn parse(answer: &[u8]) -> Result<Response> {
+/// An answer to HEAD tells the length of a body that it does not have.
+fn parse(answer: &[u8], is_head: bool) -> Result<Response> {
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").context("an answer without a head")?;
     let (head, body) = answer.split_at_checked(end).context("an answer without a head")?;
     let body = body.get(4..).unwrap_or_default();
@@ -71,6 +72,9 @@ fn parse(answer: &[u8]) -> Result<Response> {
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut response = Response { status, headers, body: body.to_vec() };
+    if is_head && response.body.is_empty() {
+        return Ok(response);
+    }
     if response.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
         response.body = unchunked(body)?;
     } else if let Some(length) = response.header("content-length") {
