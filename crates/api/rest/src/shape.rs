@@ -79,6 +79,11 @@ impl Key {
         self.0.push(byte);
     }
 
+    /// How many of something follow, so that what comes after them cannot be taken for one.
+    pub fn count(&mut self, count: usize) {
+        self.0.extend_from_slice(&(count as u32).to_be_bytes());
+    }
+
     /// A column by its index in the table, which one version of the schema fixes.
     pub fn column(&mut self, index: usize) {
         self.0.extend_from_slice(&(index as u32).to_be_bytes());
@@ -109,5 +114,32 @@ impl Shapes {
             self.planned.insert(key.0.as_slice().into(), Arc::clone(&planned));
         }
         Ok(planned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn what_follows_a_list_cannot_be_taken_for_a_part_of_it() {
+        // Each shape: the columns of its conditions, and its `fields`; the texts spell the bytes of the others.
+        let shapes: [(&[usize], Option<&str>); 6] = [
+            (&[], None),
+            (&[], Some("")),
+            (&[], Some("\0\0\0\u{2}id")),
+            (&[0], Some("id")),
+            (&[2], Some("id")),
+            (&[0, 2], None),
+        ];
+        let key = |(columns, fields): &(&[usize], Option<&str>)| {
+            let mut key = Key(SmallVec::new());
+            key.count(columns.len());
+            columns.iter().for_each(|index| key.column(*index));
+            key.text(*fields);
+            key.0.to_vec()
+        };
+        assert_eq!(shapes.iter().map(key).collect::<HashSet<_>>().len(), shapes.len());
     }
 }

@@ -20,7 +20,7 @@ pub async fn by_key(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
         Refusal::bad_request(format!("Invalid path for row to find, problem: {problem}"))
     })?;
     let mut key = Key::new(&schema, table, Verb::ByKey);
-    key.column(parts);
+    key.count(parts);
     let reading = Reading { call, table, values, allow_filtering: false };
     reading
         .run(api, key, |selection, order_by| {

@@ -33,6 +33,7 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
         return Err(refuse("the object has no column to write".to_owned()));
     }
     let mut key = Key::new(&schema, table, Verb::Change);
+    key.count(columns.len());
     let mut values = Values::default();
     // Markers are counted as the statement is written: USING, SET, WHERE, IF.
     push_using(call, &mut values);
@@ -44,7 +45,7 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
             .map_err(|error| refuse(misfit(table, column, &error)))?;
     }
     let parts = push_key(call, table, &mut values).map_err(refuse)?;
-    key.column(parts);
+    key.count(parts);
     let conditions = Conditions::of(call, table, &mut values, &mut key)?;
     push_options(call, &mut key);
     let planned = api.shapes.plan(&key, &*api.store, || {
@@ -93,7 +94,7 @@ pub async fn delete(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     let parts = push_key(call, table, &mut values).map_err(|problem| {
         Refusal::bad_request(format!("Invalid path for row to delete, problem: {problem}"))
     })?;
-    key.column(parts);
+    key.count(parts);
     let conditions = Conditions::of(call, table, &mut values, &mut key)?;
     push_options(call, &mut key);
     let planned = api.shapes.plan(&key, &*api.store as &dyn DataStore, || {

@@ -25,6 +25,7 @@ pub async fn find(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     let conditions = filter::parse(text, table, call.style(), &mut values)
         .map_err(|problem| Refusal::bad_request(format!("Invalid 'where' parameter, problem: {problem}")))?;
     let mut key = Key::new(&schema, table, Verb::Find);
+    key.count(conditions.len());
     for Condition { index, test, .. } in &conditions {
         key.column(*index);
         key.byte(*test as u8);
