@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -188,6 +189,24 @@ fn named(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
+}
+
+#[test]
+fn in_memory_the_superusers_file_is_its_owners_alone_and_goes_with_the_data() {
+    let mut child = Command::new(binary())
+        .args(["up", "--auth", "--in-memory", "--cql", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let told = lines.filter_map(|line| line.split_once("password are in ").map(|(_, file)| file.to_owned()));
+    let file = PathBuf::from(told.into_iter().next().unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    assert_eq!(Credentials::read(&file).unwrap().name, "cassandra");
+    tool(Command::new("kill").args(["-TERM", &child.id().to_string()])).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!file.parent().unwrap().exists());
 }
 
 /// An authority, and what it signs.

@@ -17,36 +17,45 @@ use crate::roles::{Performer, Resource, Rights, keyspace_of, lacks, rights_to_ac
 impl Inner {
     /// Refuses a statement that the context's principal may not run.
     #[inline]
-    pub(super) fn authorize(&self, prepared: &Prepared, context: &Context) -> Result<()> {
+    pub(super) fn authorize(
+        &self,
+        prepared: &Prepared,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<()> {
         match &context.principal {
             Principal::Anonymous if !self.login_required => Ok(()),
             Principal::Anonymous => Err(unauthorized("You have not logged in")),
             Principal::System => Ok(()),
-            Principal::Role(name) => self.authorize_role(name, prepared, context),
+            Principal::Role(name) => authorize_role(name, prepared, snapshot, context),
         }
     }
+}
 
-    fn authorize_role(&self, name: &Arc<str>, prepared: &Prepared, context: &Context) -> Result<()> {
-        let snapshot = self.snapshot();
-        let rights = rights_to_act(name, &snapshot.roles)?;
-        let asks = Asks { name, rights };
-        match prepared.plan.downcast_ref::<Plan>() {
-            Some(Plan::Select(plan)) => asks.table(Permission::Select, plan.entry()),
-            Some(Plan::Modify(modification)) => asks.modification(modification),
-            Some(Plan::Batch(batch)) => {
-                batch.modifications.iter().try_for_each(|modification| asks.modification(modification))
-            }
-            Some(Plan::Truncate(entry)) => asks.table(Permission::Modify, entry),
-            Some(Plan::SchemaChange) => {
-                let keyspace = prepared.keyspace.as_deref().or(context.keyspace.as_deref());
-                let performer = Performer::Role(Arc::clone(name), Arc::clone(rights));
-                schema_change(&prepared.statement, keyspace, &snapshot, &performer)
-            }
-            // DESCRIBE is everybody's, as in Cassandra; USE asks for no more than a log-in; statements about roles
-            // look for themselves, where they know what they are about.
-            Some(Plan::Use(_) | Plan::Describe | Plan::Access) => Ok(()),
-            None => Err(Error::internal("a statement of another engine was executed")),
+fn authorize_role(
+    name: &Arc<str>,
+    prepared: &Prepared,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<()> {
+    let rights = rights_to_act(name, &snapshot.roles)?;
+    let asks = Asks { name, rights };
+    match prepared.plan.downcast_ref::<Plan>() {
+        Some(Plan::Select(plan)) => asks.table(Permission::Select, plan.entry()),
+        Some(Plan::Modify(modification)) => asks.modification(modification),
+        Some(Plan::Batch(batch)) => {
+            batch.modifications.iter().try_for_each(|modification| asks.modification(modification))
         }
+        Some(Plan::Truncate(entry)) => asks.table(Permission::Modify, entry),
+        Some(Plan::SchemaChange) => {
+            let keyspace = prepared.keyspace.as_deref().or(context.keyspace.as_deref());
+            let performer = Performer::Role(Arc::clone(name), Arc::clone(rights));
+            schema_change(&prepared.statement, keyspace, snapshot, &performer)
+        }
+        // DESCRIBE is everybody's, as in Cassandra; USE asks for no more than a log-in; statements about roles
+        // look for themselves, where they know what they are about.
+        Some(Plan::Use(_) | Plan::Describe | Plan::Access) => Ok(()),
+        None => Err(Error::internal("a statement of another engine was executed")),
     }
 }
 

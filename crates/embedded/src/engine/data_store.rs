@@ -11,6 +11,7 @@ use ilium_store::{
 
 use super::plan::{self, Plan};
 use super::{Engine, Inner, consistency, finished};
+use crate::catalog::Snapshot;
 use crate::fault::Fault;
 use crate::select::{Read, SelectPlan};
 use crate::storage::Io;
@@ -22,13 +23,10 @@ impl DataStore for Engine {
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
-        let prepared = match self.current(prepared) {
+        let prepared = match self.to_run(prepared, &self.inner.snapshot(), context) {
             Ok(prepared) => prepared,
             Err(error) => return Answer::Ready(Err(error)),
         };
-        if let Err(error) = self.inner.authorize(&prepared, context) {
-            return Answer::Ready(Err(error));
-        }
         match prepared.plan.downcast_ref::<Plan>() {
             None => Answer::Ready(Err(Error::internal("a statement of another engine was executed"))),
             Some(Plan::Select(plan)) => self.select(&prepared, plan, binds, context),
@@ -44,11 +42,11 @@ impl DataStore for Engine {
     }
 
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
+        let snapshot = self.inner.snapshot();
         let entries = entries
             .into_iter()
             .map(|entry| {
-                let prepared = self.current(&entry.prepared)?;
-                self.inner.authorize(&prepared, context)?;
+                let prepared = self.to_run(&entry.prepared, &snapshot, context)?;
                 Ok(BatchEntry { prepared, binds: entry.binds })
             })
             .collect::<Result<Vec<_>>>();
@@ -91,15 +89,21 @@ impl DataStore for Engine {
 }
 
 impl Engine {
-    /// The statement under the schema as it is now.
-    fn current(&self, prepared: &Arc<Prepared>) -> Result<Arc<Prepared>> {
-        let snapshot = self.inner.snapshot();
-        if prepared.schema_version == snapshot.schema.version {
-            return Ok(Arc::clone(prepared));
-        }
-        let renewed =
-            plan::prepare(Arc::clone(&prepared.statement), prepared.keyspace.as_deref(), &snapshot)?;
-        Ok(Arc::new(renewed))
+    /// The statement under the schema as it is now, if the context's principal may run it.
+    fn to_run(
+        &self,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<Arc<Prepared>> {
+        let prepared = if prepared.schema_version == snapshot.schema.version {
+            Arc::clone(prepared)
+        } else {
+            let (statement, keyspace) = (Arc::clone(&prepared.statement), prepared.keyspace.as_deref());
+            Arc::new(plan::prepare(statement, keyspace, snapshot)?)
+        };
+        self.inner.authorize(&prepared, snapshot, context)?;
+        Ok(prepared)
     }
 
     fn select(

@@ -120,8 +120,12 @@ impl Engine {
         inner.set_retention();
         inner.drop_orphans()?;
         inner.fill_indexes(inner.catalog.unfilled_indexes())?;
-        if let Some(login) = &options.login {
-            inner.make_first_superuser(&login.superuser_file)?;
+        match &options.login {
+            Some(login) => inner.make_first_superuser(&login.superuser_file)?,
+            None if inner.snapshot().roles.iter().next().is_some() => tracing::warn!(
+                "this data has roles, but nobody is asked to log in: whoever connects may do everything"
+            ),
+            None => {}
         }
         Ok(Engine { inner: Arc::new(inner) })
     }

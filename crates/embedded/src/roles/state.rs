@@ -56,7 +56,8 @@ pub struct Rights {
     pub roles: BTreeSet<Arc<str>>,
     /// On ALL KEYSPACES, which leaves out those of the system.
     everywhere: PermissionSet,
-    keyspaces: HashMap<Arc<str>, InKeyspace>,
+    /// In trees, as roles are granted few: in those a name is found in less than it takes to hash it.
+    keyspaces: BTreeMap<Arc<str>, InKeyspace>,
     /// On what is no data.
     others: HashMap<Resource, PermissionSet>,
 }
@@ -84,7 +85,7 @@ struct InKeyspace {
     /// On the keyspace itself.
     whole: PermissionSet,
     all_tables: PermissionSet,
-    tables: HashMap<Arc<str>, PermissionSet>,
+    tables: BTreeMap<Arc<str>, PermissionSet>,
 }
 
 impl Roles {

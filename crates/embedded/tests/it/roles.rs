@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ilium_cql::parser;
 use ilium_embedded::{Engine, EngineOptions, LoginOptions};
 use ilium_store::{
-    BatchEntry, BatchKind, Binds, Context, DataStore as _, Error, ErrorKind, Login as _, Outcome, Principal,
-    Result, ResultKind,
+    Answer, BatchEntry, BatchKind, Binds, Context, DataStore as _, Error, ErrorKind, Login as _, Outcome,
+    Principal, Result, ResultKind,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -246,4 +246,39 @@ fn a_hash_logs_in_wherever_it_is_taken_and_does_not_hold_the_password() {
     db.run("cassandra", "ALTER ROLE two WITH PASSWORD = 'another'");
     assert!(db.log_in("two", "a secret").is_err());
     assert_eq!(db.log_in("two", "another").unwrap(), of("two"));
+}
+
+#[test]
+fn log_ins_past_those_that_may_wait_are_refused_and_those_that_wait_are_answered() {
+    let folder = Folder::new();
+    let db = Guarded::open(folder.path());
+    db.run("cassandra", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'");
+    // Nothing is compared before it is waited for.
+    let mut waiting: Vec<_> = (0..1024).map(|_| db.engine.with_password("r", "x")).collect();
+    assert!(waiting.iter().all(|answer| matches!(answer, Answer::Later(_))));
+    let Answer::Ready(Err(error)) = db.engine.with_password("r", "x") else { panic!("one more may wait") };
+    assert_eq!(error.kind, ErrorKind::Overloaded);
+    assert!(error.message.contains("1024 log-ins wait already"), "{error}");
+    assert_eq!(db.runtime.block_on(waiting.remove(0).wait()).unwrap(), of("r"));
+    // Who gave up waiting leaves the place to others; a password that was right before needs none.
+    drop(waiting);
+    assert!(matches!(db.engine.with_password("r", "x"), Answer::Ready(Ok(_))));
+    assert!(db.log_in("r", "y").is_err());
+}
+
+#[test]
+fn limits_by_data_centre_and_network_are_refused_and_none_are_what_there_is() {
+    let folder = Folder::new();
+    let db = Guarded::open(folder.path());
+    db.run("cassandra", "CREATE ROLE r WITH ACCESS TO ALL DATACENTERS AND ACCESS FROM ALL CIDRS");
+    for statement in [
+        "CREATE ROLE s WITH ACCESS TO DATACENTERS {'datacenter1'}",
+        "CREATE ROLE s WITH ACCESS FROM CIDRS {'here'}",
+        "ALTER ROLE r WITH ACCESS TO DATACENTERS {'datacenter1'}",
+        "ALTER ROLE r WITH ACCESS FROM CIDRS {'here'}",
+    ] {
+        let error = db.execute(&of("cassandra"), statement).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config, "{error}");
+        assert!(error.message.contains("is not supported by Ilium"), "{error}");
+    }
 }
