@@ -194,14 +194,15 @@ fn announce(
     let mut out = io::stdout().lock();
     writeln!(out, "CQL on {cql} after {} ms, {kept}", started.elapsed().as_millis())?;
     writeln!(out, "HTTP on {http}: console, REST, health, metrics")?;
-    let login = match superuser {
+    let (login, user) = match superuser {
         Some(file) => {
             writeln!(out, "The first superuser and its password are in {}", file.display())?;
-            format!("--credentials {} ", file.display())
+            // curl asks for the password.
+            (format!("--credentials {} ", file.display()), "-u cassandra ")
         }
-        None => String::new(),
+        None => (String::new(), ""),
     };
     writeln!(out, "Try:  cqlsh {ssl}{login}{} {}", cql.ip(), cql.port())?;
-    writeln!(out, "      curl {scheme}://{http}/v2/schemas/keyspaces        Stop: Ctrl-C")?;
+    writeln!(out, "      curl {user}{scheme}://{http}/v2/schemas/keyspaces        Stop: Ctrl-C")?;
     out.flush()
 }

@@ -112,3 +112,57 @@ fn read_role(value: &Value) -> Option<Role> {
         permissions,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first version wrote it, which every later one must read.
+    const ADA: &str = r#"{"superuser":false,"login":true,"hash":"$2a$10$x","member_of":["readers"],
+        "granted":{"data/k/t":["SELECT","SELECT_MASKED"],"roles":["CREATE"]}}"#;
+
+    fn read(entries: &[(&[u8], &str)]) -> Result<Roles> {
+        let mut reader = Reader::default();
+        for (key, value) in entries {
+            assert!(reader.take(key, &serde_json::from_str(value).unwrap())?, "{key:?} was passed over");
+        }
+        Ok(reader.finish())
+    }
+
+    #[test]
+    fn what_the_first_version_stored_is_read_and_written_as_it_was() {
+        let stored: [(&[u8], &str); 2] =
+            [(b"role/\x00\x03ada", ADA), (b"identity/\x00\x02id", r#"{"role":"ada"}"#)];
+        let roles = read(&stored).unwrap();
+        let ada = roles.get("ada").unwrap();
+        assert!(ada.login && !ada.superuser && ada.hash.as_deref() == Some("$2a$10$x"));
+        assert_eq!(ada.permissions[&Resource::table("k", "t")].words(), ["SELECT", "SELECT_MASKED"]);
+        assert_eq!(roles.role_of_identity("id").map(|role| &**role), Some("ada"));
+        let touched =
+            Touched { roles: ["ada".into()].into(), identities: ["id".into(), "gone".into()].into() };
+        let written: Vec<Change> = changes(&roles, &touched).collect();
+        let value = |text: &str| Some(serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(
+            written,
+            [
+                (b"role/\x00\x03ada".to_vec(), value(ADA)),
+                (b"identity/\x00\x04gone".to_vec(), None),
+                (b"identity/\x00\x02id".to_vec(), value(r#"{"role":"ada"}"#)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_named() {
+        for (key, value) in [
+            (&b"role/\x00\x03ada"[..], "{}"),
+            (b"role/\x00\x03ada", &ADA.replace("SELECT_MASKED", "LEVITATE")),
+            (b"role/\x00\x03ada", &ADA.replace("data/k/t", "nonsense")),
+            (b"role/", ADA),
+            (b"identity/\x00\x02id", "{}"),
+        ] {
+            let error = read(&[(key, value)]).unwrap_err();
+            assert_eq!(error.kind, ilium_store::ErrorKind::Corrupt, "{error}");
+        }
+    }
+}
