@@ -100,9 +100,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         Some(file) => open_token_keys(file, DEFAULT_LIFETIME, now()),
         None => passing_token_keys(DEFAULT_LIFETIME),
     };
-    let access =
-        Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now).map_err(Failure::io)?;
-    let access = Arc::new(access);
+    let access = Arc::new(Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now));
     let parts = front::Parts {
         engine,
         service: Arc::clone(&service),

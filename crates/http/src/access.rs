@@ -2,26 +2,16 @@
 //!
 //! `X-Cassandra-Token` (Stargate's), `Authorization: Bearer` and `Authorization: Basic` are understood, in this order.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use data_encoding::BASE64;
-use ilium_store::{Error, ErrorKind, Login, Principal, SealError, TokenError, Tokens};
+use ilium_store::{Error, ErrorKind, Login, Principal, TokenError, Tokens};
 use parking_lot::RwLock;
-use ring::{digest, hmac, rand};
 
 use crate::Refusal;
-
-/// How long a name and password that were found right are not hashed again: hashing takes tens of milliseconds of CPU, and
-/// Basic sends them with every request. A password changed meanwhile is good for as long (Cassandra's
-/// `credentials_validity` is 2 s by default).
-const REMEMBERED: Duration = Duration::from_secs(2);
-
-/// Names and passwords remembered at a time; past it all are forgotten. Each takes about 100 bytes.
-const MAX_REMEMBERED: usize = 1024;
 
 /// Tells callers apart and gives out tokens. One for all HTTP APIs.
 pub struct Access {
@@ -29,9 +19,6 @@ pub struct Access {
     tokens: RwLock<Arc<Tokens>>,
     /// Seconds since the epoch.
     now: fn() -> u64,
-    /// Digests of names and passwords that were right, under a key of this process alone.
-    remembered: RwLock<HashMap<[u8; 32], (Principal, Instant)>>,
-    remember_key: hmac::Key,
 }
 
 /// What a caller presents.
@@ -44,16 +31,8 @@ pub enum Credentials {
 
 impl Access {
     /// `now` gives seconds since the epoch.
-    pub fn new(login: Arc<dyn Login>, tokens: Tokens, now: fn() -> u64) -> Result<Access, SealError> {
-        let remember_key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
-            .map_err(|_| SealError::NoRandomness)?;
-        Ok(Access {
-            login,
-            tokens: RwLock::new(Arc::new(tokens)),
-            now,
-            remembered: RwLock::default(),
-            remember_key,
-        })
+    pub fn new(login: Arc<dyn Login>, tokens: Tokens, now: fn() -> u64) -> Access {
+        Access { login, tokens: RwLock::new(Arc::new(tokens)), now }
     }
 
     /// Whether a caller that presents nothing is refused.
@@ -78,7 +57,9 @@ impl Access {
                  one), or a name and password as HTTP Basic",
             )),
             Credentials::Token(token) => self.of_token(&token),
-            Credentials::Password { name, password } => self.of_password(&name, &password).await,
+            Credentials::Password { name, password } => {
+                Ok(self.login.with_password(&name, &password).wait().await?)
+            }
         }
     }
 
@@ -101,35 +82,6 @@ impl Access {
     /// How long tokens are good for.
     pub fn token_lifetime(&self) -> Duration {
         self.tokens.read().lifetime()
-    }
-
-    async fn of_password(&self, name: &str, password: &str) -> Result<Principal, Refusal> {
-        let digest = self.digest(name, password);
-        let known = self.remembered.read().get(&digest).cloned();
-        if let Some((principal, since)) = known
-            && since.elapsed() < REMEMBERED
-        {
-            self.login.check_again(&principal)?;
-            return Ok(principal);
-        }
-        let principal = self.login.with_password(name, password).wait().await?;
-        let mut remembered = self.remembered.write();
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(digest, (principal.clone(), Instant::now()));
-        Ok(principal)
-    }
-
-    fn digest(&self, name: &str, password: &str) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.remember_key);
-        // The length keeps name and password from running into each other.
-        context.update(&(name.len() as u64).to_be_bytes());
-        context.update(name.as_bytes());
-        context.update(password.as_bytes());
-        let mut out = [0; digest::SHA256_OUTPUT_LEN];
-        out.copy_from_slice(context.sign().as_ref());
-        out
     }
 }
 
@@ -188,7 +140,6 @@ mod tests {
 
     fn access() -> Access {
         Access::new(Arc::new(OneRole), Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap(), || 1000)
-            .unwrap()
     }
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -204,8 +155,6 @@ mod tests {
         for headers in [
             headers("x-cassandra-token", &token),
             headers("authorization", &format!("bearer {token}")),
-            headers("authorization", &basic),
-            // Remembered by now.
             headers("authorization", &basic),
         ] {
             assert_eq!(access.caller(&headers).await.as_ref(), Ok(&ada));

@@ -10,7 +10,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
 use http_body::Body as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
 use tower_service::Service;
@@ -22,6 +22,9 @@ pub struct FrontOptions {
     /// Requests under way at a time. Past it: 429, and nothing was done. 4,096: each may hold a body of 16 MiB, but few
     /// do; most hold some KiB.
     pub max_in_flight: usize,
+    /// Bytes of bodies of requests under way, over all of them; those of 64 KiB and less do not count. A body whose length is not
+    /// told counts as 16 MiB. Past it: 429, and nothing was done. 256 MiB, as the CQL API has for what is arriving.
+    pub max_body_bytes: usize,
     /// Whether callers log in. Where they do not, the defence against browsers stands in (see `guard`).
     pub authenticated: bool,
     /// The origins whose pages may call, as `https://app.example`, or `*`. Only where callers log in.
@@ -32,7 +35,13 @@ pub struct FrontOptions {
 
 impl FrontOptions {
     pub fn new(authenticated: bool, observer: Arc<dyn Observer>) -> FrontOptions {
-        FrontOptions { max_in_flight: 4096, authenticated, cors_origins: Vec::new(), observer }
+        FrontOptions {
+            max_in_flight: 4096,
+            max_body_bytes: 256 << 20,
+            authenticated,
+            cors_origins: Vec::new(),
+            observer,
+        }
     }
 }
 
@@ -53,6 +62,34 @@ pub struct Seen {
 pub trait Observer: Send + Sync + 'static {
     fn begins(&self);
     fn ends(&self, seen: &Seen);
+    /// The client left before its answer began.
+    fn abandoned(&self);
+}
+
+/// Bodies are counted in units of 64 KiB.
+const UNIT: usize = 64 << 10;
+
+/// What a body may take that does not tell: the default of [`BodyLimits`](crate::BodyLimits).
+const UNTOLD: usize = 16 << 20;
+
+/// What a request takes of the server, until it is dropped: keep it until the answer's last byte is gone.
+pub struct Place {
+    _request: OwnedSemaphorePermit,
+    _body: Option<OwnedSemaphorePermit>,
+}
+
+/// Counts a request that is given up.
+struct Counted<'a> {
+    observer: &'a dyn Observer,
+    ended: bool,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.observer.abandoned();
+        }
+    }
 }
 
 /// The routes of all APIs and what stands before them.
@@ -61,7 +98,9 @@ pub struct Front {
     /// The same routes for callers that take compressed answers; others do not pay for the question.
     compressing: Router,
     options: FrontOptions,
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    /// Room for bodies, in units of [`UNIT`].
+    bodies: Arc<Semaphore>,
     ids: RequestIds,
 }
 
@@ -75,7 +114,8 @@ impl Front {
         Front {
             compressing: routes.clone().layer(CompressionLayer::new()),
             plain: routes,
-            places: Semaphore::new(options.max_in_flight),
+            places: Arc::new(Semaphore::new(options.max_in_flight)),
+            bodies: Arc::new(Semaphore::new(options.max_body_bytes / UNIT)),
             ids: RequestIds::new(),
             options,
         }
@@ -86,10 +126,15 @@ impl Front {
         self.options.max_in_flight.saturating_sub(self.places.available_permits())
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, peer: SocketAddr, mut request: Request<Body>) -> Response<Body> {
+    /// Answers one request. The place is to be kept until the answer is gone.
+    pub async fn answer(
+        &self,
+        peer: SocketAddr,
+        mut request: Request<Body>,
+    ) -> (Response<Body>, Option<Place>) {
         let started = Instant::now();
         self.options.observer.begins();
+        let mut counted = Counted { observer: &*self.options.observer, ended: false };
         let id = self.ids.of(request.headers());
         let (method, request_bytes) = (request.method().clone(), request.body().size_hint().lower());
         let logged = tracing::enabled!(target: "ilium_http::access", tracing::Level::INFO);
@@ -97,16 +142,16 @@ impl Front {
         let path = logged.then(|| request.uri().path().to_owned());
         request.extensions_mut().insert(id.clone());
 
-        let mut response = match self.admit(&request) {
-            Ok(_place) => {
+        let (mut response, place) = match self.admit(&request) {
+            Ok(place) => {
                 let compress = request.headers().contains_key(ACCEPT_ENCODING);
                 let mut routes = if compress { self.compressing.clone() } else { self.plain.clone() };
                 match routes.call(request).await {
-                    Ok(response) => response,
+                    Ok(response) => (response, Some(place)),
                     Err(never) => match never {},
                 }
             }
-            Err(refusal) => refusal.into_response(),
+            Err(refusal) => (refusal.into_response(), None),
         };
         response.headers_mut().insert(REQUEST_ID.clone(), id.0.clone());
         let seen = Seen {
@@ -117,6 +162,7 @@ impl Front {
             response_bytes: response.body().size_hint().exact().unwrap_or(0),
         };
         self.options.observer.ends(&seen);
+        counted.ended = true;
         if let Some(path) = path {
             tracing::info!(
                 target: "ilium_http::access",
@@ -130,10 +176,10 @@ impl Front {
                 "request"
             );
         }
-        response
+        (response, place)
     }
 
-    fn admit(&self, request: &Request<Body>) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+    fn admit(&self, request: &Request<Body>) -> Result<Place, Refusal> {
         if !self.options.authenticated {
             guard::check(request.method(), request.uri(), request.headers())?;
         }
@@ -149,16 +195,30 @@ impl Front {
                 ),
             ));
         }
-        self.places.try_acquire().map_err(|_| {
-            Refusal::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!(
-                    "{} requests are under way, the limit of this server; nothing was done, send it again",
-                    self.options.max_in_flight
-                ),
-            )
-        })
+        let limit = self.options.max_in_flight;
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| too_much(&format!("{limit} requests are under way")))?;
+        let body = request.body();
+        let bytes = match body.size_hint().exact() {
+            Some(bytes) => usize::try_from(bytes).unwrap_or(UNTOLD).min(UNTOLD),
+            None => UNTOLD,
+        };
+        let room = if body.is_end_stream() || bytes <= UNIT {
+            None
+        } else {
+            let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+            let limit = self.options.max_body_bytes;
+            let room = Arc::clone(&self.bodies).try_acquire_many_owned(units);
+            Some(room.map_err(|_| too_much(&format!("bodies of {limit} bytes are under way")))?)
+        };
+        Ok(Place { _request: place, _body: room })
     }
+}
+
+fn too_much(what: &str) -> Refusal {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Refusal::new(status, format!("{what}, the limit of this server; nothing was done, send it again"))
 }
 
 fn cors(options: &FrontOptions) -> Option<CorsLayer> {

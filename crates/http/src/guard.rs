@@ -3,10 +3,11 @@
 //!
 //! - Its host must be a loopback name. A name of the attacker's that resolves to 127.0.0.1 (DNS rebinding) would make the
 //!   page and this server one origin to the browser.
-//! - A write must carry JSON, or credentials, which a page may not send elsewhere without asking first (the Fetch standard's
+//! - A write must carry JSON, or a token, which a page may not send elsewhere without asking first (the Fetch standard's
 //!   CORS-safelisted headers and content types), and asking is answered by no CORS header; or it must come from a page of
-//!   this server's own, which its `Origin` says. Credentials open nothing here, but clients of Stargate send a token with
-//!   everything, statements as plain text among it.
+//!   this server's own, which its `Origin` says. A token opens nothing here, but clients of Stargate send one with everything,
+//!   statements as plain text among it. Basic credentials do not count: a browser that has some for another server of this
+//!   name adds them by itself.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -28,7 +29,7 @@ pub fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
     if reads
         || is_json(headers)
-        || has_credentials(headers)
+        || has_token(headers)
         || has_no_body(method, headers)
         || is_own_page(host, headers)
     {
@@ -70,8 +71,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-cassandra-token") || headers.contains_key(AUTHORIZATION)
+fn has_token(headers: &HeaderMap) -> bool {
+    let is_bearer =
+        |value: &[u8]| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+    headers.contains_key("x-cassandra-token")
+        || headers.get(AUTHORIZATION).is_some_and(|value| is_bearer(value.as_bytes()))
 }
 
 /// PUT, PATCH and DELETE are never simple requests: a page asks first. A POST without a body is one.
@@ -138,6 +142,10 @@ mod tests {
         assert_eq!(verdict(Method::PUT, &[host.clone(), (CONTENT_LENGTH, "4")]), refused);
         let token = (HeaderName::from_static("x-cassandra-token"), "any");
         assert_eq!(verdict(Method::POST, &[host.clone(), (CONTENT_TYPE, "text/plain"), token]), Ok(()));
+        let basic = (AUTHORIZATION, "Basic YTpi");
+        assert_eq!(verdict(Method::POST, &[host.clone(), (CONTENT_TYPE, "text/plain"), basic]), refused);
+        let bearer = (AUTHORIZATION, "bearer any");
+        assert_eq!(verdict(Method::POST, &[host.clone(), (CONTENT_TYPE, "text/plain"), bearer]), Ok(()));
         let from = |origin| verdict(Method::POST, &[host.clone(), form.clone(), (ORIGIN, origin)]);
         assert_eq!(from("http://localhost:8080"), Ok(()));
         assert_eq!(from("http://localhost:3000"), refused);

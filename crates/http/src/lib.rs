@@ -20,7 +20,7 @@ pub use access::{Access, Credentials};
 pub use auth_routes::auth_routes;
 pub use body::{BodyLimits, read_body, read_json};
 pub use etag::with_etag;
-pub use front::{Front, FrontOptions, Observer, Seen};
+pub use front::{Front, FrontOptions, Observer, Place, Seen};
 pub use json::{JsonFault, parse_json};
 pub use refusal::{Refusal, status_of};
 pub use request_id::RequestId;

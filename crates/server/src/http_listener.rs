@@ -19,16 +19,18 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::accept::{Door, Origin, Speak};
+use crate::activity::Activity;
 use crate::patient::Patient;
 use crate::{ListenError, ListenOptions};
 
 /// The limits of one HTTP connection.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// How long a head may take to arrive, counted from the connection's beginning or the last answer, so it bounds
-    /// idleness too; and how long a client may not read what was written for it. Past it: closed. 30 s, as the CQL API has.
+    /// How long a client may keep the server waiting: for a head, counted from the connection's beginning or the last answer,
+    /// so it bounds idleness too; and by not taking what was made for it. Past it: closed. 30 s, as the CQL API has.
     pub patience: Duration,
     /// Bytes of a request's head. Past it: 431. 64 KiB: a long `where`, and cookies of other servers on localhost.
     pub max_head: usize,
@@ -80,6 +82,15 @@ impl HttpListener {
     }
 }
 
+/// Why the server ends a connection.
+enum Why {
+    Stopping,
+    Silent,
+}
+
+/// How long a client that was silent may take to read that the connection ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 struct Http {
     front: Arc<Front>,
     builder: auto::Builder<TokioExecutor>,
@@ -97,25 +108,37 @@ impl Speak for Http {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let front = Arc::clone(&self.front);
+        let activity = Activity::new();
+        let of_requests = Arc::clone(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
-            let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(from.peer, request.map(Body::new)).await) }
+            let (front, activity) = (Arc::clone(&front), Arc::clone(&of_requests));
+            async move {
+                let handling = activity.begin();
+                let (response, place) = front.answer(from.peer, request.map(Body::new)).await;
+                let response = response.map(|body| activity.watch(body, place));
+                drop(handling);
+                Ok::<_, Infallible>(response)
+            }
         });
         let socket = TokioIo::new(Patient::new(socket, self.patience));
         let mut connection = pin!(self.builder.serve_connection(socket, service));
         let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
+            ended = connection.as_mut() => return ended.map_err(io::Error::other),
             // The value it gives is a lock, which must not be held while the connection is drained.
-            _ = async { stopping.wait_for(|stop| *stop).await.map(drop) } => None,
+            _ = async { stopping.wait_for(|stop| *stop).await.map(drop) } => Why::Stopping,
+            () = activity.client_is_silent(self.patience) => Why::Silent,
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        ended.map_err(io::Error::other)
+        connection.as_mut().graceful_shutdown();
+        match ended {
+            Why::Stopping => connection.await.map_err(io::Error::other),
+            // An idle one ends at once. One that takes nothing is cut.
+            Why::Silent => match timeout(FAREWELL, connection).await {
+                Ok(ended) => ended.map_err(io::Error::other),
+                Err(_) => {
+                    Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of its answer"))
+                }
+            },
+        }
     }
 
     async fn turn_away(&self, mut socket: TcpStream, reason: &str) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! Vocabulary: to *drain* is to take no more requests, answer those that were taken, and close.
 
 mod accept;
+mod activity;
 mod cql_listener;
 mod health;
 mod http_listener;

@@ -50,8 +50,13 @@ pub fn open_token_keys(file: &Path, lifetime: Duration, now: u64) -> Result<Toke
     let mut keys = stored.collect::<Result<Vec<Key>, _>>()?;
     if rotate(&mut keys, lifetime, now)? {
         let draft = file.with_extension("new");
+        // One that a stop left there might be readable by others: it goes, and a new one is made.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove")(error)),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(0o600);
         let mut written = options.open(&draft).map_err(failed("make"))?;
         let lines: String =
             keys.iter().map(|key| format!("{} {}\n", key.made, HEXLOWER.encode(&key.secret))).collect();

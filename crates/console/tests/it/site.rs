@@ -40,7 +40,7 @@ impl Site {
         let options = EngineOptions::new(None, Box::new(()), tokio::runtime::Handle::current());
         let store = around(Arc::new(Engine::open(options).unwrap()));
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(600)).unwrap();
-        let access = Arc::new(Access::new(login, tokens, || 1000).unwrap());
+        let access = Arc::new(Access::new(login, tokens, || 1000));
         let facts = vec![("Data centre", "north <1>".to_owned())];
         let options = Options { started: Instant::now(), facts, speaks_tls };
         Site { routes: ilium_console::routes(store, access, options), cookie: String::new() }

@@ -223,8 +223,13 @@ fn stored_secret(folder: &Path) -> Result<[u8; SealKey::LENGTH], OpenError> {
     let secret = SealKey::generate().map_err(|error| Error::internal(error.to_string()))?;
     // Written whole under another name first: half a key would make the folder unusable.
     let draft = folder.join("page-state.key.new");
+    // One that a stop left there might be readable by others: it goes, and a new one is made.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove")(error)),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut written = options.open(&draft).map_err(failed("make"))?;
     written.write_all(&secret).and_then(|()| written.sync_all()).map_err(failed("write"))?;

@@ -49,6 +49,10 @@ impl Observer for HttpRequests {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn abandoned(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
     fn ends(&self, seen: &Seen) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         if let Some(latency) = self.latencies.get(place(&seen.method)) {

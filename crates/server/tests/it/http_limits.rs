@@ -61,6 +61,45 @@ fn ten_thousand_clients_that_never_finish_a_head_do_not_keep_others_out() {
 }
 
 #[test]
+fn a_client_that_never_says_which_http_it_speaks_is_closed() {
+    let server =
+        HttpServer::start(Settings { http: impatient(Duration::from_millis(300)), ..Settings::default() });
+    for beginning in [&b""[..], b"PRI * HT", b"G"] {
+        let mut socket = server.connect();
+        socket.write_all(beginning).unwrap();
+        // The test's own patience is a minute.
+        assert_eq!(rest(&mut socket), "", "{beginning:?}");
+    }
+}
+
+#[test]
+fn bodies_past_what_may_be_under_way_are_refused() {
+    let server = HttpServer::start(Settings { max_body_bytes: Some(1 << 20), ..Settings::default() });
+    let post = |length: usize| {
+        format!(
+            "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut first = server.connect();
+    first.write_all(post(700_000).as_bytes()).unwrap();
+    let deadline = Instant::now() + crate::server::LONG;
+    while server.reached() < 1 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let second = server.exchange(post(700_000).as_bytes());
+    assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("nothing was done"), "{second}");
+    // Small ones are not counted.
+    let small = server.exchange(format!("{}{}", post(1000), "x".repeat(1000)).as_bytes());
+    assert!(small.starts_with("HTTP/1.1 200 "), "{small}");
+    first.write_all(&vec![b'x'; 700_000]).unwrap();
+    assert!(rest(&mut first).starts_with("HTTP/1.1 200 "));
+    let after = server.exchange(format!("{}{}", post(700_000), "x".repeat(700_000)).as_bytes());
+    assert!(after.starts_with("HTTP/1.1 200 "), "{}", after.len());
+}
+
+#[test]
 fn a_client_that_never_reads_is_closed() {
     let server =
         HttpServer::start(Settings { http: impatient(Duration::from_millis(300)), ..Settings::default() });

@@ -26,6 +26,7 @@ pub struct Settings {
     pub http: HttpOptions,
     pub body: BodyLimits,
     pub max_in_flight: Option<usize>,
+    pub max_body_bytes: Option<usize>,
     pub max_connections: Option<usize>,
 }
 
@@ -48,6 +49,7 @@ impl HttpServer {
         let routes = routes(settings.body, &reached, open);
         let mut options = FrontOptions::new(false, Arc::<HttpRequests>::default());
         options.max_in_flight = settings.max_in_flight.unwrap_or(options.max_in_flight);
+        options.max_body_bytes = settings.max_body_bytes.unwrap_or(options.max_body_bytes);
         let front = Arc::new(Front::new(routes, options));
         let mut listening = ListenOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         listening.max_connections = settings.max_connections.unwrap_or(listening.max_connections);

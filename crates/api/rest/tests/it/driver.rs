@@ -93,7 +93,7 @@ impl Rest {
         let store =
             Arc::new(Counting { engine, prepared: AtomicUsize::new(0), executed: AtomicUsize::new(0) });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
-        let access = Access::new(Arc::new(NoLogin), tokens, || 0).unwrap();
+        let access = Access::new(Arc::new(NoLogin), tokens, || 0);
         let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
         let rest = Rest { runtime, store, routes };
         rest.cql(
