@@ -1,7 +1,7 @@
 //! Page states that a client altered, or uses where they do not belong: an error, never wrong rows.
 
 use ilium_testbed::ilium::{Folder, Ilium};
-use ilium_testbed::wire::{Answer, Binds, Connection, Outcome, Rows, Settings};
+use ilium_testbed::wire::{Answer, Bind, Binds, Connection, Outcome, Rows, Settings};
 
 use crate::clients::dialogue::binary;
 
@@ -95,6 +95,38 @@ fn a_page_state_that_was_altered_or_belongs_elsewhere_is_refused_and_a_true_one_
     let mut connection = Connection::open(address, 4).unwrap();
     for ((statement, state), (_, whole)) in statements.iter().zip(states).zip(wholes) {
         assert_eq!(rest(&mut connection, statement, state), whole, "{statement} after the restart");
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_page_state_of_a_prepared_statement_is_refused_with_other_values() {
+    let folder = Folder::new().unwrap();
+    let server = Ilium::start(binary(), &folder, &[]).unwrap();
+    let mut connection = Connection::open(server.address(), 5).unwrap();
+    let make = [
+        "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            .to_owned(),
+        "CREATE TABLE k.t (p int, c int, v text, PRIMARY KEY (p, c))".to_owned(),
+    ];
+    let inserts = (0..20).map(|n| format!("INSERT INTO k.t (p, c, v) VALUES ({}, {n}, 'x')", n % 2));
+    for statement in make.into_iter().chain(inserts) {
+        connection.query(&statement, &Binds::None, &Settings::default()).unwrap();
+    }
+    let prepared = connection.prepare("SELECT c FROM k.t WHERE p = ?", None).unwrap();
+    let Outcome::Prepared(prepared) = prepared.outcome else { panic!("{prepared:?}") };
+    let mut page = |p: i32, state: Option<Vec<u8>>| {
+        let values = Binds::ByPosition(vec![Bind::Bytes(p.to_be_bytes().to_vec())]);
+        let with = Settings { page: Some(4), state, ..Settings::default() };
+        connection.execute(&prepared, &values, &with).unwrap().outcome
+    };
+    let Outcome::Rows(first) = page(0, None) else { panic!("no rows") };
+    let Outcome::Rows(next) = page(0, first.more.clone()) else { panic!("no rows") };
+    assert_eq!(next.rows.len(), 4);
+    // With another partition it would lead past that one's first rows.
+    match page(1, first.more) {
+        Outcome::Error(error) => assert_eq!(error.message, "Invalid value for the paging state"),
+        other => panic!("{other:?}"),
     }
     server.stop().unwrap();
 }
