@@ -265,7 +265,10 @@ pub fn find<'p, 's>(
         if endpoint.method == *method {
             return Ok((endpoint, places));
         }
-        others.push(endpoint.method.as_str());
+        // One path may be an endpoint's own, and a key's as well.
+        if !others.contains(&endpoint.method.as_str()) {
+            others.push(endpoint.method.as_str());
+        }
     }
     if others.is_empty() {
         return Err(Refusal::not_found(format!(

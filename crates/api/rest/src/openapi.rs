@@ -123,6 +123,7 @@ fn query_parameter(parameter: &Parameter) -> Value {
         Form::Text => json!({"type": "string"}),
         Form::Integer => json!({"type": "integer"}),
         Form::Flag => json!({"type": "boolean"}),
+        Form::Pattern(pattern) => json!({"type": "string", "pattern": pattern}),
         Form::OneOf(values) => json!({"type": "string", "enum": values}),
     };
     json!({

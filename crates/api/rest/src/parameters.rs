@@ -42,6 +42,8 @@ pub enum Form {
     Integer,
     Flag,
     OneOf(&'static [&'static str]),
+    /// A text of this form.
+    Pattern(&'static str),
 }
 
 const LEVELS: [(&str, Consistency); 10] = [
@@ -142,6 +144,10 @@ impl Parameter {
             Parameter::PageSize | Parameter::Timestamp | Parameter::Ttl => Form::Integer,
             Parameter::Consistency => Form::OneOf(LEVEL_NAMES),
             Parameter::SerialConsistency => Form::OneOf(&["SERIAL", "LOCAL_SERIAL"]),
+            // From 1 ms to a minute.
+            Parameter::Timeout => {
+                Form::Pattern("^(([1-9][0-9]{0,3}|[1-5][0-9]{4}|60000)(ms)?|([1-9]|[1-5][0-9]|60)s)$")
+            }
             _ => Form::Text,
         }
     }
