@@ -170,17 +170,20 @@ impl Catalog {
     }
 
     /// Checks a statement that changes the schema and works out what it does. `keyspace` is where unqualified names
-    /// are; `now` is in microseconds; `maker` is the role that gets all permissions on what is created. Blocks while
-    /// another change is under way.
+    /// are; `now` is in microseconds; `maker` is the role that gets all permissions on what is created. `permit` looks
+    /// at the state that is changed: what was seen before may be gone. Blocks while another change is under way.
     pub fn change(
         &self,
         statement: &Statement,
         keyspace: Option<&str>,
         now: i64,
         maker: Option<&Arc<str>>,
+        permit: impl FnOnce(&Snapshot) -> Result<()>,
     ) -> Result<Pending<'_>> {
         let turn = self.changing.lock();
-        let mut draft = Draft::of(&self.current());
+        let current = self.current();
+        permit(&current)?;
+        let mut draft = Draft::of(&current);
         let under = Circumstances { keyspace, datacenter: &self.datacenter, now, maker };
         let change = change::apply(&mut draft, statement, &under)?;
         self.pending(draft, change, turn)

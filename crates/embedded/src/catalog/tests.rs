@@ -25,7 +25,7 @@ impl Fixture {
             ilium_cql::SyntaxErrorKind::Syntax => Error::syntax(error.message),
             ilium_cql::SyntaxErrorKind::Invalid => Error::invalid(error.message),
         })?;
-        let pending = self.catalog.change(&parsed, None, 1_700_000_000_000_000, None)?;
+        let pending = self.catalog.change(&parsed, None, 1_700_000_000_000_000, None, |_| Ok(()))?;
         self.store.commit(pending.batch().clone()).wait().unwrap();
         Ok(pending.publish())
     }
@@ -215,7 +215,7 @@ fn a_change_that_is_not_published_changes_nothing() {
     let fixture = Fixture::new();
     let create = "create keyspace ks with replication = {'class':'SimpleStrategy','replication_factor':1}";
     let before = fixture.catalog.current();
-    drop(fixture.catalog.change(&ilium_cql::parse(create).unwrap(), None, 0, None).unwrap());
+    drop(fixture.catalog.change(&ilium_cql::parse(create).unwrap(), None, 0, None, |_| Ok(())).unwrap());
     assert!(Arc::ptr_eq(&before, &fixture.catalog.current()));
     fixture.ok(create);
     assert_ne!(before.schema.version, fixture.catalog.current().schema.version);
@@ -335,7 +335,8 @@ fn unqualified_names_are_in_the_current_keyspace() {
     let fixture = Fixture::new();
     fixture.ok("create keyspace ks with replication = {'class':'SimpleStrategy','replication_factor':1}");
     let change = |statement: &str, keyspace| {
-        let pending = fixture.catalog.change(&ilium_cql::parse(statement).unwrap(), keyspace, 0, None)?;
+        let pending =
+            fixture.catalog.change(&ilium_cql::parse(statement).unwrap(), keyspace, 0, None, |_| Ok(()))?;
         fixture.store.commit(pending.batch().clone()).wait().unwrap();
         Ok::<_, Error>(pending.publish())
     };

@@ -1,4 +1,6 @@
 //! Statements that change the schema, and TRUNCATE: one after the other, each durable before it is seen.
+//!
+//! They wait for their turn, and names and permissions may change meanwhile: whether one may run is asked again then.
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ impl Engine {
     pub(super) fn change_schema(&self, prepared: Arc<Prepared>, context: &Context) -> Answer<Outcome> {
         let (inner, context) = (Arc::clone(&self.inner), context.clone());
         let work = self.inner.runtime.spawn_blocking(move || match prepared.plan.downcast_ref::<Plan>() {
-            Some(Plan::Truncate(entry)) => inner.truncate(entry),
+            Some(Plan::Truncate(entry)) => inner.truncate(&prepared, entry, &context),
             _ => inner.apply(&prepared, &context),
         });
         Answer::Later(Box::pin(async move { finished(work.await) }))
@@ -31,6 +33,7 @@ impl Inner {
                 Principal::Role(maker) => Some(maker),
                 Principal::Anonymous | Principal::System => None,
             },
+            |current| self.authorize(prepared, current, context),
         )?;
         if !pending.batch().is_empty() {
             self.store.commit(pending.batch().clone()).wait().map_err(in_words)?;
@@ -60,12 +63,13 @@ impl Inner {
         self.store.commit(batch).wait().map_err(in_words)
     }
 
-    fn truncate(&self, entry: &TableEntry) -> Result<Outcome> {
+    fn truncate(&self, prepared: &Prepared, entry: &TableEntry, context: &Context) -> Result<Outcome> {
         if entry.source == Source::Virtual {
             let (keyspace, table) = (&entry.table.keyspace, &entry.table.name);
             return Err(Error::invalid(format!("Truncation is not supported by table {keyspace}.{table}")));
         }
         let current = self.snapshot();
+        self.authorize(prepared, &current, context)?;
         let Some(entry) = current.table(&entry.table.keyspace, &entry.table.name) else {
             return Err(Error::invalid(format!("table {} does not exist", entry.table.name)));
         };

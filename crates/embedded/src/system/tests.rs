@@ -59,7 +59,7 @@ impl Fixture {
 
     fn change(&self, statement: &str) {
         let parsed = ilium_cql::parse(statement).unwrap();
-        let pending = self.catalog.change(&parsed, None, 1_700_000_000_000_000, None).unwrap();
+        let pending = self.catalog.change(&parsed, None, 1_700_000_000_000_000, None, |_| Ok(())).unwrap();
         self.store.commit(pending.batch().clone()).wait().unwrap();
         pending.publish();
     }

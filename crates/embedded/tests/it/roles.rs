@@ -23,7 +23,10 @@ struct Guarded {
 
 impl Guarded {
     fn open(folder: &Path) -> Guarded {
-        let runtime = Builder::new_current_thread().build().unwrap();
+        Guarded::on(folder, Builder::new_current_thread().build().unwrap())
+    }
+
+    fn on(folder: &Path, runtime: Runtime) -> Guarded {
         let superuser_file = folder.join("superuser.txt");
         let mut options =
             EngineOptions::new(Some(folder.to_path_buf()), Box::new(()), runtime.handle().clone());
@@ -32,9 +35,12 @@ impl Guarded {
     }
 
     fn execute(&self, principal: &Principal, text: &str) -> Result<Outcome> {
+        self.runtime.block_on(self.begin(principal, text)?.wait())
+    }
+
+    fn begin(&self, principal: &Principal, text: &str) -> Result<Answer<Outcome>> {
         let prepared = self.engine.prepare(Arc::new(parser::parse(text).unwrap()), None)?;
-        let context = Context::new(principal.clone());
-        self.runtime.block_on(self.engine.execute(&prepared, Binds::default(), &context).wait())
+        Ok(self.engine.execute(&prepared, Binds::default(), &Context::new(principal.clone())))
     }
 
     fn run(&self, role: &str, text: &str) -> Outcome {
@@ -182,6 +188,46 @@ fn a_connection_whose_role_is_gone_or_may_not_log_in_any_more_is_refused() {
     db.run("cassandra", "DROP ROLE r");
     assert!(db.refused("r", "SELECT * FROM system.local").contains("does not exist any more"));
     assert!(db.engine.check_again(&of("r")).is_err());
+}
+
+#[test]
+fn a_change_that_waited_for_its_turn_needs_what_it_does_to_be_permitted_then() {
+    let folder = Folder::new();
+    // One thread for all that waits: what is begun runs in this order, once the thread is let go.
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let db = Guarded::on(folder.path(), runtime);
+    for statement in [
+        KEYSPACE,
+        "CREATE TABLE k.t (a int PRIMARY KEY, b int)",
+        "CREATE TABLE k.own (a int PRIMARY KEY)",
+        "INSERT INTO k.own (a) VALUES (1)",
+        "CREATE ROLE r WITH LOGIN = true",
+        "GRANT ALL PERMISSIONS ON k.own TO r",
+    ] {
+        db.run("cassandra", statement);
+    }
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    db.runtime.spawn_blocking(move || held.recv());
+    let begun = [
+        ("cassandra", "CREATE INDEX i ON k.t (b)"),
+        ("cassandra", "REVOKE ALL PERMISSIONS ON k.own FROM r"),
+        // Nothing of this name is there yet, so nothing is needed yet.
+        ("r", "DROP INDEX IF EXISTS k.i"),
+        ("r", "TRUNCATE k.own"),
+        ("r", "ALTER TABLE k.own ADD b int"),
+    ]
+    .map(|(role, text)| (role, text, db.begin(&of(role), text).unwrap()));
+    assert!(begun.iter().all(|(.., answer)| matches!(answer, Answer::Later(_))));
+    let_go.send(()).unwrap();
+    for (role, text, answer) in begun {
+        match (role, db.runtime.block_on(answer.wait())) {
+            ("r", Ok(_)) => panic!("{text} ran"),
+            ("r", Err(error)) => assert_eq!(error.kind, ErrorKind::Unauthorized, "{text}: {error}"),
+            (_, done) => drop(done.unwrap()),
+        }
+    }
+    assert_eq!(db.count("SELECT * FROM system_schema.indexes WHERE keyspace_name = 'k'"), 1);
+    assert_eq!(db.count("SELECT * FROM k.own"), 1);
 }
 
 #[test]
