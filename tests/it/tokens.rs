@@ -1,10 +1,9 @@
 //! Tokens of a server with authentication: none opens the API that expired, was altered, is another server's, or is of
-//! a role that is gone.
+//! a role that is gone or has another password by now.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ilium_server::open_token_keys;
-use ilium_store::Principal;
 use ilium_testbed::http::{Request, Response, ask};
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::rest_cases::json::Json;
@@ -94,11 +93,12 @@ fn a_token_opens_the_api_and_one_that_was_altered_in_any_letter_does_not() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the server under test goes by the machine's clock")]
 fn a_token_that_expired_does_not_open_the_api() {
-    let (server, folder, name, _) = start();
+    let (server, folder, name, password) = start();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     // The server's own keys, so that the time is all that is wrong.
     let keys = open_token_keys(&folder.data().join("tokens.key"), HALF_AN_HOUR, now).unwrap();
-    let issued = |at| keys.issue(&Principal::Role(name.as_str().into()), at).unwrap();
+    let (principal, stamp) = keys.open(&token(&server, &name, &password), now).unwrap();
+    let issued = |at| keys.issue(&principal, stamp, at).unwrap();
     assert_eq!(read_with(&server, &issued(now)).0, 200);
     refused(&server, &issued(now - HALF_AN_HOUR.as_secs() - 1), "expired");
     server.stop().unwrap();
@@ -134,6 +134,36 @@ fn a_token_of_a_role_that_was_dropped_or_may_not_log_in_any_more_does_not_open_t
     refused(&server, &bob, "bob");
     let again = send(&server, "POST", "/v1/auth", r#"{"username": "ada", "password": "one"}"#, &[]);
     assert_eq!(again.status, 401, "{}", String::from_utf8_lossy(&again.body));
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_token_ends_with_the_password_it_was_given_for_and_is_not_of_a_role_made_again() {
+    let (server, _folder, name, password) = start();
+    let superuser = token(&server, &name, &password);
+    run(
+        &server,
+        &superuser,
+        &[
+            "CREATE ROLE ada WITH PASSWORD = 'one' AND LOGIN = true",
+            "CREATE ROLE bob WITH PASSWORD = 'two' AND LOGIN = true",
+        ],
+    );
+    let (ada, bob) = (token(&server, "ada", "one"), token(&server, "bob", "two"));
+    assert_eq!((read_with(&server, &ada).0, read_with(&server, &bob).0), (200, 200));
+    run(
+        &server,
+        &superuser,
+        &[
+            "ALTER ROLE ada WITH PASSWORD = 'other'",
+            "DROP ROLE bob",
+            "CREATE ROLE bob WITH PASSWORD = 'two' AND LOGIN = true",
+        ],
+    );
+    refused(&server, &ada, "ada");
+    refused(&server, &bob, "bob");
+    let (ada, bob) = (token(&server, "ada", "other"), token(&server, "bob", "two"));
+    assert_eq!((read_with(&server, &ada).0, read_with(&server, &bob).0), (200, 200));
     server.stop().unwrap();
 }
 

@@ -63,19 +63,20 @@ impl Access {
         }
     }
 
-    /// Who a token was made for, if that role may still log in.
+    /// Who a token was made for, if that role may still log in, with what it logged in with then.
     pub fn of_token(&self, token: &str) -> Result<Principal, Refusal> {
         let opened = self.tokens.read().open(token, (self.now)());
-        let principal =
+        let (principal, stamp) =
             opened.map_err(|error| Refusal::unauthorized(format!("Role unauthorized: {error}")))?;
-        self.login.check_again(&principal)?;
+        self.login.check_again(&principal, stamp)?;
         Ok(principal)
     }
 
     /// Checks a name and password, and gives a token for them.
     pub async fn token(&self, name: &str, password: &str) -> Result<String, Refusal> {
+        let stamp = self.login.stamp(name);
         let principal = self.login.with_password(name, password).wait().await?;
-        let issued = self.tokens.read().issue(&principal, (self.now)());
+        let issued = self.tokens.read().issue(&principal, stamp, (self.now)());
         issued.map_err(|error: TokenError| Error::new(ErrorKind::Internal, error.to_string()).into())
     }
 
@@ -112,7 +113,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
 mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue, StatusCode};
-    use ilium_store::{Answer, Result as StoreResult};
+    use ilium_store::{Answer, Result as StoreResult, Stamp};
 
     /// Knows `ada` with the password `loom`, and no `gone` any more.
     struct OneRole;
@@ -130,7 +131,10 @@ mod tests {
         fn with_identity(&self, _: &str) -> Answer<Principal> {
             Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, "unknown")))
         }
-        fn check_again(&self, principal: &Principal) -> StoreResult<()> {
+        fn stamp(&self, _: &str) -> Stamp {
+            Stamp::default()
+        }
+        fn check_again(&self, principal: &Principal, _: Stamp) -> StoreResult<()> {
             match principal {
                 Principal::Role(name) if &**name == "ada" => Ok(()),
                 _ => Err(Error::new(ErrorKind::BadCredentials, "gone")),

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, ErrorKind, Login, Outcome,
-    Prepared, Principal, Result, SchemaListener, TokenSplit,
+    Prepared, Principal, Result, SchemaListener, Stamp, TokenSplit,
 };
 
 use crate::site::{Page, Site};
@@ -29,7 +29,10 @@ impl Login for Roles {
     fn with_identity(&self, _: &str) -> Answer<Principal> {
         Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, "unknown")))
     }
-    fn check_again(&self, principal: &Principal) -> Result<()> {
+    fn stamp(&self, _: &str) -> Stamp {
+        Stamp::default()
+    }
+    fn check_again(&self, principal: &Principal, _: Stamp) -> Result<()> {
         match principal {
             Principal::Role(name) if &**name == "ada" => Ok(()),
             _ => Err(Error::new(ErrorKind::BadCredentials, "there is no such role")),

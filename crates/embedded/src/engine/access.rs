@@ -34,10 +34,11 @@ impl Inner {
         let now = self.snapshot();
         roles::check(statement, &now, &performer(&now.roles)?, keyspace)?;
         let hash = roles::new_password(statement).map(password::hash).transpose()?;
+        let given = roles::Given { hash, now: self.write_time() };
         let pending = self.catalog.change_roles(|roles, snapshot| {
             let performer = performer(&snapshot.roles)?;
             roles::check(statement, snapshot, &performer, keyspace)?;
-            roles::apply(roles, statement, snapshot, &performer, keyspace, hash)
+            roles::apply(roles, statement, snapshot, &performer, keyspace, given)
         })?;
         if !pending.batch().is_empty() {
             self.store.commit(pending.batch().clone()).wait().map_err(in_words)?;

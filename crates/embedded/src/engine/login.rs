@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result, Stamp};
+use ring::digest;
 use tokio::sync::Semaphore;
 
 use super::{Engine, finished};
-use crate::roles::rights_to_act;
+use crate::roles::{Role, rights_to_act};
 
 /// Log-ins that may wait for their turn. Past it: OVERLOADED. At 50 ms each on two cores the last of them waits for
 /// half a minute, the patience of the CQL API.
@@ -50,6 +51,13 @@ impl Engine {
             false => Err(refused(format!("{name} is not permitted to log in"))),
         }
     }
+}
+
+fn stamp_of(role: &Role) -> Stamp {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&role.made.to_be_bytes());
+    context.update(role.hash.as_deref().unwrap_or_default().as_bytes());
+    Stamp(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
 }
 
 impl Login for Engine {
@@ -101,11 +109,21 @@ impl Login for Engine {
         })
     }
 
-    fn check_again(&self, principal: &Principal) -> Result<()> {
+    fn stamp(&self, name: &str) -> Stamp {
+        self.inner.snapshot().roles.get(name).map(stamp_of).unwrap_or_default()
+    }
+
+    fn check_again(&self, principal: &Principal, stamp: Stamp) -> Result<()> {
         match principal {
             Principal::Role(name) if self.inner.login_required => {
                 let snapshot = self.inner.snapshot();
-                rights_to_act(name, &snapshot.roles).map(drop).map_err(|error| refused(error.message))
+                rights_to_act(name, &snapshot.roles).map_err(|error| refused(error.message))?;
+                match snapshot.roles.get(name).map(stamp_of) {
+                    Some(now) if now == stamp => Ok(()),
+                    _ => Err(refused(format!(
+                        "{name} was given another password, or made again, since; log in for a new token"
+                    ))),
+                }
             }
             Principal::Anonymous if !self.inner.login_required => Ok(()),
             Principal::System => Ok(()),

@@ -145,8 +145,9 @@ impl Inner {
             file: file.to_owned(),
             source,
         })?;
+        let now = self.write_time();
         let make = |roles: &mut Roles, _: &Snapshot| {
-            Ok(Changed { touched: first::make(roles, hash), ..Changed::default() })
+            Ok(Changed { touched: first::make(roles, hash, now), ..Changed::default() })
         };
         let pending = self.catalog.change_roles(make)?;
         self.store.commit(pending.batch().clone()).wait()?;

@@ -80,26 +80,35 @@ pub fn new_password(statement: &Statement) -> Option<&str> {
     }
 }
 
-/// Does what [`check`] let pass. `hash` is of [`new_password`].
+/// What is not in the statement and sets a role.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Of [`new_password`].
+    pub hash: Option<Arc<str>>,
+    /// In microseconds.
+    pub now: i64,
+}
+
+/// Does what [`check`] let pass.
 pub fn apply(
     roles: &mut Roles,
     statement: &Statement,
     snapshot: &Snapshot,
     performer: &Performer,
     keyspace: Option<&str>,
-    hash: Option<Arc<str>>,
+    given: Given,
 ) -> Result<Changed> {
     let mut changed = Changed::default();
     match statement {
         Statement::CreateRole(create) => {
-            set(roles, &RoleChange::create(create), performer, hash, &mut changed)
+            set(roles, &RoleChange::create(create), performer, given, &mut changed)
         }
         Statement::CreateUser(create) => {
-            set(roles, &RoleChange::create_user(create), performer, hash, &mut changed);
+            set(roles, &RoleChange::create_user(create), performer, given, &mut changed);
         }
-        Statement::AlterRole(alter) => set(roles, &RoleChange::alter(alter), performer, hash, &mut changed),
+        Statement::AlterRole(alter) => set(roles, &RoleChange::alter(alter), performer, given, &mut changed),
         Statement::AlterUser(alter) => {
-            set(roles, &RoleChange::alter_user(alter), performer, hash, &mut changed)
+            set(roles, &RoleChange::alter_user(alter), performer, given, &mut changed)
         }
         Statement::DropRole { name, .. } | Statement::DropUser { name, .. } => {
             if roles.get(&name.text).is_some() {
@@ -284,7 +293,7 @@ fn set(
     roles: &mut Roles,
     change: &RoleChange<'_>,
     performer: &Performer,
-    hash: Option<Arc<str>>,
+    given: Given,
     changed: &mut Changed,
 ) {
     if change.creates == roles.get(change.name).is_some() {
@@ -296,8 +305,11 @@ fn set(
         role.login = change.login.unwrap_or(role.login);
         match change.password {
             Some(RoleOption::HashedPassword(hash)) => role.hash = Some(Arc::from(hash.as_str())),
-            Some(_) => role.hash = hash,
+            Some(_) => role.hash = given.hash,
             None => {}
+        }
+        if change.creates {
+            role.made = given.now;
         }
     });
     if change.creates

@@ -16,13 +16,14 @@ pub fn is_needed(roles: &Roles) -> bool {
     !roles.iter().any(|(_, role)| role.login)
 }
 
-/// Makes the superuser, or lets one of that name log in again.
-pub(crate) fn make(roles: &mut Roles, hash: Arc<str>) -> Touched {
+/// Makes the superuser, or lets one of that name log in again; `now` is in microseconds.
+pub(crate) fn make(roles: &mut Roles, hash: Arc<str>, now: i64) -> Touched {
     let name: Arc<str> = Arc::from(NAME);
     roles.edit(&name, |role: &mut Role| {
         role.superuser = true;
         role.login = true;
         role.hash = Some(hash);
+        role.made = now;
     });
     Touched { roles: [name].into(), ..Touched::default() }
 }

@@ -16,7 +16,7 @@ mod resource;
 mod state;
 pub mod stored;
 
-pub use change::{Changed, apply, check, new_password};
+pub use change::{Changed, Given, apply, check, new_password};
 pub use list::{is_list, list};
 pub use performer::{Performer, lacks, rights_to_act, unauthorized};
 pub use permission::PermissionSet;

@@ -27,6 +27,8 @@ pub struct Role {
     pub login: bool,
     /// Of the password, with bcrypt: what `salted_hash` shows.
     pub hash: Option<Arc<str>>,
+    /// When it was made, in microseconds, so that it is never taken for another of its name; 0 from before this was kept.
+    pub made: i64,
     /// The roles that were granted to it.
     pub member_of: BTreeSet<Arc<str>>,
     /// What was granted to itself; no set is empty.
@@ -39,6 +41,7 @@ impl Debug for Role {
             .field("superuser", &self.superuser)
             .field("login", &self.login)
             .field("hash", &self.hash.as_ref().map(|_| "***"))
+            .field("made", &self.made)
             .field("member_of", &self.member_of)
             .field("permissions", &self.permissions)
             .finish()

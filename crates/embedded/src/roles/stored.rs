@@ -1,7 +1,7 @@
 //! Roles as they are kept: one value a role, one an identity, beside the schema under number 0 of the store.
 //!
 //! ```text
-//! key:   [0, u32 BE] "role/" length u16 BE, name           value: [revision u64 BE] {"superuser": ..., "granted": ...}
+//! key:   [0, u32 BE] "role/" length u16 BE, name           value: [revision u64 BE] {"superuser": ..., "granted": ..., "made": ...}
 //!        [0, u32 BE] "identity/" length u16 BE, identity          [revision u64 BE] {"role": ...}
 //! ```
 //! The length before a name keeps any key from being the beginning of another: a role's name may hold any byte.
@@ -50,13 +50,19 @@ fn role_value(role: &Role) -> Value {
     let words = |permissions: &PermissionSet| Value::from(permissions.words());
     let granted: Map<String, Value> =
         role.permissions.iter().map(|(resource, set)| (resource.name(), words(set))).collect();
-    json!({
+    let mut value = json!({
         "superuser": role.superuser,
         "login": role.login,
         "hash": role.hash.as_deref(),
         "member_of": role.member_of.iter().map(|name| &**name).collect::<Vec<_>>(),
         "granted": granted,
-    })
+    });
+    if role.made != 0
+        && let Some(value) = value.as_object_mut()
+    {
+        value.insert("made".to_owned(), role.made.into());
+    }
+    value
 }
 
 /// Gathers the stored values.
@@ -108,6 +114,7 @@ fn read_role(value: &Value) -> Option<Role> {
         superuser: flag("superuser")?,
         login: flag("login")?,
         hash: value.get("hash").and_then(Value::as_str).map(Arc::from),
+        made: value.get("made").map_or(Some(0), Value::as_i64)?,
         member_of,
         permissions,
     })
@@ -158,6 +165,7 @@ mod tests {
             (&b"role/\x00\x03ada"[..], "{}"),
             (b"role/\x00\x03ada", &ADA.replace("SELECT_MASKED", "LEVITATE")),
             (b"role/\x00\x03ada", &ADA.replace("data/k/t", "nonsense")),
+            (b"role/\x00\x03ada", &ADA.replacen('{', r#"{"made":"today","#, 1)),
             (b"role/", ADA),
             (b"identity/\x00\x02id", "{}"),
         ] {

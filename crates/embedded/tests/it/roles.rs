@@ -178,16 +178,54 @@ fn a_connection_whose_role_is_gone_or_may_not_log_in_any_more_is_refused() {
     let db = Guarded::open(folder.path());
     db.run("cassandra", "CREATE ROLE r WITH LOGIN = true AND SUPERUSER = true AND PASSWORD = 'x'");
     db.run("r", "SELECT * FROM system.local");
-    assert!(db.engine.check_again(&of("r")).is_ok());
+    let stamp = db.engine.stamp("r");
+    assert!(db.engine.check_again(&of("r"), stamp).is_ok());
     db.run("cassandra", "ALTER ROLE r WITH LOGIN = false");
     for statement in ["SELECT * FROM system.local", "LIST ROLES", "USE system", "DESCRIBE KEYSPACES"] {
         assert_eq!(db.refused("r", statement), "r is not permitted to log in");
     }
-    assert!(db.engine.check_again(&of("r")).is_err());
+    assert!(db.engine.check_again(&of("r"), stamp).is_err());
     assert_eq!(db.log_in("r", "x").unwrap_err().message, "r is not permitted to log in");
     db.run("cassandra", "DROP ROLE r");
     assert!(db.refused("r", "SELECT * FROM system.local").contains("does not exist any more"));
-    assert!(db.engine.check_again(&of("r")).is_err());
+    assert!(db.engine.check_again(&of("r"), stamp).is_err());
+}
+
+#[test]
+fn a_stamp_is_another_after_a_new_password_and_for_a_role_made_again_and_lasts_otherwise() {
+    let folder = Folder::new();
+    let db = Guarded::open(folder.path());
+    db.run("cassandra", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'");
+    let outcome = db.run("cassandra", "SELECT salted_hash FROM system_auth.roles WHERE role = 'r'");
+    let ResultKind::Rows(rows) = outcome.result else { panic!("no rows") };
+    let hash = String::from_utf8(rows.data[4..].to_vec()).unwrap();
+    let first = db.engine.stamp("r");
+    db.run("cassandra", "CREATE ROLE other");
+    db.run("cassandra", "GRANT other TO r");
+    db.run("cassandra", "ALTER ROLE r WITH LOGIN = true AND SUPERUSER = true");
+    drop(db);
+    let db = Guarded::open(folder.path());
+    db.engine.check_again(&of("r"), first).unwrap();
+    let mut seen = vec![first];
+    for statements in [
+        &["ALTER ROLE r WITH PASSWORD = 'y'"][..],
+        &["ALTER ROLE r WITH PASSWORD = 'x'"],
+        &["DROP ROLE r", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'"],
+        // The first hash and name again, but another role.
+        &["DROP ROLE r", &format!("CREATE ROLE r WITH LOGIN = true AND HASHED PASSWORD = '{hash}'")],
+    ] {
+        statements.iter().for_each(|statement| drop(db.run("cassandra", statement)));
+        for old in &seen {
+            let error = db.engine.check_again(&of("r"), *old).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BadCredentials, "{statements:?}");
+        }
+        let stamp = db.engine.stamp("r");
+        db.engine.check_again(&of("r"), stamp).unwrap();
+        seen.push(stamp);
+    }
+    drop(db);
+    let db = Guarded::open(folder.path());
+    assert_eq!(db.engine.stamp("r"), seen[4]);
 }
 
 #[test]
