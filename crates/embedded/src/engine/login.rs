@@ -9,14 +9,16 @@ use tokio::sync::Semaphore;
 use super::{Engine, finished};
 use crate::roles::{Role, rights_to_act};
 
-/// Log-ins that may wait for their turn. Past it: OVERLOADED. At 50 ms each on two cores the last of them waits for
-/// half a minute, the patience of the CQL API.
-const WAITING: usize = 1024;
+/// Log-ins that may wait, for each turn there is. Past it: OVERLOADED. At 50 ms each the last of them waits for 15 s, half
+/// the patience of the CQL API, so that it is still there when its answer comes.
+const WAITING_A_TURN: usize = 300;
 
 /// Turns at comparing passwords: each takes a core for its while, and others need cores too.
 pub(super) struct Hashing {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// How many places there are in all.
+    waiting: usize,
 }
 
 impl Default for Hashing {
@@ -24,7 +26,8 @@ impl Default for Hashing {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // One core stays for requests, where there are two.
         let turns = cores.saturating_sub(1).max(1);
-        Hashing { turns: Arc::new(Semaphore::new(turns)), places: Arc::new(Semaphore::new(WAITING)) }
+        let waiting = WAITING_A_TURN.saturating_mul(turns).min(Semaphore::MAX_PERMITS);
+        Hashing { turns: Arc::new(Semaphore::new(turns)), places: Arc::new(Semaphore::new(waiting)), waiting }
     }
 }
 
@@ -77,7 +80,8 @@ impl Login for Engine {
         }
         let Ok(place) = Arc::clone(&self.inner.hashing.places).try_acquire_owned() else {
             return Answer::Ready(Err(Error::overloaded(format!(
-                "{WAITING} log-ins wait already, the limit of this server; try again later"
+                "{} log-ins wait already, the limit of this server; try again later",
+                self.inner.hashing.waiting
             ))));
         };
         let (engine, turns) = (self.clone(), Arc::clone(&self.inner.hashing.turns));
