@@ -56,7 +56,7 @@ fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
             unit: None,
             value: FigureValue::Counter(service.clients().requests()),
         },
-        gauge("cql_prepared_statements", "Statements kept prepared", service.prepared_statements().len()),
+        gauge("cql_prepared_statements", "Statements kept prepared", service.prepared_count()),
         Figure {
             name: "cql_arriving",
             help: "Bytes of CQL messages that are arriving",

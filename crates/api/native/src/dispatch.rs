@@ -416,7 +416,7 @@ fn takes_its_time(effect: Effect) -> bool {
 }
 
 /// Whether its text is not to be shown as it is.
-fn may_hold_password(statement: &Statement) -> bool {
+pub(crate) fn may_hold_password(statement: &Statement) -> bool {
     matches!(
         statement,
         Statement::CreateRole(_)

@@ -29,6 +29,7 @@ pub use connection::{close_in_order, serve};
 pub use options::Options;
 pub use turn_away::turn_away;
 
+use crate::dispatch::may_hold_password;
 use crate::events::Events;
 use crate::prepared::{PreparedStatement, PreparedStatements};
 
@@ -76,14 +77,21 @@ impl Service {
         &self.clients
     }
 
-    /// The statements that are kept prepared, in no order.
+    /// The statements that are kept prepared, in no order. Those that may hold a password are left out: their ids are
+    /// digests of the whole text, against which guesses could be checked.
     pub fn prepared_statements(&self) -> Vec<PreparedSummary> {
         let summary = |statement: &Arc<PreparedStatement>| PreparedSummary {
             id: statement.id,
             keyspace: statement.prepared.keyspace.clone(),
             text: Arc::clone(&statement.text),
         };
-        self.prepared.list().iter().map(summary).collect()
+        let listed = |statement: &&Arc<PreparedStatement>| !may_hold_password(&statement.prepared.statement);
+        self.prepared.list().iter().filter(listed).map(summary).collect()
+    }
+
+    /// How many statements are kept prepared, those included that are not listed.
+    pub fn prepared_count(&self) -> usize {
+        self.prepared.len()
     }
 
     /// The limits it was made with.

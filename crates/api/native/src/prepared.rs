@@ -89,6 +89,10 @@ impl PreparedStatements {
         self.inner.read().by_id.values().cloned().collect()
     }
 
+    pub fn len(&self) -> usize {
+        self.inner.read().by_id.len()
+    }
+
     /// The same text in the same keyspace always has the same id, on any server and after any restart, so that a
     /// client's knowledge stays true. (Cassandra takes MD5 of the same; clients do not look inside.)
     pub fn id(keyspace: Option<&str>, text: &str) -> StatementId {
