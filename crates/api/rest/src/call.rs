@@ -21,7 +21,7 @@ use crate::path::decode;
 pub const DEFAULT_PAGE_SIZE: u32 = 100;
 
 /// Bytes of a page, at most, as the CQL API has it: a page of large rows ends early and says that more follow.
-const MAX_PAGE_BYTES: usize = 16 << 20;
+pub const MAX_PAGE_BYTES: usize = 16 << 20;
 
 pub struct Call<'r> {
     pub principal: Principal,

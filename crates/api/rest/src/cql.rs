@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use ilium_cql::ast::{Selection, Statement};
 use ilium_cql::parser::{SyntaxErrorKind, parse};
 use ilium_http::{Refusal, parse_json, read_body};
 use ilium_store::{BindMarker, Error, ResultKind};
@@ -14,6 +15,7 @@ use crate::api::Api;
 use crate::call::{Call, json};
 use crate::output;
 use crate::shape::Planned;
+use crate::statement::MAX_ALIAS;
 use crate::value::Values;
 
 /// Bytes of a statement, at most, as the CQL API has it: what is larger should bind its values.
@@ -35,6 +37,7 @@ pub async fn run(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
         SyntaxErrorKind::Syntax => Error::syntax(error.to_string()),
         SyntaxErrorKind::Invalid => Error::invalid(error.to_string()),
     })?;
+    check_aliases(&statement)?;
     let mut context = call.context();
     context.keyspace = call.parameters.keyspace.as_deref().map(Arc::from);
     context.timestamp = call.parameters.timestamp;
@@ -48,6 +51,19 @@ pub async fn run(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
         _ => "{\"count\":0,\"data\":[]}".to_owned(),
     };
     Ok(json(StatusCode::OK, text))
+}
+
+fn check_aliases(statement: &Statement) -> Result<(), Refusal> {
+    let Statement::Select(select) = statement else { return Ok(()) };
+    let Selection::Items(items) = &select.selection else { return Ok(()) };
+    let long = items.iter().filter_map(|item| item.alias.as_ref()).find(|alias| alias.text.len() > MAX_ALIAS);
+    match long {
+        Some(alias) => Err(Refusal::bad_request(format!(
+            "a name after AS has {} bytes, the limit is {MAX_ALIAS}: it is written in every row",
+            alias.text.len()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The statement and its values: a JSON object of `query` and perhaps `values`, or the text alone.

@@ -9,6 +9,13 @@ use ilium_cql::json::{Style, push_string, to_json_as};
 use ilium_http::Refusal;
 use ilium_store::{Error, Rows, RowsMetadata};
 
+use crate::call::MAX_PAGE_BYTES;
+
+/// Bytes of text that one page may become. Names of columns are written once a row and are not among the bytes of a page:
+/// without a bound a few long ones make gigabytes of it. Text may grow sixfold (`\\u0001`), and an `int` of eight bytes on
+/// the wire takes eleven and its name.
+const MAX_TEXT: usize = 8 * MAX_PAGE_BYTES;
+
 /// The columns of an answer with what stands before each value.
 pub struct Columns {
     metadata: Arc<RowsMetadata>,
@@ -82,7 +89,17 @@ fn push_row(cells: &mut Cells<'_>, columns: &Columns, style: Style, out: &mut St
         push_cell(&column.column_type, cells.next()?, style, out)?;
     }
     out.push('}');
-    Ok(())
+    check(out)
+}
+
+fn check(out: &str) -> Result<(), Refusal> {
+    if out.len() <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(Refusal::bad_request(format!(
+        "the page takes more than {MAX_TEXT} bytes as text, the limit of this server; ask for less by 'page-size' or for \
+         fewer columns"
+    )))
 }
 
 /// Appends the rows as a JSON array.
@@ -162,6 +179,7 @@ pub fn csv(rows: &Rows, columns: &Columns, style: Style) -> Result<String, Refus
             }
         }
         out.push_str("\r\n");
+        check(&out)?;
     }
     Ok(out)
 }
@@ -218,6 +236,22 @@ mod tests {
             lines(&rows, &columns, COMPACT).unwrap(),
             "{\"C0\":7,\"C1\":\"a\\\"b\"}\n{\"C0\":null,\"C1\":null}\n"
         );
+    }
+
+    #[test]
+    fn a_page_whose_names_make_it_huge_is_refused() {
+        let mut rows = rows(&[CqlType::Int], &[None; 200]);
+        let mut columns = rows.metadata.columns.clone();
+        columns.iter_mut().for_each(|column| column.name = "n".repeat(1 << 20).into());
+        rows.metadata = Arc::new(RowsMetadata { columns, id: [0; 16] });
+        let columns = Columns::new(Arc::clone(&rows.metadata));
+        for refused in [page(&rows, &columns, COMPACT, true), lines(&rows, &columns, COMPACT)] {
+            let refusal = refused.unwrap_err();
+            assert_eq!(refusal.status.as_u16(), 400);
+            assert!(refusal.description.contains("134217728 bytes as text"), "{}", refusal.description);
+        }
+        rows.count = 100;
+        assert!(page(&rows, &columns, COMPACT, true).is_ok());
     }
 
     #[test]

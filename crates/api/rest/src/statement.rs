@@ -6,6 +6,9 @@ use ilium_cql::ast::{
 };
 use ilium_cql::schema::{Column, Table};
 
+/// Bytes of a name given by `as`. It is written once a row; columns have shorter names.
+pub const MAX_ALIAS: usize = 256;
+
 pub fn qualified(keyspace: &str, name: &str) -> QualifiedName {
     QualifiedName { keyspace: Some(Name::new(keyspace)), name: Name::new(name) }
 }

@@ -9,7 +9,7 @@ use ilium_cql::ast::{
 use ilium_cql::schema::Table;
 use ilium_http::Refusal;
 
-use crate::statement::expr;
+use crate::statement::{MAX_ALIAS, expr};
 use crate::value::column;
 
 /// How deep functions may nest in one another, and elements and fields of one column.
@@ -73,6 +73,9 @@ impl<'a> Reader<'a> {
         self.at += 3;
         self.skip_blank();
         let alias = self.name()?;
+        if alias.len() > MAX_ALIAS {
+            return Err(format!("a name after 'as' may have {MAX_ALIAS} bytes"));
+        }
         self.skip_blank();
         Ok(Selector { value, alias: Some(Name::new(alias)) })
     }

@@ -331,3 +331,15 @@ fn a_statement_is_run_with_values_and_without() {
     let reply = rest.send(plain.body("SELECT key FROM system.local".into()).unwrap());
     assert_eq!(reply.ok(200), r#"{"count":1,"data":[{"key":"local"}]}"#);
 }
+
+#[test]
+fn a_name_given_by_as_is_bounded() {
+    let rest = Rest::with(SPENDING);
+    for (bytes, status) in [(256, 200), (257, 400)] {
+        let name = "n".repeat(bytes);
+        let query = format!(r#"{{"query":"SELECT id AS {name} FROM ks.spending"}}"#);
+        assert_eq!(rest.post("/v2/cql", &query).status.as_u16(), status, "{bytes}");
+        let reply = rest.get(&format!("/v2/keyspaces/ks/spending/rows?fields=id%20as%20{name}"));
+        assert_eq!(reply.status.as_u16(), status, "{bytes}: {}", reply.text);
+    }
+}
