@@ -38,7 +38,7 @@ impl Api {
         if endpoint.body.is_some() {
             call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
         }
-        let call = Call { principal, places, parameters, headers: &head.headers };
+        let call = Call { principal, places, parameters, headers: &head.headers, stop: Default::default() };
         match endpoint.operation {
             Operation::RowsByKey => rows::by_key(self, &call).await,
             Operation::AddRow => rows::add(self, &call, body).await,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ilium_cql::json::Style;
 use ilium_http::{Refusal, parse_json, read_body};
-use ilium_store::{Consistency, Context, Principal};
+use ilium_store::{Cancellation, Consistency, Context, Principal};
 use serde_json::{Map, Value};
 
 use crate::api::Api;
@@ -23,11 +23,33 @@ pub const DEFAULT_PAGE_SIZE: u32 = 100;
 /// Bytes of a page, at most, as the CQL API has it: a page of large rows ends early and says that more follow.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
 
+/// Stops what is still read for a caller that is gone: its request's future is dropped, and this with it.
+pub struct StopWhenDropped(Cancellation);
+
+impl Default for StopWhenDropped {
+    fn default() -> StopWhenDropped {
+        StopWhenDropped(Cancellation::new())
+    }
+}
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl StopWhenDropped {
+    pub fn cancellation(&self) -> Cancellation {
+        self.0.clone()
+    }
+}
+
 pub struct Call<'r> {
     pub principal: Principal,
     pub places: Places<'r, 'r>,
     pub parameters: Parameters<'r>,
     pub headers: &'r HeaderMap,
+    pub stop: StopWhenDropped,
 }
 
 impl<'r> Call<'r> {
@@ -59,6 +81,7 @@ impl<'r> Call<'r> {
         context.page_size = Some(parameters.page_size.unwrap_or(DEFAULT_PAGE_SIZE));
         context.page_bytes = Some(MAX_PAGE_BYTES);
         context.page_state = parameters.page_state.clone();
+        context.cancellation = self.stop.cancellation();
         context
     }
 

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use futures_util::stream;
 use ilium_cql::json::Style;
 use ilium_http::Refusal;
-use ilium_store::{Binds, Cancellation, Context, DataStore, Rows};
+use ilium_store::{Binds, Context, DataStore, Rows};
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::read::rows;
 use crate::api::Api;
-use crate::call::Call;
+use crate::call::{Call, StopWhenDropped};
 use crate::output;
 use crate::shape::Planned;
 
@@ -88,13 +88,8 @@ struct Rest {
     /// The page to write next.
     page: Option<Rows>,
     begun: bool,
-}
-
-/// A caller that goes away drops the stream: what its page still reads is of no use.
-impl Drop for Rest {
-    fn drop(&mut self) {
-        self.context.cancellation.cancel();
-    }
+    /// A caller that goes away drops the stream: what its page still reads is of no use.
+    _stop: StopWhenDropped,
 }
 
 /// Reads the first page, so that what is wrong with the request is told by the status, and streams the rest.
@@ -108,7 +103,9 @@ pub async fn answer(
 ) -> Result<Response, Refusal> {
     context.page_bytes = Some(PAGE_BYTES);
     context.page_size = Some(call.parameters.page_size.unwrap_or(PAGE_ROWS));
-    context.cancellation = Cancellation::new();
+    // The stream outlives the call.
+    let stop = StopWhenDropped::default();
+    context.cancellation = stop.cancellation();
     let first = rows(api, &planned.prepared, binds.clone(), &context).await?;
     let rest = Rest {
         form,
@@ -120,6 +117,7 @@ pub async fn answer(
         timeout: call.parameters.timeout,
         page: Some(first),
         begun: false,
+        _stop: stop,
     };
     let parts = stream::unfold(rest, |mut rest| async {
         let part = rest.part().await?;

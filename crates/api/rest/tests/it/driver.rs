@@ -1,7 +1,7 @@
 //! The routes over an engine, asked without a socket.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +13,7 @@ use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_http::{Access, BodyLimits};
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, NoLogin, Outcome, Prepared,
+    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, NoLogin, Outcome, Prepared,
     Principal, Result, SchemaListener, TokenSplit, Tokens,
 };
 use serde_json::Value;
@@ -30,6 +30,10 @@ pub struct Counting {
     engine: Engine,
     pub prepared: AtomicUsize,
     pub executed: AtomicUsize,
+    /// While set, nothing that is executed is ever answered.
+    pub hangs: AtomicBool,
+    /// Of what was executed last.
+    pub cancellation: Mutex<Cancellation>,
 }
 
 impl DataStore for Counting {
@@ -39,6 +43,10 @@ impl DataStore for Counting {
     }
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
         self.executed.fetch_add(1, Ordering::Relaxed);
+        *self.cancellation.lock().unwrap() = context.cancellation.clone();
+        if self.hangs.load(Ordering::Relaxed) {
+            return Answer::Later(Box::pin(std::future::pending()));
+        }
         self.engine.execute(prepared, binds, context)
     }
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
@@ -91,7 +99,13 @@ impl Rest {
         let options = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
         let engine = Engine::open(options).unwrap();
         let store =
-            Arc::new(Counting { engine, prepared: AtomicUsize::new(0), executed: AtomicUsize::new(0) });
+            Arc::new(Counting {
+                engine,
+                prepared: AtomicUsize::new(0),
+                executed: AtomicUsize::new(0),
+                hangs: AtomicBool::new(false),
+                cancellation: Mutex::default(),
+            });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
         let access = Access::new(Arc::new(NoLogin), tokens, || 0);
         let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
@@ -132,6 +146,25 @@ impl Rest {
             let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
             String::from_utf8(part.to_vec()).unwrap()
         })
+    }
+
+    /// Sends a request and goes away while the store still works for it; says whether the store was told before and
+    /// after.
+    pub fn leave(&self, request: Request<Body>) -> (bool, bool) {
+        self.store.hangs.store(true, Ordering::Relaxed);
+        let told = || self.store.cancellation.lock().unwrap().is_cancelled();
+        let before = self.runtime.block_on(async {
+            let mut routes = self.routes.clone();
+            let mut call = std::pin::pin!(routes.call(request));
+            std::future::poll_fn(|context| {
+                assert!(call.as_mut().poll(context).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+            told()
+        });
+        self.store.hangs.store(false, Ordering::Relaxed);
+        (before, told())
     }
 
     pub fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {

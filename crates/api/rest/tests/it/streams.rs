@@ -56,3 +56,18 @@ fn the_rest_of_a_stream_is_not_read_once_its_caller_is_gone() {
     // One page that was written, and one ahead of it.
     assert_eq!(rest.store.executed.load(Ordering::Relaxed) - before, 2);
 }
+
+#[test]
+fn what_is_read_for_a_caller_that_is_gone_is_stopped() {
+    let rest = rest();
+    let query = r#"{"query":"SELECT * FROM ks.t"}"#;
+    for (method, path, accept, body) in [
+        ("GET", "/v2/keyspaces/ks/t/1", "application/json", ""),
+        ("GET", "/v2/keyspaces/ks/t/rows", "text/csv", ""),
+        ("POST", "/v2/cql", "application/json", query),
+    ] {
+        let request = axum::http::Request::builder().method(method).uri(path).header("accept", accept);
+        let request = request.header("content-type", "application/json").body(body.into()).unwrap();
+        assert_eq!(rest.leave(request), (false, true), "{method} {path} as {accept}");
+    }
+}
