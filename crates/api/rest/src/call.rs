@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ilium_cql::json::Style;
-use ilium_http::{Refusal, parse_json, read_body};
+use ilium_http::{BodyLimits, Refusal, parse_json, read_body};
 use ilium_store::{Cancellation, Consistency, Context, Principal};
 use serde_json::{Map, Value};
 
@@ -43,6 +43,9 @@ impl StopWhenDropped {
         self.0.clone()
     }
 }
+
+/// Bytes of the body of a change of the schema, at most: some thousand columns, where a table has dozens.
+const MAX_SCHEMA_BODY: usize = 1 << 20;
 
 pub struct Call<'r> {
     pub principal: Principal,
@@ -120,9 +123,10 @@ pub fn check_content_type(headers: &HeaderMap, takes_text: bool) -> Result<(), R
     ))
 }
 
-/// The body as the JSON object that it must be, and its bytes.
+/// The body of a change of the schema: the JSON object that it must be, and its bytes.
 pub async fn object(api: &Api, body: Body) -> Result<(Map<String, Value>, Bytes), Refusal> {
-    let bytes = read_body(body, &api.body).await?;
+    let limits = BodyLimits { bytes: api.body.bytes.min(MAX_SCHEMA_BODY), ..api.body };
+    let bytes = read_body(body, &limits).await?;
     let value =
         parse_json(&bytes).map_err(|fault| Refusal::bad_request(format!("Invalid JSON payload: {fault}")))?;
     match value {

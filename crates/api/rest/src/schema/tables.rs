@@ -1,5 +1,7 @@
 //! Tables.
 
+use std::collections::{HashMap, HashSet};
+
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -55,11 +57,8 @@ pub async fn create(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
     if partition.is_empty() {
         return Err(bad("Request invalid: primaryKey.partitionKey must name at least one column."));
     }
-    if let Some(unknown) = partition
-        .iter()
-        .chain(&clustering)
-        .find(|name| columns.iter().all(|column| column.name.text != **name))
-    {
+    let known: HashSet<&str> = columns.iter().map(|column| &*column.name.text).collect();
+    if let Some(unknown) = partition.iter().chain(&clustering).find(|name| !known.contains(**name)) {
         return Err(bad(format!(
             "primaryKey names the column '{unknown}', which columnDefinitions have not"
         )));
@@ -115,7 +114,8 @@ fn time_to_live(seconds: u32) -> Property {
 
 /// Columns of the clustering key that the order leaves out are ascending.
 fn table_options(options: Object<'_>, clustering: &[&str]) -> Result<TableOptions, Refusal> {
-    let mut given = Vec::new();
+    let known: HashSet<&str> = clustering.iter().copied().collect();
+    let mut given = HashMap::new();
     for item in options.list("clusteringExpression")?.unwrap_or_default() {
         let item = Object::of(item, "clusteringExpression")?;
         let direction = match item.required("order")? {
@@ -126,17 +126,19 @@ fn table_options(options: Object<'_>, clustering: &[&str]) -> Result<TableOption
             }
         };
         let column = item.required("column")?;
-        if !clustering.contains(&column) {
+        if !known.contains(column) {
             return Err(bad(format!("clusteringExpression names '{column}', which is not in clusteringKey")));
         }
-        given.push((column, direction));
+        // The first counts.
+        given.entry(column).or_insert(direction);
     }
     let mut clustering_order = Vec::new();
     if !given.is_empty() {
-        clustering_order.extend(clustering.iter().map(|name| {
-            let direction = given.iter().find(|(column, _)| column == name).map(|(_, direction)| *direction);
-            (Name::new(*name), direction.unwrap_or(Direction::Ascending))
-        }));
+        clustering_order.extend(
+            clustering
+                .iter()
+                .map(|name| (Name::new(*name), given.get(name).copied().unwrap_or(Direction::Ascending))),
+        );
     }
     let seconds = options.integer("defaultTimeToLive")?;
     Ok(TableOptions {

@@ -208,3 +208,13 @@ fn types_are_created_read_altered_and_dropped() {
     rest.delete(&format!("{path}/visit")).ok(204);
     rest.get(&format!("{path}/visit")).error(404);
 }
+
+#[test]
+fn a_change_of_the_schema_is_a_small_body() {
+    let rest = Rest::with(&[]);
+    let keyspaces = "/v2/schemas/keyspaces";
+    let body = |bytes: usize| format!(r#"{{"name":"wide"{}}}"#, " ".repeat(bytes - 15));
+    rest.post(keyspaces, &body(1 << 20)).ok(201);
+    rest.post(keyspaces, &body((1 << 20) + 1)).error(413);
+    rest.post("/v2/schemas/keyspaces/ks/tables", &body((1 << 20) + 1)).error(413);
+}
