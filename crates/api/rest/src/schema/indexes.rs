@@ -74,8 +74,22 @@ pub async fn create(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
 
 pub async fn drop(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     let (keyspace, table_name) = (call.keyspace()?, call.table()?);
-    table(&api.store.schema(), &keyspace, &table_name)?;
-    let name = qualified(&keyspace, &call.named("indexName")?);
+    let schema = api.store.schema();
+    let table = table(&schema, &keyspace, &table_name)?;
+    let index = call.named("indexName")?;
+    // CQL takes the name of an index alone, one keyspace having it once; the path says of which table it must be.
+    if let Some((of, _)) = schema.index(&keyspace, &index)
+        && of.name != table.name
+    {
+        if call.parameters.if_exists {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        }
+        return Err(Refusal::not_found(format!(
+            "Index '{index}' not found in table '{table_name}'; it is of table '{}'",
+            of.name
+        )));
+    }
+    let name = qualified(&keyspace, &index);
     run(api, call, Statement::DropIndex { name, if_exists: call.parameters.if_exists }).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

@@ -218,3 +218,18 @@ fn a_change_of_the_schema_is_a_small_body() {
     rest.post(keyspaces, &body((1 << 20) + 1)).error(413);
     rest.post("/v2/schemas/keyspaces/ks/tables", &body((1 << 20) + 1)).error(413);
 }
+
+#[test]
+fn an_index_is_dropped_under_its_own_table_only() {
+    let rest = Rest::with(&[
+        "CREATE TABLE t (id int PRIMARY KEY, v int)",
+        "CREATE TABLE u (id int PRIMARY KEY, v int)",
+        "CREATE INDEX of_t ON t (v)",
+    ]);
+    let under = |table: &str| format!("/v2/schemas/keyspaces/ks/tables/{table}/indexes/of_t");
+    let refused = rest.delete(&under("u")).error(404);
+    assert_eq!(refused, "Index 'of_t' not found in table 'u'; it is of table 't'");
+    rest.delete(&(under("u") + "?ifExists=true")).ok(204);
+    assert_eq!(rest.get("/v2/schemas/keyspaces/ks/tables/t/indexes").json()[0]["index_name"], "of_t");
+    rest.delete(&under("t")).ok(204);
+}
