@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use ilium_http::{Access, BodyLimits};
@@ -41,8 +42,11 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) 
 }
 
 async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
-    match api.answer(request).await {
+    let mut response = match api.answer(request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
-    }
+    };
+    // Values are what callers wrote: no browser is to take them for a page.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

@@ -6,7 +6,7 @@ mod schemas;
 
 use std::sync::OnceLock;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ilium_http::{Refusal, with_etag};
@@ -18,10 +18,10 @@ use crate::endpoints::{ENDPOINTS, Endpoint, Operation, Part, template};
 use crate::parameters::{Form, Parameter};
 
 /// GET /v2/openapi.json
-pub fn document(call: &Call<'_>) -> Response {
+pub fn document(headers: &HeaderMap) -> Response {
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
     let document = DOCUMENT.get_or_init(|| Bytes::from(endpoints().to_string()));
-    with_etag(call.headers, "application/json", document.clone())
+    with_etag(headers, "application/json", document.clone())
 }
 
 /// GET /v2/schemas/keyspaces/{keyspaceName}/openapi.json
@@ -38,8 +38,8 @@ pub fn live(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
 /// GET /v2/docs
 pub fn page() -> Response {
     // Everything is in the page; nothing is loaded from elsewhere, and nothing else may be.
-    let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                  frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),

@@ -1,5 +1,9 @@
 //! The OpenAPI documents and the page.
 
+use std::sync::Arc;
+
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result, Stamp};
+
 use crate::driver::Rest;
 
 #[test]
@@ -39,5 +43,54 @@ fn the_page_loads_nothing_from_elsewhere() {
     assert!(
         text.contains("<title>REST API</title>") && !text.contains("http://") && !text.contains("https://")
     );
-    assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"));
+    for closed in ["frame-ancestors", "base-uri", "form-action"] {
+        assert!(policy.contains(&format!("{closed} 'none'")), "{policy}");
+    }
+}
+
+/// Lets nobody in.
+struct Shut;
+
+impl Shut {
+    fn refused<T>() -> Result<T> {
+        Err(Error::new(ErrorKind::BadCredentials, "nobody comes in"))
+    }
+}
+
+impl Login for Shut {
+    fn is_required(&self) -> bool {
+        true
+    }
+    fn with_password(&self, _: &str, _: &str) -> Answer<Principal> {
+        Answer::Ready(Shut::refused())
+    }
+    fn with_identity(&self, _: &str) -> Answer<Principal> {
+        Answer::Ready(Shut::refused())
+    }
+    fn stamp(&self, _: &str) -> Stamp {
+        Stamp::default()
+    }
+    fn check_again(&self, _: &Principal, _: Stamp) -> Result<()> {
+        Shut::refused()
+    }
+}
+
+#[test]
+fn the_page_and_its_document_are_for_everyone_and_nothing_else_is() {
+    let rest = Rest::behind(Arc::new(Shut), &[]);
+    rest.get("/v2/docs").ok(200);
+    rest.get("/v2/openapi.json").ok(200);
+    for path in ["/v2/schemas/keyspaces/ks/openapi.json", "/v2/schemas/keyspaces", "/v2/nothing"] {
+        rest.get(path).error(401);
+    }
+}
+
+#[test]
+fn no_answer_is_taken_for_another_type_than_it_says() {
+    let rest = Rest::with(&[]);
+    for path in ["/v2/docs", "/v2/openapi.json", "/v2/schemas/keyspaces", "/v2/nothing"] {
+        assert_eq!(rest.get(path).headers["x-content-type-options"], "nosniff", "{path}");
+    }
 }

@@ -13,7 +13,7 @@ use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_http::{Access, BodyLimits};
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, NoLogin, Outcome, Prepared,
+    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, Login, NoLogin, Outcome, Prepared,
     Principal, Result, SchemaListener, TokenSplit, Tokens,
 };
 use serde_json::Value;
@@ -95,6 +95,11 @@ impl Reply {
 impl Rest {
     /// With the keyspace `ks`, and these statements run.
     pub fn with(statements: &[&str]) -> Rest {
+        Rest::behind(Arc::new(NoLogin), statements)
+    }
+
+    /// The same, where callers log in so.
+    pub fn behind(login: Arc<dyn Login>, statements: &[&str]) -> Rest {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
         let engine = Engine::open(options).unwrap();
@@ -107,7 +112,7 @@ impl Rest {
                 cancellation: Mutex::default(),
             });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
-        let access = Access::new(Arc::new(NoLogin), tokens, || 0);
+        let access = Access::new(login, tokens, || 0);
         let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
         let rest = Rest { runtime, store, routes };
         rest.cql(
