@@ -10,14 +10,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use ilium_cql::json::Style;
 use ilium_http::Refusal;
-use ilium_store::{Binds, Context, DataStore, Rows};
+use ilium_store::{Binds, Context, DataStore, Error, Rows};
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::read::rows;
 use crate::api::Api;
 use crate::call::{Call, StopWhenDropped};
-use crate::output;
+use crate::output::{self, Columns};
 use crate::shape::Planned;
 
 /// Bytes of a page that is read for a stream: enough that its parts weigh little, and small beside what a process has.
@@ -87,7 +87,8 @@ struct Rest {
     timeout: Duration,
     /// The page to write next.
     page: Option<Rows>,
-    begun: bool,
+    /// Of the first page, once it is written.
+    head: Option<Arc<Columns>>,
     /// A caller that goes away drops the stream: what its page still reads is of no use.
     _stop: StopWhenDropped,
 }
@@ -116,7 +117,7 @@ pub async fn answer(
         context,
         timeout: call.parameters.timeout,
         page: Some(first),
-        begun: false,
+        head: None,
         _stop: stop,
     };
     let parts = stream::unfold(rest, |mut rest| async {
@@ -158,9 +159,15 @@ impl Rest {
             return output::lines(page, &columns, self.style);
         }
         let body = output::csv(page, &columns, self.style)?;
-        if std::mem::replace(&mut self.begun, true) {
-            return Ok(body);
+        match &self.head {
+            None => {
+                let text = output::csv_head(&columns) + &body;
+                self.head = Some(columns);
+                Ok(text)
+            }
+            Some(head) if head.is_of(&page.metadata) => Ok(body),
+            // What follows would stand under names that are not its own. (A line of JSON has its names with it.)
+            Some(_) => Err(Error::invalid("the table's columns changed while it was read").into()),
         }
-        Ok(output::csv_head(&columns) + &body)
     }
 }

@@ -13,8 +13,8 @@ use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_http::{Access, BodyLimits};
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, Login, NoLogin, Outcome, Prepared,
-    Principal, Result, SchemaListener, TokenSplit, Tokens,
+    Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, Login, NoLogin,
+    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, Tokens,
 };
 use serde_json::Value;
 use tower_service::Service;
@@ -103,14 +103,13 @@ impl Rest {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = EngineOptions::new(None, Box::new(()), runtime.handle().clone());
         let engine = Engine::open(options).unwrap();
-        let store =
-            Arc::new(Counting {
-                engine,
-                prepared: AtomicUsize::new(0),
-                executed: AtomicUsize::new(0),
-                hangs: AtomicBool::new(false),
-                cancellation: Mutex::default(),
-            });
+        let store = Arc::new(Counting {
+            engine,
+            prepared: AtomicUsize::new(0),
+            executed: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
+            cancellation: Mutex::default(),
+        });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
         let access = Access::new(login, tokens, || 0);
         let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
@@ -170,6 +169,24 @@ impl Rest {
         });
         self.store.hangs.store(false, Ordering::Relaxed);
         (before, told())
+    }
+
+    /// Whether an answer ends in an error, its connection cut; `meanwhile` is run after its first part.
+    pub fn cut_after(&self, request: Request<Body>, meanwhile: &str) -> bool {
+        let mut body = self.runtime.block_on(async {
+            let mut body = self.routes.clone().call(request).await.unwrap().into_body();
+            body.frame().await.unwrap().unwrap();
+            body
+        });
+        self.cql(meanwhile);
+        self.runtime.block_on(async {
+            while let Some(frame) = body.frame().await {
+                if frame.is_err() {
+                    return true;
+                }
+            }
+            false
+        })
     }
 
     pub fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {

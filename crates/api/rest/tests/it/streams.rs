@@ -71,3 +71,16 @@ fn what_is_read_for_a_caller_that_is_gone_is_stopped() {
         assert_eq!(rest.leave(request), (false, true), "{method} {path} as {accept}");
     }
 }
+
+#[test]
+fn a_csv_whose_columns_change_amid_it_is_cut_and_lines_go_on() {
+    let rest = rest();
+    for (accept, change, cut) in [
+        ("application/x-ndjson", "ALTER TABLE t ADD w int", false),
+        ("text/csv", "ALTER TABLE t ADD a int", true),
+    ] {
+        let request = axum::http::Request::builder().uri("/v2/keyspaces/ks/t/rows?page-size=5");
+        let request = request.header("accept", accept).body(axum::body::Body::empty()).unwrap();
+        assert_eq!(rest.cut_after(request, change), cut, "{accept}");
+    }
+}
