@@ -1,5 +1,7 @@
 //! Values of a request on their way into the store.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use ilium_cql::CqlType;
 use ilium_cql::json::{JsonError, Style, write_json, write_number, write_text};
@@ -90,6 +92,15 @@ pub fn misfit(table: &Table, column: &Column, error: &JsonError) -> String {
     text
 }
 
+/// The beginning of what a caller sent, for a message: a name of a body may have megabytes.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 200;
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}...", text.get(..end).unwrap_or_default())),
+    }
+}
+
 /// A column by its exact name, and its index in the table.
 pub fn column<'t>(table: &'t Table, name: &str) -> Result<(usize, &'t Column), String> {
     match table.columns.iter().enumerate().find(|(_, column)| &*column.name == name) {
@@ -97,7 +108,8 @@ pub fn column<'t>(table: &'t Table, name: &str) -> Result<(usize, &'t Column), S
         None => {
             let known: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
             Err(format!(
-                "Unknown field name '{name}' (table '{}'); known fields: [{}]",
+                "Unknown field name '{}' (table '{}'); known fields: [{}]",
+                shown(name),
                 table.name,
                 known.join(", ")
             ))

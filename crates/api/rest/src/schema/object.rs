@@ -4,6 +4,7 @@ use ilium_http::Refusal;
 use serde_json::{Map, Value};
 
 use super::bad;
+use crate::value::shown;
 
 /// A JSON object and what it is called in errors.
 #[derive(Clone, Copy)]
@@ -16,7 +17,10 @@ impl<'j> Object<'j> {
     pub fn of(value: &'j Value, what: &'static str) -> Result<Object<'j>, Refusal> {
         match value {
             Value::Object(map) => Ok(Object { map, what }),
-            _ => Err(bad(format!("Invalid JSON payload: {what} must be an object, not {value}"))),
+            _ => Err(bad(format!(
+                "Invalid JSON payload: {what} must be an object, not {}",
+                shown(&value.to_string())
+            ))),
         }
     }
 
@@ -25,7 +29,11 @@ impl<'j> Object<'j> {
     }
 
     fn wrong(self, name: &str, expected: &str, value: &Value) -> Refusal {
-        bad(format!("Invalid JSON payload: {}.{name} must be {expected}, not {value}", self.what))
+        bad(format!(
+            "Invalid JSON payload: {}.{name} must be {expected}, not {}",
+            self.what,
+            shown(&value.to_string())
+        ))
     }
 
     /// A text, `None` where it is missing, null or blank.

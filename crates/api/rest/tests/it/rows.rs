@@ -343,3 +343,14 @@ fn a_name_given_by_as_is_bounded() {
         assert_eq!(reply.status.as_u16(), status, "{bytes}: {}", reply.text);
     }
 }
+
+#[test]
+fn a_name_of_megabytes_is_not_sent_back_whole() {
+    let rest = Rest::with(SPENDING);
+    let body = format!(r#"{{"{}":1}}"#, "n".repeat(1 << 20));
+    let refused = rest.post("/v2/keyspaces/ks/spending", &body).error(400);
+    assert!(refused.contains("Unknown field name 'nnn") && refused.len() < 1000, "{} bytes", refused.len());
+    let filter =
+        rest.find("spending", &format!(r#"{{"{}":{{"$eq":1}}}}"#, "n".repeat(30_000)), "").error(400);
+    assert!(filter.len() < 1000, "{} bytes", filter.len());
+}
