@@ -55,7 +55,7 @@ fn text_of(column_type: &CqlType, bytes: &[u8]) -> String {
         CqlType::Inet => inet_to_text(bytes),
         other => to_cql_literal(other, Some(bytes)).ok(),
     };
-    // What is no value of its type is shown as the bytes it has.
+    // What is no value of its type, or a number too long to write, is shown as the bytes it has.
     text.unwrap_or_else(|| format!("0x{}", Hex(bytes)))
 }
 
@@ -96,6 +96,14 @@ mod tests {
     fn bytes_that_are_no_value_of_the_type_are_shown_as_bytes() {
         assert_eq!(Cell::of(&CqlType::Text, Some(&[0xff])), whole("0xff"));
         assert_eq!(Cell::of(&CqlType::Int, Some(&[1])), whole("0x01"));
+    }
+
+    #[test]
+    fn a_number_too_long_to_write_as_text_is_shown_as_bytes() {
+        let Cell::Cut { start, .. } = Cell::of(&CqlType::Varint, Some(&[0x7f; 1 << 20])) else {
+            panic!("it is shown whole");
+        };
+        assert!(start.starts_with("0x7f7f"), "{start}");
     }
 
     #[test]

@@ -74,7 +74,8 @@ fn nothing(ty: &CqlType, style: Style) -> &'static str {
 
 fn push_cell(ty: &CqlType, cell: Option<&[u8]>, style: Style, out: &mut String) -> Result<(), Refusal> {
     match cell {
-        Some(bytes) => to_json_as(ty, bytes, style, out).map_err(|e| Error::internal(e.to_string()).into()),
+        // Values were checked when they were written; what is left is a number too long to be written as text.
+        Some(bytes) => to_json_as(ty, bytes, style, out).map_err(|e| Error::invalid(e.to_string()).into()),
         None => {
             out.push_str(nothing(ty, style));
             Ok(())

@@ -2,7 +2,7 @@
 
 use super::{JsonError, Style};
 use crate::types::CqlType;
-use crate::value::text::number::push_floating;
+use crate::value::text::number::{check_length_as_text, push_floating};
 use crate::value::text::{
     Duration, Hex, date_to_text, decimal_to_text, double_to_text, inet_to_text, push_timestamp, push_uuid,
     time_to_text, timestamp_to_text_spaced, varint_to_text,
@@ -101,9 +101,19 @@ pub fn to_json_as(ty: &CqlType, bytes: &[u8], style: Style, out: &mut String) ->
             out.push_str("\"\"");
             Ok(())
         }
-        _ => push_scalar(ty, bytes, style, out).ok_or_else(|| {
-            JsonError::new(format!("a value of {} bytes is not a valid {ty}: 0x{}", bytes.len(), Hex(bytes)))
-        }),
+        _ => {
+            // Cassandra has no such bound, and by CQL a pool of its own does the work.
+            if style != Style::Cassandra {
+                check_length_as_text(ty, bytes)?;
+            }
+            push_scalar(ty, bytes, style, out).ok_or_else(|| {
+                JsonError::new(format!(
+                    "a value of {} bytes is not a valid {ty}: 0x{}",
+                    bytes.len(),
+                    Hex(bytes)
+                ))
+            })
+        }
     }
 }
 

@@ -170,3 +170,20 @@ fn a_key_of_any_type_stands_in_a_path() {
         assert_eq!(read.ok(200), format!(r#"[{{"k":{json},"v":1}}]"#), "{ty}");
     }
 }
+
+#[test]
+fn a_number_of_more_digits_than_are_read_is_refused_and_not_written_for_minutes() {
+    let rest = Rest::with(&["CREATE TABLE huge (id int PRIMARY KEY, v varint, d list<decimal>)"]);
+    let nines = "9".repeat(100_000);
+    rest.cql(&format!("INSERT INTO huge (id, v, d) VALUES (1, {nines}, [{nines}])"));
+    assert_eq!(rest.get("/v2/keyspaces/ks/huge/1?raw=true&fields=v").ok(200), format!("[{{\"v\":{nines}}}]"));
+    rest.get("/v2/keyspaces/ks/huge/1").ok(200);
+    // Ten million bytes take minutes; so few more than the limit would not, and are refused all the same.
+    let hex = "7f".repeat(41_527);
+    rest.cql(&format!("INSERT INTO huge (id, v) VALUES (2, blobAsVarint(0x{hex}))"));
+    rest.cql(&format!("INSERT INTO huge (id, d) VALUES (3, [blobAsDecimal(0x00000000{hex})])"));
+    for id in [2, 3] {
+        let refused = rest.get(&format!("/v2/keyspaces/ks/huge/{id}")).error(400);
+        assert!(refused.contains("more than the 100000 digits that are written as text"), "{refused}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Values printed as CQL literals: Cassandra's `toCQLLiteral`, as DESCRIBE and error messages show them.
 
-use super::number::push_floating;
+use super::number::{check_length_as_text, push_floating};
 use super::timestamp::push_timestamp;
 use super::{
     Duration, Hex, date_to_text, decimal_to_text, inet_to_text, time_to_text, uuid_to_text, varint_to_text,
@@ -76,6 +76,7 @@ pub fn push_cql_literal(ty: &CqlType, value: Option<&[u8]>, out: &mut String) ->
         out.push_str("null");
         return Ok(());
     }
+    check_length_as_text(ty, bytes)?;
     push_scalar(ty, bytes, out).ok_or_else(|| {
         ValueError::new(format!("a value of {} bytes is not a valid {ty}: 0x{}", bytes.len(), Hex(bytes)))
     })

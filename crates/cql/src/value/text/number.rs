@@ -2,6 +2,7 @@
 
 use super::super::ValueError;
 use super::super::decimal::small_int;
+use crate::types::CqlType;
 use num_bigint::BigInt;
 use std::fmt::{Display, LowerExp, Write};
 
@@ -193,6 +194,27 @@ fn decimal_parts(source: &str) -> Option<(i32, BigInt)> {
     }
     let scale = i32::try_from(i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?).ok()?;
     Some((scale, BigInt::parse_bytes(digits.as_bytes(), 10)?))
+}
+
+/// The longest wire form of a number of `MAX_NUMBER_LEN` digits (of 3.322 bits each), without a scale.
+const MAX_NUMBER_BYTES: usize = MAX_NUMBER_LEN * 3322 / 8000 + 1;
+
+/// Refuses a `varint` or `decimal` that would not be read back from its text: writing, too, takes time that grows with
+/// the square of the digits.
+pub(crate) fn check_length_as_text(ty: &CqlType, bytes: &[u8]) -> Result<(), ValueError> {
+    let digits = match ty {
+        CqlType::Varint => bytes.len(),
+        CqlType::Decimal => bytes.len().saturating_sub(4),
+        _ => return Ok(()),
+    };
+    if digits <= MAX_NUMBER_BYTES {
+        return Ok(());
+    }
+    Err(ValueError::new(format!(
+        "a {ty} of {} bytes has more than the {MAX_NUMBER_LEN} digits that are written as text; read its bytes over CQL \
+         instead",
+        bytes.len()
+    )))
 }
 
 /// A varint in wire form as decimal digits; empty for an empty value.
