@@ -7,10 +7,12 @@
 mod from_json;
 mod from_text;
 mod java;
+mod strict;
 mod to_json;
 
 pub use from_json::{field_name, from_json, write_json, write_number};
 pub use from_text::write_text;
+pub use strict::parse_strict;
 pub use to_json::{push_key, push_string, to_json, to_json_as};
 
 use std::fmt::{self, Write};

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
+use ilium_cql::json::parse_strict;
 use serde_json::Value;
-use serde_json::de::Deserializer;
-
-mod strict;
 
 /// Why a text is no usable JSON, with the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +24,7 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonFault> {
     if text.trim().is_empty() {
         return Err(JsonFault("it is empty".to_owned()));
     }
-    let mut deserializer = Deserializer::from_str(text);
-    let value = strict::value(&mut deserializer).map_err(|error| JsonFault(error.to_string()))?;
-    deserializer.end().map_err(|error| JsonFault(error.to_string()))?;
-    Ok(value)
+    parse_strict(text).map_err(|error| JsonFault(error.to_string()))
 }
 
 #[cfg(test)]

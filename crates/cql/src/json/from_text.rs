@@ -4,7 +4,7 @@
 //! composed value may be given as a literal or as its JSON.
 
 use super::from_json::{push_map, push_set};
-use super::{JsonError, Step, Style, write_json};
+use super::{JsonError, Step, Style, parse_strict, write_json};
 use crate::types::{CqlType, UserType};
 use crate::value::text::{from_string, parse_uuid};
 use crate::value::wire::push_written;
@@ -95,10 +95,14 @@ fn unquoted(text: &str) -> Cow<'_, str> {
 }
 
 fn composed(ty: &CqlType, text: &str, style: Style, out: &mut Vec<u8>) -> Result<(), JsonError> {
-    if text.starts_with(['[', '{'])
-        && let Ok(json) = serde_json::from_str(text)
-    {
-        return write_json(ty, &json, style, out);
+    if text.starts_with(['[', '{']) {
+        match parse_strict(text) {
+            Ok(json) => return write_json(ty, &json, style, out),
+            // JSON by its grammar, with a key twice: which one counts would be a guess.
+            Err(error) if error.is_data() => return Err(invalid(text, &error.to_string())),
+            // A literal, then.
+            Err(_) => {}
+        }
     }
     match ty {
         CqlType::List { element, .. } => {
@@ -347,6 +351,11 @@ mod tests {
             ("list<int>", "[1,,2]", "Invalid String value ('[1,,2]'): a value is missing at a comma"),
             ("list<text>", "[(a]", "Invalid String value ('[(a]'): its braces or quotes do not match"),
             ("map<text, int>", "{a: x}", "Invalid String value ('x'): it is no int (at a)"),
+            (
+                "map<text, int>",
+                r#"{"a":1,"a":2}"#,
+                "Invalid String value ('{\"a\":1,\"a\":2}'): duplicate key `a` at line 1 column 10",
+            ),
             ("address", "{zip: 1}", "Unknown field 'zip' in value of user defined type address"),
             (
                 "tuple<int, int>",

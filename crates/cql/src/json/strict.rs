@@ -1,12 +1,17 @@
-//! `serde_json`'s value, built by a visitor that minds duplicate keys.
+//! JSON read more strictly than the grammar has it: `serde_json`'s value, built by a visitor that minds duplicate keys.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-pub fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    Strict.deserialize(deserializer)
+/// Reads one JSON value. Numbers keep all their digits. Refused: what follows the value, an object with one key twice
+/// (RFC 8259, section 4, leaves it to the reader which counts), more than 127 levels of nesting.
+pub fn parse_strict(text: &str) -> serde_json::Result<Value> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
 struct Strict;
