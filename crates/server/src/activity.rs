@@ -45,8 +45,12 @@ impl Activity {
         Handling(Arc::clone(self))
     }
 
-    /// The body of an answer, watched to its end. The place is kept as long.
+    /// The body of an answer, watched to its end. The place is kept as long. One of a single piece is not worth the watching:
+    /// with all of its streams a connection holds a few MiB of them, and soon counts as idle.
     pub fn watch(self: &Arc<Self>, body: Body, place: Option<Place>) -> Body {
+        if body.size_hint().exact().is_some_and(|bytes| bytes <= PIECE as u64) {
+            return body;
+        }
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
