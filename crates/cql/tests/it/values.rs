@@ -1,7 +1,7 @@
 //! Generators of types and of values in wire form, and the laws that hold of all of them.
 
 use ilium_cql::CqlType;
-use ilium_cql::json::{Style, from_json, to_json, to_json_as, write_json, write_text};
+use ilium_cql::json::{Style, from_json, parse_strict, to_json, to_json_as, write_json, write_text};
 use ilium_cql::sort_key;
 use ilium_cql::types::UserType;
 use ilium_cql::value::text::{Duration, from_string, to_cql_literal};
@@ -337,9 +337,10 @@ proptest! {
                 write_json(&ty, &parsed, style, &mut again).unwrap();
                 prop_assert_eq!(again, back, "{}", &shown);
             }
-            // The same as a string, as it stands in a path.
+            // The same as a string, as it stands in a path, where a key that comes twice is refused.
+            let is_strict = parse_strict(&shown).is_ok();
             let (mut direct, mut through_text) = (Vec::new(), Vec::new());
-            if ty.is_freezable() && write_json(&ty, &parsed, style, &mut direct).is_ok() {
+            if is_strict && ty.is_freezable() && write_json(&ty, &parsed, style, &mut direct).is_ok() {
                 write_text(&ty, &shown, style, &mut through_text).unwrap();
                 prop_assert_eq!(direct, through_text, "{}", shown);
             }
