@@ -1,19 +1,13 @@
-//! What all calls share, and a call from its head to its answer.
+//! What all calls share.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::response::Response;
 use ilium_cql::schema::{Schema, Table};
 use ilium_http::{Access, BodyLimits, Refusal};
 use ilium_store::DataStore;
 
-use crate::call::{self, Call};
-use crate::endpoints::{self, Operation};
-use crate::parameters::Parameters;
 use crate::shape::Shapes;
 use crate::value::shown;
-use crate::{cql, openapi, path, rows, schema};
 
 pub struct Api {
     pub store: Arc<dyn DataStore>,
@@ -25,64 +19,6 @@ pub struct Api {
 impl Api {
     pub fn new(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Api {
         Api { store, access, body, shapes: Shapes::default() }
-    }
-
-    pub async fn answer(&self, request: Request) -> Result<Response, Refusal> {
-        let (head, body) = request.into_parts();
-        let segments = path::split(head.uri.path());
-        let found = endpoints::find(&head.method, &segments);
-        // The same for everyone, and a browser that opens the page has nothing to present yet.
-        match found.as_ref().map(|(endpoint, _)| endpoint.operation) {
-            Ok(Operation::Document) => return Ok(openapi::document(&head.headers)),
-            Ok(Operation::Page) => return Ok(openapi::page()),
-            _ => {}
-        }
-        let principal = self.access.caller(&head.headers).await?;
-        let (endpoint, places) = match found {
-            Ok(found) => found,
-            Err(refusal) => return Ok(endpoints::refused(refusal, &segments)),
-        };
-        let parameters = Parameters::read(head.uri.query(), endpoint)?;
-        if endpoint.body.is_some() {
-            call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
-        }
-        let call = Call { principal, places, parameters, headers: &head.headers, stop: Default::default() };
-        match endpoint.operation {
-            Operation::RowsByKey => rows::by_key(self, &call).await,
-            Operation::AddRow => rows::add(self, &call, body).await,
-            Operation::ReplaceRow | Operation::PatchRow => rows::change(self, &call, body).await,
-            Operation::FindRows => rows::find(self, &call).await,
-            Operation::AllRows => rows::all(self, &call).await,
-            Operation::DeleteRows => rows::delete(self, &call).await,
-            // What comes seldom has a future of its own, so that the others need not be as large as the largest.
-            Operation::RunCql => Box::pin(cql::run(self, &call, body)).await,
-            Operation::ListKeyspaces => schema::keyspaces::list(self, &call),
-            Operation::GetKeyspace => schema::keyspaces::get(self, &call),
-            Operation::CreateKeyspace => Box::pin(schema::keyspaces::create(self, &call, body)).await,
-            Operation::AlterKeyspace => Box::pin(schema::keyspaces::alter(self, &call, body)).await,
-            Operation::DropKeyspace => Box::pin(schema::keyspaces::drop(self, &call)).await,
-            Operation::ListTables => schema::tables::list(self, &call),
-            Operation::GetTable => schema::tables::get(self, &call),
-            Operation::CreateTable => Box::pin(schema::tables::create(self, &call, body)).await,
-            Operation::AlterTable => Box::pin(schema::tables::alter(self, &call, body)).await,
-            Operation::DropTable => Box::pin(schema::tables::drop(self, &call)).await,
-            Operation::ListColumns => schema::columns::list(self, &call),
-            Operation::GetColumn => schema::columns::get(self, &call),
-            Operation::AddColumn => Box::pin(schema::columns::add(self, &call, body)).await,
-            Operation::RenameColumn => Box::pin(schema::columns::rename(self, &call, body)).await,
-            Operation::DropColumn => Box::pin(schema::columns::drop(self, &call)).await,
-            Operation::ListIndexes => Box::pin(schema::indexes::list(self, &call)).await,
-            Operation::CreateIndex => Box::pin(schema::indexes::create(self, &call, body)).await,
-            Operation::DropIndex => Box::pin(schema::indexes::drop(self, &call)).await,
-            Operation::ListTypes => schema::types::list(self, &call),
-            Operation::GetType => schema::types::get(self, &call),
-            Operation::CreateType => Box::pin(schema::types::create(self, &call, body)).await,
-            Operation::AlterType => Box::pin(schema::types::alter(self, &call, body)).await,
-            Operation::DropType => Box::pin(schema::types::drop(self, &call)).await,
-            Operation::Document => Ok(openapi::document(call.headers)),
-            Operation::LiveDocument => openapi::live(self, &call),
-            Operation::Page => Ok(openapi::page()),
-        }
     }
 }
 

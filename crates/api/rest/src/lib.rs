@@ -11,6 +11,7 @@ mod api;
 mod body;
 mod call;
 mod cql;
+mod dispatch;
 mod endpoints;
 mod openapi;
 mod output;
@@ -42,7 +43,7 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) 
 }
 
 async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let mut response = match api.answer(request).await {
+    let mut response = match dispatch::answer(&api, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     };
