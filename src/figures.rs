@@ -46,6 +46,12 @@ fn of_storage(engine: &Engine) -> Vec<Figure> {
 
 fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
     let Some(service) = service.upgrade() else { return Vec::new() };
+    let bytes = |name, help, value: u64| Figure {
+        name,
+        help,
+        unit: Some(FigureUnit::Bytes),
+        value: FigureValue::Counter(value),
+    };
     let gauge =
         |name, help, value: usize| Figure { name, help, unit: None, value: FigureValue::Gauge(value as f64) };
     vec![
@@ -57,6 +63,8 @@ fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
             value: FigureValue::Counter(service.clients().requests()),
         },
         gauge("cql_prepared_statements", "Statements kept prepared", service.prepared_count()),
+        bytes("cql_received", "Bytes of frames that came in", service.bytes_received()),
+        bytes("cql_sent", "Bytes of frames that went out", service.bytes_sent()),
         Figure {
             name: "cql_arriving",
             help: "Bytes of CQL messages that are arriving",

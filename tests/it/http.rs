@@ -112,6 +112,8 @@ fn every_metric_is_in_the_list_and_counts() {
     assert_eq!(value(r#"ilium_statement_duration_seconds_count{api="cql",kind="select"}"#), 2.0);
     assert_eq!(value(r#"ilium_statement_errors_total{api="cql",class="invalid"}"#), 1.0);
     assert_eq!(value(r#"ilium_http_responses_total{status="4xx"}"#), 1.0);
+    // Three statements of some 30 bytes and their frames.
+    assert!(value("ilium_cql_received_bytes_total") > 90.0 && value("ilium_cql_sent_bytes_total") > 90.0);
     assert!(value("process_resident_memory_bytes") > 1e6);
     server.stop().unwrap();
 }

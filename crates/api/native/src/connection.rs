@@ -125,7 +125,9 @@ impl Connection {
                         tracing::debug!("a connection ended in the middle of a frame");
                     }
                 }
-                Woken::Received(_) => {}
+                Woken::Received(bytes) => {
+                    self.service.received.fetch_add(bytes as u64, Ordering::Relaxed);
+                }
                 Woken::Finished(answer) => {
                     self.resume(answer)?;
                     while let Some(Some(answer)) = self.next_finished() {
@@ -241,7 +243,8 @@ impl Connection {
         if out.is_empty() {
             return Ok(());
         }
-        let patience = self.service.options.patience;
+        let (patience, bytes) = (self.service.options.patience, out.len() as u64);
+        self.service.sent.fetch_add(bytes, Ordering::Relaxed);
         let written = timeout(patience, socket.write_all_buf(out)).await;
         written
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers"))?

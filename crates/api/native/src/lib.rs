@@ -20,7 +20,7 @@ mod session;
 mod turn_away;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ilium_store::{DataStore, Login};
 
@@ -45,6 +45,9 @@ pub struct Service {
     waiting: AtomicUsize,
     /// Bytes of messages that are arriving, over all connections.
     arriving: AtomicUsize,
+    /// Bytes read from all connections since the start, and written to them; frames as they are on the wire, TLS left aside.
+    received: AtomicU64,
+    sent: AtomicU64,
 }
 
 /// A statement that any connection may execute by its id.
@@ -69,6 +72,8 @@ impl Service {
             clients: Clients::default(),
             waiting: AtomicUsize::new(0),
             arriving: AtomicUsize::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         })
     }
 
@@ -102,6 +107,16 @@ impl Service {
     /// Bytes of messages that are arriving at this moment, short ones not counted.
     pub fn bytes_arriving(&self) -> usize {
         self.arriving.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of frames that came in since the start.
+    pub fn bytes_received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of frames that went out since the start.
+    pub fn bytes_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Requests that wait for the store at this moment.
