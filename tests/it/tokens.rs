@@ -70,6 +70,21 @@ fn run(server: &Ilium, token: &str, statements: &[&str]) {
     }
 }
 
+/// Makes two roles with the passwords `one` and `two`; their tokens, which open the API.
+fn ada_and_bob(server: &Ilium, superuser: &str) -> (String, String) {
+    run(
+        server,
+        superuser,
+        &[
+            "CREATE ROLE ada WITH PASSWORD = 'one' AND LOGIN = true",
+            "CREATE ROLE bob WITH PASSWORD = 'two' AND LOGIN = true",
+        ],
+    );
+    let (ada, bob) = (token(server, "ada", "one"), token(server, "bob", "two"));
+    assert_eq!((read_with(server, &ada).0, read_with(server, &bob).0), (200, 200));
+    (ada, bob)
+}
+
 #[test]
 fn a_token_opens_the_api_and_one_that_was_altered_in_any_letter_does_not() {
     let (server, _folder, name, password) = start();
@@ -119,16 +134,7 @@ fn a_token_of_another_server_does_not_open_the_api() {
 fn a_token_of_a_role_that_was_dropped_or_may_not_log_in_any_more_does_not_open_the_api() {
     let (server, _folder, name, password) = start();
     let superuser = token(&server, &name, &password);
-    run(
-        &server,
-        &superuser,
-        &[
-            "CREATE ROLE ada WITH PASSWORD = 'one' AND LOGIN = true",
-            "CREATE ROLE bob WITH PASSWORD = 'two' AND LOGIN = true",
-        ],
-    );
-    let (ada, bob) = (token(&server, "ada", "one"), token(&server, "bob", "two"));
-    assert_eq!((read_with(&server, &ada).0, read_with(&server, &bob).0), (200, 200));
+    let (ada, bob) = ada_and_bob(&server, &superuser);
     run(&server, &superuser, &["DROP ROLE ada", "ALTER ROLE bob WITH LOGIN = false"]);
     refused(&server, &ada, "ada");
     refused(&server, &bob, "bob");
@@ -141,16 +147,7 @@ fn a_token_of_a_role_that_was_dropped_or_may_not_log_in_any_more_does_not_open_t
 fn a_token_ends_with_the_password_it_was_given_for_and_is_not_of_a_role_made_again() {
     let (server, _folder, name, password) = start();
     let superuser = token(&server, &name, &password);
-    run(
-        &server,
-        &superuser,
-        &[
-            "CREATE ROLE ada WITH PASSWORD = 'one' AND LOGIN = true",
-            "CREATE ROLE bob WITH PASSWORD = 'two' AND LOGIN = true",
-        ],
-    );
-    let (ada, bob) = (token(&server, "ada", "one"), token(&server, "bob", "two"));
-    assert_eq!((read_with(&server, &ada).0, read_with(&server, &bob).0), (200, 200));
+    let (ada, bob) = ada_and_bob(&server, &superuser);
     run(
         &server,
         &superuser,
