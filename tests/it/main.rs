@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, in its own functions, too, and says what it does"
 )]
 
+mod alone;
 mod auth;
 mod clients;
 mod compatibility;

@@ -1,28 +1,9 @@
 //! README's tour of one minute, run as it stands.
 
-use std::process::Command;
-
-use ilium_testbed::ilium::Folder;
 use ilium_testbed::require;
 
+use crate::alone;
 use crate::clients::python;
-
-/// Brings loopback up, starts the binary on the default port, waits for it, and runs the tour.
-const SCRIPT: &str = r#"
-set -eu
-"$PYTHON" - <<'PY'
-import fcntl, socket, struct
-lo = struct.pack('16sh', b'lo', 0x1 | 0x40)  # IFF_UP, IFF_RUNNING
-fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, lo)  # SIOCSIFFLAGS
-PY
-"$ILIUM" up --data "$DATA" > "$DATA.log" &
-server=$!
-trap 'kill $server; wait $server' EXIT
-until grep -q '^HTTP on 127.0.0.1:8080' "$DATA.log"; do
-    kill -0 $server
-done
-eval "$TOUR"
-"#;
 
 /// The shell text of the section that begins with this heading.
 fn shell_of(section: &str) -> String {
@@ -35,21 +16,11 @@ fn shell_of(section: &str) -> String {
 #[test]
 fn the_tour_runs_as_it_stands() {
     let Some(python) = require("cqlsh", python::cqlsh()) else { return };
-    let folder = Folder::new().unwrap();
-    std::fs::create_dir_all(folder.data().parent().unwrap()).unwrap();
     let path = format!("{}:{}", python.programs().display(), std::env::var("PATH").unwrap());
-    // A network of its own: the tour names the default port, which may be taken here.
-    let output = Command::new("unshare")
-        .args(["--net", "--map-root-user", "bash", "-c", SCRIPT])
-        .env("PATH", path)
-        .env("PYTHON", python.programs().join("python"))
-        .env("ILIUM", env!("CARGO_BIN_EXE_ilium"))
-        .env("DATA", folder.data())
-        .env("TOUR", shell_of("## A tour of one minute"))
-        .output()
-        .unwrap();
+    let interpreter = python.programs().join("python").display().to_string();
+    let variables = [("PATH", path.as_str()), ("PYTHON", &interpreter)];
+    let output = alone::run(&shell_of("## A tour of one minute"), &variables);
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{wrong}");
     for expected in [
         "yarn",
         "[applied]",

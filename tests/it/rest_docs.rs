@@ -1,28 +1,11 @@
 //! The examples of docs/rest.md, run as they stand, in order, with what each is said to answer.
 
-use std::process::Command;
-
-use ilium_testbed::ilium::Folder;
 use serde_json::Value;
 
-/// Brings loopback up, starts the binary on the default ports, waits for it, and runs the examples.
-const SCRIPT: &str = r#"
-set -eu
-"$PYTHON" - <<'PY'
-import fcntl, socket, struct
-lo = struct.pack('16sh', b'lo', 0x1 | 0x40)  # IFF_UP, IFF_RUNNING
-fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, lo)  # SIOCSIFFLAGS
-PY
-"$ILIUM" up --data "$DATA" > "$DATA.log" &
-server=$!
-trap 'kill $server; wait $server' EXIT
-until grep -q '^HTTP on 127.0.0.1:8080' "$DATA.log"; do
-    kill -0 $server
-done
-# Each answer on lines of its own, its status before it.
-curl() { command curl --silent --show-error --write-out '\n' "$@"; }
-eval "$EXAMPLES"
-"#;
+use crate::alone;
+
+/// Each answer on a line of its own.
+const CURL: &str = r#"curl() { command curl --silent --show-error --write-out '\n' "$@"; }"#;
 
 const MARK: &str = "--8<--";
 
@@ -43,21 +26,10 @@ fn examples() -> Vec<(String, Option<String>)> {
 
 #[test]
 fn the_examples_run_as_they_stand() {
-    let folder = Folder::new().unwrap();
-    std::fs::create_dir_all(folder.data().parent().unwrap()).unwrap();
     let examples = examples();
     let script: Vec<String> = examples.iter().map(|(shell, _)| format!("{shell}\necho '{MARK}'\n")).collect();
-    // A network of its own: the examples name the default port, which may be taken here.
-    let output = Command::new("unshare")
-        .args(["--net", "--map-root-user", "bash", "-c", SCRIPT])
-        .env("PYTHON", "python3")
-        .env("ILIUM", env!("CARGO_BIN_EXE_ilium"))
-        .env("DATA", folder.data())
-        .env("EXAMPLES", script.join("\n"))
-        .output()
-        .unwrap();
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{wrong}");
+    let output = alone::run(&format!("{CURL}\n{}", script.join("\n")), &[]);
+    let said = String::from_utf8_lossy(&output.stdout);
     let answers: Vec<&str> = said.split(MARK).collect();
     assert_eq!(answers.len(), examples.len() + 1, "{said}");
     for ((shell, expected), answer) in examples.iter().zip(answers) {
