@@ -1,10 +1,18 @@
 //! Loopback addresses and free ports, so that test runs beside each other never meet.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
+
+/// The address that a flag names as `HOST:PORT`.
+pub fn named(text: &str) -> Result<SocketAddr> {
+    text.to_socket_addrs()
+        .with_context(|| format!("{text} is no HOST:PORT"))?
+        .next()
+        .with_context(|| format!("{text} has no address"))
+}
 
 /// An address of 127/8 made of this process's id: Linux answers on all of them, and no two processes share one.
 pub fn address() -> IpAddr {

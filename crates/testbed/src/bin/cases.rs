@@ -6,7 +6,7 @@
 //! `cases --cassandra HOST:PORT` uses a running Cassandra for these instead of starting one.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use ilium_testbed::cases::compare::Side;
 use ilium_testbed::cases::{self, suite};
 use ilium_testbed::ilium::Folder;
-use ilium_testbed::{Cassandra, Ilium};
+use ilium_testbed::{Cassandra, Ilium, loopback};
 
 struct Flags {
     against: Option<SocketAddr>,
@@ -42,9 +42,9 @@ fn flags() -> Result<Flags> {
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
-            "--against" => flags.against = Some(address(&value()?)?),
+            "--against" => flags.against = Some(loopback::named(&value()?)?),
             "--ilium" => flags.ilium = Some(PathBuf::from(value()?)),
-            "--cassandra" => flags.cassandra = Some(address(&value()?)?),
+            "--cassandra" => flags.cassandra = Some(loopback::named(&value()?)?),
             "--record" => flags.record = true,
             "--check" => flags.check = true,
             "--filter" => flags.filter = value()?,
@@ -56,13 +56,6 @@ fn flags() -> Result<Flags> {
         }
     }
     Ok(flags)
-}
-
-fn address(text: &str) -> Result<SocketAddr> {
-    text.to_socket_addrs()
-        .with_context(|| format!("{text} is no HOST:PORT"))?
-        .next()
-        .with_context(|| format!("{text} has no address"))
 }
 
 fn main() -> ExitCode {

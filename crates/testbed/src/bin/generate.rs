@@ -5,7 +5,6 @@
 //! `--against HOST:PORT` uses a running Ilium instead of starting one, `--cassandra HOST:PORT` a running Cassandra.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use ilium_testbed::generator::{self, Count, Plan};
 use ilium_testbed::ilium::Folder;
-use ilium_testbed::{Cassandra, Ilium};
+use ilium_testbed::{Cassandra, Ilium, loopback};
 
 fn main() -> ExitCode {
     match run() {
@@ -33,9 +32,9 @@ fn run() -> Result<bool> {
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
-            "--against" => against = Some(address(&value()?)?),
+            "--against" => against = Some(loopback::named(&value()?)?),
             "--ilium" => program = Some(PathBuf::from(value()?)),
-            "--cassandra" => cassandra = Some(address(&value()?)?),
+            "--cassandra" => cassandra = Some(loopback::named(&value()?)?),
             "--seed" => seed = value()?.parse().context("--seed wants a whole number")?,
             "--minutes" => minutes = value()?.parse().context("--minutes wants a number")?,
             "--statements" => statements = value()?.parse().context("--statements wants a whole number")?,
@@ -90,11 +89,4 @@ fn summary(count: &Count) -> String {
         "{} rounds, {} statements, {} of them refused by both, {} failures of Cassandra, {} differences",
         count.rounds, count.statements, count.errors, count.failures, count.differences
     )
-}
-
-fn address(text: &str) -> Result<SocketAddr> {
-    text.to_socket_addrs()
-        .with_context(|| format!("{text} is no HOST:PORT"))?
-        .next()
-        .with_context(|| format!("{text} has no address"))
 }

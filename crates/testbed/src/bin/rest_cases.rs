@@ -4,14 +4,14 @@
 //! --cql HOST:PORT` uses one that runs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use ilium_testbed::Ilium;
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::rest_cases::{self, FileResult, Target};
+use ilium_testbed::{Ilium, loopback};
 
 #[derive(Default)]
 struct Flags {
@@ -30,8 +30,8 @@ fn flags() -> Result<Flags> {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
             "--ilium" => flags.ilium = Some(PathBuf::from(value()?)),
-            "--http" => flags.http = Some(address(&value()?)?),
-            "--cql" => flags.cql = Some(address(&value()?)?),
+            "--http" => flags.http = Some(loopback::named(&value()?)?),
+            "--cql" => flags.cql = Some(loopback::named(&value()?)?),
             "--filter" => flags.filter = value()?,
             "--case" => flags.case = value()?,
             "--quiet" => flags.quiet = true,
@@ -41,13 +41,6 @@ fn flags() -> Result<Flags> {
         }
     }
     Ok(flags)
-}
-
-fn address(text: &str) -> Result<SocketAddr> {
-    text.to_socket_addrs()
-        .with_context(|| format!("{text} is no HOST:PORT"))?
-        .next()
-        .with_context(|| format!("{text} has no address"))
 }
 
 fn main() -> ExitCode {
