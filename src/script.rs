@@ -24,6 +24,8 @@ pub async fn run(store: &dyn DataStore, path: &Path) -> Result<usize, Failure> {
         let line = line_of(&text, span.start as usize);
         let prepared = store
             .prepare(Arc::new(statement), context.keyspace.as_deref())
+            .wait()
+            .await
             .map_err(|error| failed(line, &error))?;
         let outcome = store.execute(&prepared, Binds::default(), &context).wait().await;
         if let ResultKind::SetKeyspace(keyspace) = outcome.map_err(|error| failed(line, &error))?.result {

@@ -67,7 +67,8 @@ async fn partitions(
     };
     let columns = ["keyspace_name", "table_name", "partitions_count"];
     let select = select(("system", "size_estimates"), &columns, restrictions.iter().map(|(name, _)| *name));
-    let Ok(prepared) = store.prepare(Arc::new(Statement::Select(select)), None) else { return found };
+    let prepared = store.prepare(Arc::new(Statement::Select(select)), None).wait().await;
+    let Ok(prepared) = prepared else { return found };
     let binds = Binds::from_values(restrictions.iter().map(|(_, value)| Bind::Value(value.as_bytes())));
     let (mut context, _stop) = crate::context(principal);
     context.page_size = Some(MAX_ESTIMATES);

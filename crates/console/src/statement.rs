@@ -223,7 +223,7 @@ fn in_words(error: &SyntaxError) -> Error {
 
 async fn execute(console: &Console, caller: &Caller, asked: &Asked, statement: Statement) -> Result<Outcome> {
     let keyspace = Some(&*asked.keyspace).filter(|keyspace| !keyspace.is_empty());
-    let prepared = console.store.prepare(Arc::new(statement), keyspace)?;
+    let prepared = console.store.prepare(Arc::new(statement), keyspace).wait().await?;
     if !prepared.binds.is_empty() {
         return Err(Error::invalid(
             "Invalid amount of bind variables: nothing is bound here; write the values in place of the markers",

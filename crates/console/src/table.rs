@@ -134,7 +134,7 @@ async fn read(
     let values = values.collect::<Result<Vec<_>>>()?;
     let started = Instant::now();
     let select = select((&table.keyspace, &table.name), &[], sought.iter().map(|field| &*field.name));
-    let prepared = console.store.prepare(Arc::new(Statement::Select(select)), None)?;
+    let prepared = console.store.prepare(Arc::new(Statement::Select(select)), None).wait().await?;
     let binds = Binds::from_values(values.iter().map(|value| Bind::Value(value)));
     let (mut context, _stop) = crate::context(&caller.principal);
     context.page_state = place.state()?;
@@ -188,7 +188,7 @@ fn shown(
 async fn definition(console: &Console, caller: &Caller, table: &Table) -> Result<String> {
     let name = QualifiedName { keyspace: Some(Name::new(&*table.keyspace)), name: Name::new(&*table.name) };
     let describe = Describe { what: DescribeTarget::Table(name), with_internals: false };
-    let prepared = console.store.prepare(Arc::new(Statement::Describe(describe)), None)?;
+    let prepared = console.store.prepare(Arc::new(Statement::Describe(describe)), None).wait().await?;
     let (mut context, _stop) = crate::context(&caller.principal);
     context.page_size = None;
     let outcome = console.store.execute(&prepared, Binds::default(), &context).wait().await?;

@@ -69,8 +69,15 @@ impl Drop for Watched {
 }
 
 impl DataStore for Measured {
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
-        self.store.prepare(statement, keyspace).inspect_err(|error| self.requests.fails(&error.kind))
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
+        match self.store.prepare(statement, keyspace) {
+            Answer::Ready(prepared) => prepared.inspect_err(|error| self.requests.fails(&error.kind)).into(),
+            Answer::Later(prepared) => {
+                let requests = Arc::clone(&self.requests);
+                let counted = async move { prepared.await.inspect_err(|error| requests.fails(&error.kind)) };
+                Answer::Later(Box::pin(counted))
+            }
+        }
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {

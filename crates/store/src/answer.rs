@@ -15,6 +15,12 @@ pub enum Answer<T> {
     Later(Pin<Box<dyn Future<Output = Result<T>> + Send>>),
 }
 
+impl<T> From<Result<T>> for Answer<T> {
+    fn from(result: Result<T>) -> Answer<T> {
+        Answer::Ready(result)
+    }
+}
+
 impl<T> Answer<T> {
     pub async fn wait(self) -> Result<T> {
         match self {

@@ -14,8 +14,9 @@ use crate::{Answer, Binds, Context, Outcome, Result, RowsMetadata, SchemaChange}
 pub trait DataStore: Send + Sync + 'static {
     /// Checks a statement against the schema and plans it. `keyspace` is where unqualified names are.
     /// Plans of an older schema are remade by `execute` of themselves; their metadata is then stale, which
-    /// [`Prepared::schema_version`] shows.
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>>;
+    /// [`Prepared::schema_version`] shows. An engine that has the schema at hand is ready with it; in front of a cluster
+    /// the cluster is asked.
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>>;
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome>;
 

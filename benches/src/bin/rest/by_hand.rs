@@ -56,12 +56,12 @@ pub fn serve(folder: PathBuf) -> Result<()> {
             storage::Durability::Periodic { every: std::time::Duration::from_secs(10) };
         let store = Engine::open(options)?;
         for statement in customers::SCHEMA {
-            let prepared = store.prepare(parse(statement)?, None)?;
+            let prepared = store.prepare(parse(statement)?, None).wait().await?;
             store.execute(&prepared, Binds::default(), &Context::new(Principal::System)).wait().await?;
         }
         let service = Service {
-            read: store.prepare(parse(READ)?, None)?,
-            insert: store.prepare(parse(INSERT)?, None)?,
+            read: store.prepare(parse(READ)?, None).wait().await?,
+            insert: store.prepare(parse(INSERT)?, None).wait().await?,
             store,
         };
         let routes = Router::new()

@@ -279,7 +279,9 @@ impl Connection {
 
     fn resume(&mut self, answer: <Pending as Future>::Output) -> io::Result<()> {
         let was_ready = self.peer.session.is_ready;
-        self.service.resume(&mut self.peer, answer).map_err(io::Error::other)?;
+        if let Some(pending) = self.service.resume(&mut self.peer, answer).map_err(io::Error::other)? {
+            self.pending.push(pending);
+        }
         self.open &= !self.peer.session.login.gave_up();
         if !was_ready {
             self.frame_ended();

@@ -18,6 +18,7 @@ use ilium_store::{
 };
 
 use crate::clients::Client;
+use crate::plans::{Halt, Planned, Plans};
 use crate::prepared::{PreparedStatement, PreparedStatements, wire_columns};
 use crate::reply::{self, KnownColumns, ReplyTo};
 use crate::session::{self, Session};
@@ -32,12 +33,14 @@ pub struct Pending {
 enum Awaited {
     Outcome(Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>),
     Login(Pin<Box<dyn Future<Output = Result<Principal>> + Send>>),
+    Plan(Pin<Box<dyn Future<Output = Planned> + Send>>),
 }
 
 /// What was waited for.
 pub enum Finished {
     Outcome(Result<Outcome>),
     Login(Result<Principal>),
+    Plan(Planned),
 }
 
 impl Pending {
@@ -56,6 +59,7 @@ impl Future for Pending {
         let polled = match &mut self.awaited {
             Awaited::Outcome(outcome) => outcome.as_mut().poll(cx).map(Finished::Outcome),
             Awaited::Login(principal) => principal.as_mut().poll(cx).map(Finished::Login),
+            Awaited::Plan(plan) => plan.as_mut().poll(cx).map(Finished::Plan),
         };
         let Poll::Ready(finished) = polled else { return Poll::Pending };
         match self.to.take() {
@@ -80,8 +84,18 @@ impl Service {
         peer: &mut Peer,
         envelope: &ilium_protocol::Envelope,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
-        let stream = envelope.header.stream;
         peer.client.count_request();
+        self.handle_with(peer, envelope, Plans::default())
+    }
+
+    /// The same for a message that perhaps waited for some plans.
+    fn handle_with(
+        &self,
+        peer: &mut Peer,
+        envelope: &ilium_protocol::Envelope,
+        plans: Plans,
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
+        let stream = envelope.header.stream;
         let plain = ResponseExtras::default();
         if !peer.session.started {
             // OPTIONS, and what is refused, is answered in the client's version too: some look at it (gocql does).
@@ -95,39 +109,36 @@ impl Service {
                 return Ok(None);
             }
         };
-        let outcome = match request {
+        let mut to = ReplyTo::new(stream);
+        let mut shown = Cow::Borrowed("");
+        let answer = match request {
             Request::Options => {
                 peer.writer.response(stream, &plain, &Response::Supported(supported()))?;
                 return Ok(None);
             }
-            Request::Startup(_) if peer.session.started => Err(Error::new(
-                ErrorKind::Protocol,
-                "Unexpected message STARTUP, the connection is already initialized",
+            Request::Startup(_) if peer.session.started => Err(unexpected(
+                "Unexpected message STARTUP, the connection is already initialized".to_owned(),
             )),
             Request::Startup(startup) => {
                 return self.start(peer, envelope.header.version, stream, &startup);
             }
-            _ if !peer.session.started => {
-                let failure = Error::new(
-                    ErrorKind::Protocol,
-                    format!("Unexpected message {}, expecting STARTUP or OPTIONS", request.opcode()),
-                );
-                Err(failure)
-            }
+            _ if !peer.session.started => Err(unexpected(format!(
+                "Unexpected message {}, expecting STARTUP or OPTIONS",
+                request.opcode()
+            ))),
             Request::AuthResponse(token) if !peer.session.is_ready => {
                 return self.log_in(peer, stream, token);
             }
-            Request::AuthResponse(_) => Err(Error::new(
-                ErrorKind::Protocol,
+            Request::AuthResponse(_) => Err(unexpected(
                 match self.login.is_required() {
                     true => "Unexpected message AUTH_RESPONSE: this connection has logged in",
                     false => "Unexpected message AUTH_RESPONSE: this server asked for no authentication",
-                },
+                }
+                .to_owned(),
             )),
-            _ if !peer.session.is_ready => Err(Error::new(
-                ErrorKind::Protocol,
-                format!("Unexpected message {}, expecting SASL_RESPONSE", request.opcode()),
-            )),
+            _ if !peer.session.is_ready => {
+                Err(unexpected(format!("Unexpected message {}, expecting SASL_RESPONSE", request.opcode())))
+            }
             Request::Register(types) => {
                 for event in types {
                     if !peer.session.events.contains(&event) {
@@ -137,35 +148,32 @@ impl Service {
                 peer.writer.response(stream, &plain, &Response::Ready)?;
                 return Ok(None);
             }
-            Request::Prepare(request) => match self.prepare(&peer.session, &request) {
+            Request::Prepare(request) => match self.prepare(&peer.session, &request, &plans) {
                 Ok(statement) => {
                     let warning = peer.session.warning_about_use(&statement, request.keyspace);
                     write_prepared(&mut peer.writer, stream, &statement, warning.as_deref())?;
                     return Ok(None);
                 }
-                Err(error) => Err(error),
+                Err(halt) => Err(halt),
             },
             Request::Query(request) => {
-                let mut to = ReplyTo::new(stream);
-                let mut shown = Cow::Borrowed(request.query);
-                let answer =
-                    self.admit().and_then(|()| self.query(&peer.session, &request, &mut to, &mut shown));
-                return self.settle(peer, to, answer, &shown);
+                shown = Cow::Borrowed(request.query);
+                self.query(&peer.session, &request, &plans, &mut to, &mut shown)
             }
-            Request::Execute(request) => {
-                let mut to = ReplyTo::new(stream);
-                let answer = self.admit().and_then(|()| self.execute(&peer.session, &request, &mut to));
-                return self.settle(peer, to, answer, "");
-            }
-            Request::Batch(request) => {
-                let to = ReplyTo::new(stream);
-                let answer = self.admit().and_then(|()| self.batch(&peer.session, &request));
-                return self.settle(peer, to, answer, "");
-            }
+            Request::Execute(request) => self.execute(&peer.session, &request, &plans, &mut to),
+            Request::Batch(request) => self.batch(&peer.session, &request, &plans),
         };
-        let to = ReplyTo::new(stream);
-        self.complete(peer, &to, outcome)?;
-        Ok(None)
+        match answer {
+            Ok(answer) => self.settle(peer, to, answer, &shown),
+            Err(Halt::Failed(error)) => self.settle(peer, to, Answer::Ready(Err(error)), &shown),
+            Err(Halt::Waits(planning)) => match self.admit() {
+                Ok(()) => {
+                    let awaited = Awaited::Plan(Box::pin(planning.wait(envelope.clone(), plans)));
+                    Ok(Some(self.wait_for(Pending { to: Some(ReplyTo::new(stream)), awaited })))
+                }
+                Err(error) => self.settle(peer, to, Answer::Ready(Err(error)), &shown),
+            },
+        }
     }
 
     /// Refuses a statement before anything of it is done, so that it is safe to send again.
@@ -185,13 +193,12 @@ impl Service {
         &self,
         peer: &mut Peer,
         to: ReplyTo,
-        answer: Result<Answer<Outcome>>,
+        answer: Answer<Outcome>,
         text: &str,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
         let outcome = match answer {
-            Err(error) => Err(error),
-            Ok(Answer::Ready(outcome)) => outcome,
-            Ok(Answer::Later(outcome)) => {
+            Answer::Ready(outcome) => outcome,
+            Answer::Later(outcome) => {
                 self.waiting.fetch_add(1, Ordering::Relaxed);
                 if to.is_listed {
                     let prepared = to.statement.as_ref().map(|statement| Arc::clone(&statement.text));
@@ -204,20 +211,23 @@ impl Service {
         Ok(None)
     }
 
-    /// Ends a request that [`handle`](Self::handle) left pending.
+    /// Ends a request that [`handle`](Self::handle) left pending, or gives what it waits for next.
     pub(crate) fn resume(
         &self,
         peer: &mut Peer,
         (to, finished): (ReplyTo, Finished),
-    ) -> std::result::Result<(), ProtocolError> {
+    ) -> std::result::Result<Option<Pending>, ProtocolError> {
         self.abandon(1);
         if to.is_listed {
             peer.client.end(to.stream);
         }
         match finished {
-            Finished::Outcome(outcome) => self.complete(peer, &to, outcome),
-            Finished::Login(principal) => self.logged_in(peer, to.stream, principal),
+            Finished::Outcome(outcome) => self.complete(peer, &to, outcome)?,
+            Finished::Login(principal) => self.logged_in(peer, to.stream, principal)?,
+            Finished::Plan(Ok((envelope, plans))) => return self.handle_with(peer, &envelope, plans),
+            Finished::Plan(Err(error)) => self.complete(peer, &to, Err(error))?,
         }
+        Ok(None)
     }
 
     /// Counts a request that waits for something else than a statement.
@@ -289,15 +299,17 @@ impl Service {
         &self,
         session: &Session,
         request: &QueryRequest<'_>,
+        plans: &Plans,
         to: &mut ReplyTo,
         shown: &mut Cow<'_, str>,
-    ) -> Result<Answer<Outcome>> {
+    ) -> std::result::Result<Answer<Outcome>, Halt> {
+        self.admit()?;
         let context = session.context(&request.parameters, &self.options)?;
-        let statement = self.parse(request.query)?;
-        if may_hold_password(&statement) {
+        let prepared = plans
+            .at(0, || Ok(self.store.prepare(self.parse(request.query)?, context.keyspace.as_deref())))?;
+        if may_hold_password(&prepared.statement) {
             *shown = Cow::Owned(ilium_cql::lexer::without_passwords(request.query));
         }
-        let prepared = self.store.prepare(statement, context.keyspace.as_deref())?;
         to.is_listed = takes_its_time(prepared.effect);
         let binds = session::binds(&request.parameters.values, &prepared.binds, |_| {
             Error::invalid("Invalid amount of bind variables")
@@ -305,10 +317,15 @@ impl Service {
         Ok(self.store.execute(&prepared, binds, &context))
     }
 
-    fn prepare(&self, session: &Session, request: &PrepareRequest<'_>) -> Result<Arc<PreparedStatement>> {
+    fn prepare(
+        &self,
+        session: &Session,
+        request: &PrepareRequest<'_>,
+        plans: &Plans,
+    ) -> std::result::Result<Arc<PreparedStatement>, Halt> {
         let keyspace = session.keyspace_for(request.keyspace);
-        let statement = self.parse(request.query)?;
-        let prepared = self.store.prepare(statement, keyspace.as_deref())?;
+        let prepared =
+            plans.at(0, || Ok(self.store.prepare(self.parse(request.query)?, keyspace.as_deref())))?;
         let id = PreparedStatements::id(keyspace.as_deref(), request.query);
         let text: Arc<str> = match may_hold_password(&prepared.statement) {
             true => ilium_cql::lexer::without_passwords(request.query).into(),
@@ -319,25 +336,31 @@ impl Service {
         Ok(statement)
     }
 
-    /// The statement with this id, planned anew if the schema changed since.
-    fn lookup(&self, id: &[u8]) -> Result<Arc<PreparedStatement>> {
+    /// The statement with this id, planned anew if the schema changed since; `position` is its own in the request.
+    fn lookup(
+        &self,
+        id: &[u8],
+        plans: &Plans,
+        position: usize,
+    ) -> std::result::Result<Arc<PreparedStatement>, Halt> {
         let Some(statement) = self.prepared.get(id) else {
             let hex = hex(id);
             let id = <[u8; 16]>::try_from(id).unwrap_or_default();
-            return Err(Error::new(
+            return Err(Halt::Failed(Error::new(
                 ErrorKind::Unprepared { id },
                 format!(
                     "Prepared query with ID {hex} not found (either the query was not prepared on this host (maybe \
                      the host has been restarted?) or you have prepared too many queries and it has been evicted \
                      from the internal cache)"
                 ),
-            ));
+            )));
         };
         let old = &statement.prepared;
         if old.schema_version == self.store.schema().version {
             return Ok(statement);
         }
-        let prepared = self.store.prepare(Arc::clone(&old.statement), old.keyspace.as_deref())?;
+        let plan = || Ok(self.store.prepare(Arc::clone(&old.statement), old.keyspace.as_deref()));
+        let prepared = plans.at(position, plan)?;
         let renewed = Arc::new(statement.renewed(prepared));
         self.prepared.keep(Arc::clone(&renewed));
         Ok(renewed)
@@ -347,9 +370,11 @@ impl Service {
         &self,
         session: &Session,
         request: &ExecuteRequest<'_>,
+        plans: &Plans,
         to: &mut ReplyTo,
-    ) -> Result<Answer<Outcome>> {
-        let statement = self.lookup(request.id)?;
+    ) -> std::result::Result<Answer<Outcome>, Halt> {
+        self.admit()?;
+        let statement = self.lookup(request.id, plans, 0)?;
         let context = session.context(&request.parameters, &self.options)?;
         let markers = &statement.prepared.binds;
         let binds =
@@ -369,28 +394,34 @@ impl Service {
         Ok(answer)
     }
 
-    fn batch(&self, session: &Session, request: &BatchRequest<'_>) -> Result<Answer<Outcome>> {
+    fn batch(
+        &self,
+        session: &Session,
+        request: &BatchRequest<'_>,
+        plans: &Plans,
+    ) -> std::result::Result<Answer<Outcome>, Halt> {
+        self.admit()?;
         let limit = self.options.max_batch_statements;
         if request.statements.len() > limit {
             let count = request.statements.len();
-            return Err(Error::invalid(format!(
-                "the batch has {count} statements, the limit is {limit}; split it"
-            )));
+            let problem = format!("the batch has {count} statements, the limit is {limit}; split it");
+            return Err(Halt::Failed(Error::invalid(problem)));
         }
         let bytes: usize = request.statements.iter().map(|entry| entry.values.wire().len()).sum();
         if bytes > self.options.max_batch_bytes {
-            return Err(Error::invalid(format!(
+            return Err(Halt::Failed(Error::invalid(format!(
                 "the batch has {bytes} bytes of values, the limit is {}; split it",
                 self.options.max_batch_bytes
-            )));
+            ))));
         }
         let context = session.context(&request.parameters, &self.options)?;
         let keyspace = context.keyspace.clone();
         let entries = request
             .statements
             .iter()
-            .map(|entry| self.batch_entry(keyspace.as_deref(), entry))
-            .collect::<Result<Vec<_>>>()?;
+            .enumerate()
+            .map(|(position, entry)| self.batch_entry(keyspace.as_deref(), entry, plans, position))
+            .collect::<std::result::Result<Vec<_>, Halt>>()?;
         let kind = match request.kind {
             BatchType::Logged => BatchKind::Logged,
             BatchType::Unlogged => BatchKind::Unlogged,
@@ -399,10 +430,18 @@ impl Service {
         Ok(self.store.execute_batch(kind, entries, &context))
     }
 
-    fn batch_entry(&self, keyspace: Option<&str>, entry: &BatchStatement<'_>) -> Result<BatchEntry> {
+    fn batch_entry(
+        &self,
+        keyspace: Option<&str>,
+        entry: &BatchStatement<'_>,
+        plans: &Plans,
+        position: usize,
+    ) -> std::result::Result<BatchEntry, Halt> {
         let prepared: Arc<Prepared> = match entry.statement {
-            BatchedStatement::Query(text) => self.store.prepare(self.parse(text)?, keyspace)?,
-            BatchedStatement::Prepared(id) => Arc::clone(&self.lookup(id)?.prepared),
+            BatchedStatement::Query(text) => {
+                plans.at(position, || Ok(self.store.prepare(self.parse(text)?, keyspace)))?
+            }
+            BatchedStatement::Prepared(id) => Arc::clone(&self.lookup(id, plans, position)?.prepared),
         };
         let binds =
             session::binds(&entry.values, &prepared.binds, |values| mismatch(prepared.binds.len(), values))?;
@@ -429,6 +468,10 @@ pub(crate) fn may_hold_password(statement: &Statement) -> bool {
 /// An id as messages show it.
 pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unexpected(message: String) -> Halt {
+    Halt::Failed(Error::new(ErrorKind::Protocol, message))
 }
 
 fn mismatch(markers: usize, values: usize) -> Error {

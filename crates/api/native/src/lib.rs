@@ -14,6 +14,7 @@ mod errors;
 mod events;
 mod login;
 mod options;
+mod plans;
 mod prepared;
 mod reply;
 mod session;

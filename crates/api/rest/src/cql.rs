@@ -41,7 +41,8 @@ pub async fn run(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
     let mut context = call.context();
     context.keyspace = call.parameters.keyspace.as_deref().map(Arc::from);
     context.timestamp = call.parameters.timestamp;
-    let planned = Planned::new(api.store.prepare(Arc::new(statement), context.keyspace.as_deref())?);
+    let prepared = api.store.prepare(Arc::new(statement), context.keyspace.as_deref()).wait().await?;
+    let planned = Planned::new(prepared);
     let binds = bind(call, &planned.prepared.binds, &values)?.binds();
     let outcome = api.store.execute(&planned.prepared, binds, &context).wait().await?;
     let raw = call.parameters.raw;

@@ -99,7 +99,7 @@ impl Key {
 
 impl Shapes {
     /// The statement of this shape; `build` makes it where it is not known.
-    pub fn plan(
+    pub async fn plan(
         &self,
         key: &Key,
         store: &dyn DataStore,
@@ -108,7 +108,7 @@ impl Shapes {
         if let Some(planned) = self.planned.get(&key.0[..]) {
             return Ok(planned);
         }
-        let prepared = store.prepare(Arc::new(build()?), None)?;
+        let prepared = store.prepare(Arc::new(build()?), None).wait().await?;
         let planned = Arc::new(Planned::new(prepared));
         if key.0.len() <= MAX_KEY {
             self.planned.insert(key.0.as_slice().into(), Arc::clone(&planned));

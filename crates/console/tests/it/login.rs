@@ -51,7 +51,7 @@ impl DataStore for Witness {
         &self,
         statement: Arc<ilium_cql::ast::Statement>,
         keyspace: Option<&str>,
-    ) -> Result<Arc<Prepared>> {
+    ) -> Answer<Arc<Prepared>> {
         self.engine.prepare(statement, keyspace)
     }
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {

@@ -129,7 +129,7 @@ async fn a_statement_runs_from_a_page_of_this_server_only() {
 struct Waits(Arc<dyn DataStore>, Arc<Mutex<Option<Cancellation>>>);
 
 impl DataStore for Waits {
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
         self.0.prepare(statement, keyspace)
     }
     fn execute(&self, _: &Arc<Prepared>, _: Binds, context: &Context) -> Answer<Outcome> {

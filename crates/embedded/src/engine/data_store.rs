@@ -18,8 +18,8 @@ use crate::storage::Io;
 use crate::system::{self, live::Stored};
 
 impl DataStore for Engine {
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
-        Ok(Arc::new(plan::prepare(statement, keyspace, &self.inner.snapshot())?))
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
+        plan::prepare(statement, keyspace, &self.inner.snapshot()).map(Arc::new).into()
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {

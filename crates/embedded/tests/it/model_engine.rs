@@ -111,7 +111,8 @@ impl Database {
         page_size: Option<u32>,
     ) -> Result<Vec<Row>, Error> {
         let statement = ilium_cql::parser::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let prepared = self.engine().prepare(Arc::new(statement), Some("ks"))?;
+        let prepared =
+            self.runtime.block_on(self.engine().prepare(Arc::new(statement), Some("ks")).wait())?;
         let mut context = Context::new(Principal::System);
         context.keyspace = Some(Arc::from("ks"));
         context.timestamp = time;
@@ -144,7 +145,7 @@ impl Database {
     /// Runs one blind write many times with int binds, many at a time.
     pub fn many(&self, text: &str, binds: impl Iterator<Item = Vec<i32>>) {
         let statement = Arc::new(ilium_cql::parser::parse(text).unwrap());
-        let prepared = self.engine().prepare(statement, Some("ks")).unwrap();
+        let prepared = self.runtime.block_on(self.engine().prepare(statement, Some("ks")).wait()).unwrap();
         let mut context = Context::new(Principal::System);
         context.keyspace = Some(Arc::from("ks"));
         let mut waiting = Vec::new();

@@ -39,7 +39,8 @@ impl Guarded {
     }
 
     fn begin(&self, principal: &Principal, text: &str) -> Result<Answer<Outcome>> {
-        let prepared = self.engine.prepare(Arc::new(parser::parse(text).unwrap()), None)?;
+        let planned = self.engine.prepare(Arc::new(parser::parse(text).unwrap()), None);
+        let prepared = self.runtime.block_on(planned.wait())?;
         Ok(self.engine.execute(&prepared, Binds::default(), &Context::new(principal.clone())))
     }
 
@@ -281,7 +282,8 @@ fn every_statement_of_a_batch_is_looked_at_and_none_runs_if_one_may_not() {
     let entries = |names: &[&str]| -> Vec<BatchEntry> {
         let entry = |name: &&str| {
             let text = format!("INSERT INTO k.{name} (a) VALUES (1)");
-            let prepared = db.engine.prepare(Arc::new(parser::parse(&text).unwrap()), None).unwrap();
+            let planned = db.engine.prepare(Arc::new(parser::parse(&text).unwrap()), None);
+            let prepared = db.runtime.block_on(planned.wait()).unwrap();
             BatchEntry { prepared, binds: Binds::default() }
         };
         names.iter().map(entry).collect()
@@ -310,7 +312,8 @@ fn without_authentication_nobody_is_asked_and_with_it_nobody_is_anonymous() {
         EngineOptions::new(Some(folder.path().to_path_buf()), Box::new(()), runtime.handle().clone());
     let engine = Engine::open(options).unwrap();
     assert!(!engine.is_required());
-    let prepared = engine.prepare(Arc::new(parser::parse("DROP KEYSPACE k").unwrap()), None).unwrap();
+    let planned = engine.prepare(Arc::new(parser::parse("DROP KEYSPACE k").unwrap()), None);
+    let prepared = runtime.block_on(planned.wait()).unwrap();
     let context = Context::new(Principal::Anonymous);
     runtime.block_on(engine.execute(&prepared, Binds::default(), &context).wait()).unwrap();
     assert_eq!(runtime.block_on(engine.with_password("who", "ever").wait()).unwrap(), Principal::Anonymous);

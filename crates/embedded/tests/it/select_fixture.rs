@@ -59,7 +59,7 @@ impl Db {
 
     pub fn prepare(&self, text: &str) -> Result<Arc<Prepared>, Error> {
         let statement = parser::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        self.engine.prepare(Arc::new(statement), Some("ks"))
+        self.runtime.block_on(self.engine.prepare(Arc::new(statement), Some("ks")).wait())
     }
 
     pub fn execute(&self, text: &str, binds: Binds, context: &Context) -> Result<Outcome, Error> {

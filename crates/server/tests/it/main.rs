@@ -17,6 +17,7 @@ mod http_server;
 mod limits;
 mod login;
 mod malformed;
+mod planning;
 mod running;
 mod server;
 mod shutdown;

@@ -33,6 +33,7 @@ pub struct Server {
     runtime: Runtime,
     stop: watch::Sender<bool>,
     gate: watch::Sender<bool>,
+    plans: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
 }
 
@@ -57,7 +58,7 @@ impl Server {
         let context = Context::new(Principal::System);
         for text in statements {
             let statement = Arc::new(ilium_cql::parse(text).unwrap());
-            let prepared = server.engine.prepare(statement, None).unwrap();
+            let prepared = server.runtime.block_on(server.engine.prepare(statement, None).wait()).unwrap();
             let answer = server.engine.execute(&prepared, Binds::default(), &context);
             server.runtime.block_on(answer.wait()).unwrap();
         }
@@ -75,7 +76,8 @@ impl Server {
         configure(&mut opened);
         let engine = Engine::open(opened).unwrap();
         let (gate, open) = watch::channel(true);
-        let store = Gated { engine: engine.clone(), open };
+        let (plans, planning) = watch::channel(true);
+        let store = Gated { engine: engine.clone(), open, planning };
         let service = Service::new(Arc::new(store), Arc::new(engine.clone()), options);
         let (stop, stopping) = watch::channel(false);
         let mut listening = ListenOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -83,7 +85,7 @@ impl Server {
         let listener = runtime.block_on(CqlListener::bind(listening, None)).unwrap();
         let address = listener.address().unwrap();
         let serving = runtime.spawn(listener.serve(Arc::clone(&service), stopping));
-        Server { address, service, engine, runtime, stop, gate, serving: Some(serving) }
+        Server { address, service, engine, runtime, stop, gate, plans, serving: Some(serving) }
     }
 
     /// A connection that said STARTUP in version 4.
@@ -113,6 +115,15 @@ impl Server {
         self.gate.send_replace(true);
     }
 
+    /// Plans come later from now on, and none before [`make_plans`](Self::make_plans).
+    pub fn hold_plans(&self) {
+        self.plans.send_replace(false);
+    }
+
+    pub fn make_plans(&self) {
+        self.plans.send_replace(true);
+    }
+
     /// Waits until `holds`.
     pub fn until(&self, what: &str, holds: impl Fn(&Service) -> bool) {
         let reached = async {
@@ -140,6 +151,8 @@ impl Server {
 struct Gated {
     engine: Engine,
     open: watch::Receiver<bool>,
+    /// While it is closed, plans wait.
+    planning: watch::Receiver<bool>,
 }
 
 impl Gated {
@@ -156,8 +169,16 @@ impl Gated {
 }
 
 impl DataStore for Gated {
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
-        self.engine.prepare(statement, keyspace)
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
+        if *self.planning.borrow() {
+            return self.engine.prepare(statement, keyspace);
+        }
+        let (engine, mut planning) = (self.engine.clone(), self.planning.clone());
+        let keyspace = keyspace.map(str::to_owned);
+        Answer::Later(Box::pin(async move {
+            planning.wait_for(|open| *open).await.unwrap();
+            engine.prepare(statement, keyspace.as_deref()).wait().await
+        }))
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {

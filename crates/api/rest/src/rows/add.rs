@@ -38,18 +38,21 @@ pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
             .map_err(|error| refuse(misfit(table, column, &error)))?;
     }
     push_using(call, &mut values);
-    let planned = api.shapes.plan(&key, &*api.store, || {
-        let mut markers = Markers::default();
-        Ok(Statement::Insert(Insert {
-            table: of_table(table),
-            values: InsertValues::Columns {
-                columns: row.iter().map(|(name, _)| Name::new(&**name)).collect(),
-                values: row.iter().map(|_| markers.next()).collect(),
-            },
-            if_not_exists: parameters.if_not_exists,
-            using: using(call, &mut markers),
-        }))
-    })?;
+    let planned = api
+        .shapes
+        .plan(&key, &*api.store, || {
+            let mut markers = Markers::default();
+            Ok(Statement::Insert(Insert {
+                table: of_table(table),
+                values: InsertValues::Columns {
+                    columns: row.iter().map(|(name, _)| Name::new(&**name)).collect(),
+                    values: row.iter().map(|_| markers.next()).collect(),
+                },
+                if_not_exists: parameters.if_not_exists,
+                using: using(call, &mut markers),
+            }))
+        })
+        .await?;
     let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
     if parameters.if_not_exists
         && let Some(refused) = condition::refused(&outcome, &planned, call.style(), StatusCode::CONFLICT)?

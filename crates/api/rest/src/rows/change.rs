@@ -48,21 +48,24 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
     key.count(parts);
     let conditions = Conditions::of(call, table, &mut values, &mut key)?;
     push_options(call, &mut key);
-    let planned = api.shapes.plan(&key, &*api.store, || {
-        let mut markers = Markers::default();
-        let using = using(call, &mut markers);
-        let mut assign = |name: &str| {
-            let value = markers.next();
-            let counts = table.column(name).is_some_and(|column| column.column_type.is_counter());
-            let change = if counts { Change::Add(value) } else { Change::Set(value) };
-            Assignment { column: Name::new(name), change }
-        };
-        let assignments = columns.iter().map(|(name, _)| assign(name)).collect();
-        let restrictions = key_columns(table).take(parts).map(|column| markers.equal(column)).collect();
-        let condition = conditions.clause(&mut markers);
-        let table = of_table(table);
-        Ok(Statement::Update(Update { table, using, assignments, restrictions, condition }))
-    })?;
+    let planned = api
+        .shapes
+        .plan(&key, &*api.store, || {
+            let mut markers = Markers::default();
+            let using = using(call, &mut markers);
+            let mut assign = |name: &str| {
+                let value = markers.next();
+                let counts = table.column(name).is_some_and(|column| column.column_type.is_counter());
+                let change = if counts { Change::Add(value) } else { Change::Set(value) };
+                Assignment { column: Name::new(name), change }
+            };
+            let assignments = columns.iter().map(|(name, _)| assign(name)).collect();
+            let restrictions = key_columns(table).take(parts).map(|column| markers.equal(column)).collect();
+            let condition = conditions.clause(&mut markers);
+            let table = of_table(table);
+            Ok(Statement::Update(Update { table, using, assignments, restrictions, condition }))
+        })
+        .await?;
     let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
     if conditions.are_any()
         && let Some(refused) =
@@ -97,14 +100,17 @@ pub async fn delete(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     key.count(parts);
     let conditions = Conditions::of(call, table, &mut values, &mut key)?;
     push_options(call, &mut key);
-    let planned = api.shapes.plan(&key, &*api.store as &dyn DataStore, || {
-        let mut markers = Markers::default();
-        let using = using(call, &mut markers);
-        let restrictions = restrict(table, parts, &mut markers);
-        let mut delete = statement::delete(table, using, restrictions);
-        delete.condition = conditions.clause(&mut markers);
-        Ok(Statement::Delete(delete))
-    })?;
+    let planned = api
+        .shapes
+        .plan(&key, &*api.store as &dyn DataStore, || {
+            let mut markers = Markers::default();
+            let using = using(call, &mut markers);
+            let restrictions = restrict(table, parts, &mut markers);
+            let mut delete = statement::delete(table, using, restrictions);
+            delete.condition = conditions.clause(&mut markers);
+            Ok(Statement::Delete(delete))
+        })
+        .await?;
     let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
     if conditions.are_any()
         && let Some(refused) =

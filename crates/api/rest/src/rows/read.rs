@@ -35,17 +35,20 @@ impl Reading<'_> {
         key.byte(u8::from(self.allow_filtering));
         key.text(parameters.fields.as_deref());
         key.text(parameters.sort.as_deref());
-        let planned = api.shapes.plan(&key, &*api.store, || {
-            let selection = match &parameters.fields {
-                Some(text) => fields::parse(text, self.table)?,
-                None => Selection::All,
-            };
-            let order_by = match &parameters.sort {
-                Some(text) => sort::parse(text, self.table)?,
-                None => Vec::new(),
-            };
-            build(selection, order_by)
-        })?;
+        let planned = api
+            .shapes
+            .plan(&key, &*api.store, || {
+                let selection = match &parameters.fields {
+                    Some(text) => fields::parse(text, self.table)?,
+                    None => Selection::All,
+                };
+                let order_by = match &parameters.sort {
+                    Some(text) => sort::parse(text, self.table)?,
+                    None => Vec::new(),
+                };
+                build(selection, order_by)
+            })
+            .await?;
         let context = self.call.context();
         let binds = self.values.binds();
         match form {

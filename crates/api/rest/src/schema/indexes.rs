@@ -31,7 +31,7 @@ pub async fn list(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     let restrictions = ["keyspace_name", "table_name"].into_iter().filter_map(|name| indexes.column(name));
     let restrictions = restrictions.map(|column| markers.equal(column)).collect();
     let statement = select(indexes, Selection::All, restrictions, Vec::new(), false);
-    let planned = Planned::new(api.store.prepare(Arc::new(statement), None)?);
+    let planned = Planned::new(api.store.prepare(Arc::new(statement), None).wait().await?);
     let mut values = Values::default();
     values.bytes(keyspace.as_bytes());
     values.bytes(name.as_bytes());

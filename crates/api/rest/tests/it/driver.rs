@@ -37,7 +37,7 @@ pub struct Counting {
 }
 
 impl DataStore for Counting {
-    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Result<Arc<Prepared>> {
+    fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
         self.prepared.fetch_add(1, Ordering::Relaxed);
         self.engine.prepare(statement, keyspace)
     }
@@ -126,8 +126,8 @@ impl Rest {
     /// Runs a statement as the CQL API would.
     pub fn cql(&self, text: &str) {
         let statement = ilium_cql::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        let prepared =
-            self.store.prepare(Arc::new(statement), Some("ks")).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let planned = self.store.prepare(Arc::new(statement), Some("ks"));
+        let prepared = self.runtime.block_on(planned.wait()).unwrap_or_else(|e| panic!("{text}: {e}"));
         let context = Context::new(Principal::Anonymous);
         let answer = self.store.execute(&prepared, Default::default(), &context);
         self.runtime.block_on(answer.wait()).unwrap_or_else(|e| panic!("{text}: {e}"));
