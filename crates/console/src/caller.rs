@@ -26,10 +26,7 @@ pub struct Caller {
 impl Caller {
     /// The name of the role that logged in.
     pub fn role(&self) -> Option<String> {
-        match &self.principal {
-            Principal::Role(name) => Some(name.to_string()),
-            Principal::Anonymous | Principal::System => None,
-        }
+        self.principal.role_name().map(|name| name.to_string())
     }
 }
 
@@ -43,14 +40,14 @@ impl FromRequestParts<Arc<Console>> for Caller {
         if !console.access.is_required() {
             return Ok(Caller { principal: Principal::Anonymous });
         }
-        match token(&parts.headers).map(|token| console.access.of_token(token)) {
-            Some(Ok(principal)) => Ok(Caller { principal }),
-            // What a form held is lost; the login leads on to its page.
-            _ => {
-                let asked = parts.uri.path_and_query().map_or("/", |asked| asked.as_str());
-                Err(TurnedAway::ToLogin(link::login(asked)))
-            }
+        if let Some(token) = token(&parts.headers)
+            && let Ok(principal) = console.access.of_token(token).await
+        {
+            return Ok(Caller { principal });
         }
+        // What a form held is lost; the login leads on to its page.
+        let asked = parts.uri.path_and_query().map_or("/", |asked| asked.as_str());
+        Err(TurnedAway::ToLogin(link::login(asked)))
     }
 }
 

@@ -56,7 +56,7 @@ impl Access {
                 "Role unauthorized for operation: no credentials; send a token in X-Cassandra-Token (POST /v1/auth gives \
                  one), or a name and password as HTTP Basic",
             )),
-            Credentials::Token(token) => self.of_token(&token),
+            Credentials::Token(token) => self.of_token(&token).await,
             Credentials::Password { name, password } => {
                 Ok(self.login.with_password(&name, &password).wait().await?)
             }
@@ -64,19 +64,18 @@ impl Access {
     }
 
     /// Who a token was made for, if that role may still log in, with what it logged in with then.
-    pub fn of_token(&self, token: &str) -> Result<Principal, Refusal> {
+    pub async fn of_token(&self, token: &str) -> Result<Principal, Refusal> {
         let opened = self.tokens.read().open(token, (self.now)());
-        let (principal, stamp) =
+        let principal =
             opened.map_err(|error| Refusal::unauthorized(format!("Role unauthorized: {error}")))?;
-        self.login.check_again(&principal, stamp)?;
+        self.login.check_again(&principal).wait().await?;
         Ok(principal)
     }
 
     /// Checks a name and password, and gives a token for them.
     pub async fn token(&self, name: &str, password: &str) -> Result<String, Refusal> {
-        let stamp = self.login.stamp(name);
         let principal = self.login.with_password(name, password).wait().await?;
-        let issued = self.tokens.read().issue(&principal, stamp, (self.now)());
+        let issued = self.tokens.read().issue(&principal, (self.now)());
         issued.map_err(|error: TokenError| Error::new(ErrorKind::Internal, error.to_string()).into())
     }
 
@@ -113,7 +112,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
 mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue, StatusCode};
-    use ilium_store::{Answer, Result as StoreResult, Stamp};
+    use ilium_store::{Answer, Role};
 
     /// Knows `ada` with the password `loom`, and no `gone` any more.
     struct OneRole;
@@ -124,21 +123,18 @@ mod tests {
         }
         fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
             Answer::Ready(match (name, password) {
-                ("ada", "loom") | ("gone", _) => Ok(Principal::Role(name.into())),
+                ("ada", "loom") | ("gone", _) => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
                 _ => Err(Error::new(ErrorKind::BadCredentials, "wrong")),
             })
         }
         fn with_identity(&self, _: &str) -> Answer<Principal> {
             Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, "unknown")))
         }
-        fn stamp(&self, _: &str) -> Stamp {
-            Stamp::default()
-        }
-        fn check_again(&self, principal: &Principal, _: Stamp) -> StoreResult<()> {
-            match principal {
-                Principal::Role(name) if &**name == "ada" => Ok(()),
+        fn check_again(&self, principal: &Principal) -> Answer<()> {
+            Answer::Ready(match principal {
+                Principal::Role(role) if *role == Role::new("ada", *b"loom") => Ok(()),
                 _ => Err(Error::new(ErrorKind::BadCredentials, "gone")),
-            }
+            })
         }
     }
 
@@ -153,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_is_known_by_token_bearer_and_basic() {
         let access = access();
-        let ada = Principal::Role("ada".into());
+        let ada = Principal::Role(Role::new("ada", *b"loom"));
         let token = access.token("ada", "loom").await.unwrap();
         let basic = format!("Basic {}", BASE64.encode(b"ada:loom"));
         for headers in [

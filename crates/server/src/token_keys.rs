@@ -117,7 +117,7 @@ fn rotate(keys: &mut Vec<Key>, lifetime: Duration, now: u64) -> Result<bool, Sea
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ilium_store::{Principal, Stamp, TokenError};
+    use ilium_store::{Principal, Role, TokenError};
 
     #[test]
     fn keys_survive_a_restart_and_overlap_when_they_rotate() {
@@ -127,12 +127,12 @@ mod tests {
         let (lifetime, start) = (Duration::from_secs(1800), 1_000_000);
         let open = |now| open_token_keys(&file, lifetime, now).unwrap();
 
-        let ada = Principal::Role("ada".into());
+        let ada = Principal::Role(Role::new("ada", *b"loom"));
         open(start);
         let late = start + SEALS_FOR - 10;
-        let token = open(late).issue(&ada, Stamp::default(), late).unwrap();
+        let token = open(late).issue(&ada, late).unwrap();
         let rotated = start + SEALS_FOR + 10;
-        assert_eq!(open(rotated).open(&token, rotated), Ok((ada, Stamp::default())));
+        assert_eq!(open(rotated).open(&token, rotated), Ok(ada));
         assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
         let after = rotated + 1800;
         assert_eq!(open(after).open(&token, after), Err(TokenError::Altered));

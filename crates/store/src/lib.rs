@@ -25,7 +25,7 @@ pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
-pub use login::{Login, NoLogin, Stamp};
-pub use principal::Principal;
+pub use login::{Login, NoLogin};
+pub use principal::{Principal, Role};
 pub use seal::{SealError, SealKey};
 pub use token::{DEFAULT_LIFETIME, TokenError, Tokens};

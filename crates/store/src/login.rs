@@ -2,18 +2,17 @@
 
 use crate::{Answer, Error, ErrorKind, Principal, Result};
 
-/// What a role logs in with, in brief: another once its password changed, or it was dropped and made again. What was
-/// given for a log-in is good as long as the stamp is the same. It tells nothing about the password.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stamp(pub [u8; Stamp::LENGTH]);
-
-impl Stamp {
-    /// Half a SHA-256: two of one role are never the same by chance, and a token stays short.
-    pub const LENGTH: usize = 16;
-}
-
 /// Checks credentials, for every API alike. An engine that keeps roles implements it; in front of a cluster the
 /// cluster is asked.
+///
+/// A log-in gives a [`Principal`] that carries its own *proof* ([`Role::proof`](crate::Role::proof)), which goes into a
+/// token and comes back with it:
+///
+/// | | proof | what `check_again` does |
+/// |---|---|---|
+/// | the embedded engine | 16 bytes of a digest of the role's making and its password's hash | compares them with the role as it is now |
+/// | a cluster | the password | logs in with it again, unless it did a short time ago |
+/// | [`NoLogin`] | none: nobody is a role | refuses roles |
 pub trait Login: Send + Sync + 'static {
     /// Whether a caller that presents nothing is refused.
     fn is_required(&self) -> bool;
@@ -25,13 +24,9 @@ pub trait Login: Send + Sync + 'static {
     /// Who the identity of a verified client certificate belongs to (Cassandra's `system_auth.identity_to_role`).
     fn with_identity(&self, identity: &str) -> Answer<Principal>;
 
-    /// The stamp of a role at this moment; any, if there is no such role. Taken before a log-in, it never vouches for a
-    /// password that was changed during it.
-    fn stamp(&self, name: &str) -> Stamp;
-
-    /// Whether a principal that logged in earlier, when its role had this stamp, and shows a token for it, may still do
-    /// so: its role is there, may log in, and has the stamp still.
-    fn check_again(&self, principal: &Principal, stamp: Stamp) -> Result<()>;
+    /// Whether a principal that logged in earlier, here or on another replica, and shows a token for it, may still do
+    /// so: its role is there, may log in, and its proof holds. Else [`ErrorKind::BadCredentials`].
+    fn check_again(&self, principal: &Principal) -> Answer<()>;
 }
 
 /// No authentication: whatever is presented, the caller is [`Principal::Anonymous`], as with Cassandra's
@@ -52,17 +47,18 @@ impl Login for NoLogin {
         Answer::Ready(Ok(Principal::Anonymous))
     }
 
-    fn stamp(&self, _name: &str) -> Stamp {
-        Stamp::default()
+    fn check_again(&self, principal: &Principal) -> Answer<()> {
+        Answer::Ready(anonymous_only(principal))
     }
+}
 
-    fn check_again(&self, principal: &Principal, _stamp: Stamp) -> Result<()> {
-        match principal {
-            Principal::Anonymous => Ok(()),
-            Principal::Role(_) | Principal::System => Err(Error::new(
-                ErrorKind::BadCredentials,
-                "this token is of a server with authentication; ask this one for another",
-            )),
-        }
+/// Refuses the token of a role where there are none.
+fn anonymous_only(principal: &Principal) -> Result<()> {
+    match principal {
+        Principal::Anonymous => Ok(()),
+        Principal::Role(_) | Principal::System => Err(Error::new(
+            ErrorKind::BadCredentials,
+            "this token is of a server with authentication; ask this one for another",
+        )),
     }
 }

@@ -1,16 +1,22 @@
 //! Tokens: what a caller shows after it logged in once.
 //!
-//! A token is a sealed text (see [`SealKey`]) that names the second at which it ends, the principal, and its role's
-//! [`Stamp`], so it is checked without a table of tokens and survives a restart as long as its key does. Several keys may
-//! be in use: the first seals, any opens, so that keys can be rotated while tokens of the last one still run.
+//! A token is a sealed text (see [`SealKey`]) that names the second at which it ends and the principal with its proof
+//! ([`Role::proof`]), so it is checked without a table of tokens, survives a restart as long as its key does, and is good on
+//! every replica that has the key. Several keys may be in use: the first seals, any opens, so that keys can be rotated
+//! while tokens of the last one still run.
+//!
+//! The text: `[8 bytes end][1 byte kind]`, and for a role `[u16 length of the name][u16 length of the proof][name][proof]`,
+//! then zeros.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Principal, SealError, SealKey, Stamp};
+use crate::{Principal, Role, SealError, SealKey};
 
-/// What the sealing is bound to: a page state never opens as a token, nor does a token of version 1, which had no stamp.
-const PURPOSE: &[u8] = b"ilium token 2";
+/// What the sealing is bound to: a page state never opens as a token, nor does a token of an older form.
+const PURPOSE: &[u8] = b"ilium token 3";
+
+/// A text is filled up to a multiple of it, so that a token's length does not tell that of a password.
+const BLOCK: usize = 64;
 
 /// Half an hour, as Stargate's `stargate.auth_tokenttl` has it.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(1800);
@@ -21,6 +27,8 @@ pub enum TokenError {
     Altered,
     #[error("the token has expired; log in for a new one")]
     Expired,
+    #[error("no token can be made for a name or a password of more than {} bytes", u16::MAX)]
+    TooLong,
     #[error("no token can be made: {0}")]
     Seal(#[from] SealError),
 }
@@ -44,25 +52,31 @@ impl Tokens {
         self.lifetime
     }
 
-    /// `stamp` is that of the principal's role; `now` in seconds since the epoch.
-    pub fn issue(&self, principal: &Principal, stamp: Stamp, now: u64) -> Result<String, TokenError> {
+    /// `now` in seconds since the epoch.
+    pub fn issue(&self, principal: &Principal, now: u64) -> Result<String, TokenError> {
         let key = self.keys.first().ok_or(SealError::NoRandomness)?;
         let mut text = now.saturating_add(self.lifetime.as_secs()).to_be_bytes().to_vec();
         match principal {
             Principal::Anonymous => text.push(0),
-            Principal::Role(name) => {
+            Principal::Role(role) => {
                 text.push(1);
-                text.extend_from_slice(&stamp.0);
-                text.extend_from_slice(name.as_bytes());
+                for part in [role.name().as_bytes(), role.proof()] {
+                    let length = u16::try_from(part.len()).map_err(|_| TokenError::TooLong)?;
+                    text.extend_from_slice(&length.to_be_bytes());
+                }
+                text.extend_from_slice(role.name().as_bytes());
+                text.extend_from_slice(role.proof());
             }
             // It needs none, and nobody else may have one.
             Principal::System => return Err(TokenError::Altered),
         }
+        text.resize(text.len().next_multiple_of(BLOCK), 0);
         Ok(encode(&key.seal(PURPOSE, &text)?))
     }
 
-    /// Who the token is for, and the stamp their role had, at `now` in seconds since the epoch.
-    pub fn open(&self, token: &str, now: u64) -> Result<(Principal, Stamp), TokenError> {
+    /// Who the token is for, at `now` in seconds since the epoch. Whether its proof still holds,
+    /// [`Login::check_again`](crate::Login::check_again) tells.
+    pub fn open(&self, token: &str, now: u64) -> Result<Principal, TokenError> {
         let sealed = decode(token).ok_or(TokenError::Altered)?;
         let opened = self.keys.iter().find_map(|key| key.open(PURPOSE, &sealed).ok());
         let text = opened.ok_or(TokenError::Altered)?;
@@ -70,15 +84,22 @@ impl Tokens {
         if u64::from_be_bytes(*ends) <= now {
             return Err(TokenError::Expired);
         }
-        match rest.split_first() {
-            Some((0, [])) => Ok((Principal::Anonymous, Stamp::default())),
-            Some((1, rest)) => {
-                let (stamp, name) = rest.split_first_chunk().ok_or(TokenError::Altered)?;
-                let name = std::str::from_utf8(name).map_err(|_| TokenError::Altered)?;
-                Ok((Principal::Role(Arc::from(name)), Stamp(*stamp)))
-            }
-            _ => Err(TokenError::Altered),
+        principal(rest).ok_or(TokenError::Altered)
+    }
+}
+
+fn principal(text: &[u8]) -> Option<Principal> {
+    let (kind, rest) = text.split_first()?;
+    match kind {
+        0 => Some(Principal::Anonymous),
+        1 => {
+            let (name_length, rest) = rest.split_first_chunk::<2>()?;
+            let (proof_length, rest) = rest.split_first_chunk::<2>()?;
+            let (name, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_length)))?;
+            let proof = rest.get(..usize::from(u16::from_be_bytes(*proof_length)))?;
+            Some(Principal::Role(Role::new(std::str::from_utf8(name).ok()?, proof)))
         }
+        _ => None,
     }
 }
 
@@ -95,28 +116,31 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const STAMP: Stamp = Stamp([3; Stamp::LENGTH]);
-
     fn tokens(secrets: &[[u8; 32]]) -> Tokens {
         Tokens::new(secrets, Duration::from_secs(60)).unwrap()
     }
 
+    fn ada() -> Principal {
+        Principal::Role(Role::new("ada", *b"loom"))
+    }
+
     #[test]
-    fn a_token_names_who_it_is_for_and_their_stamp_until_it_ends() {
+    fn a_token_names_who_it_is_for_with_their_proof_until_it_ends() {
         let tokens = tokens(&[[7; 32]]);
-        let ada = Principal::Role("ada".into());
-        for (who, stamp) in [(ada, STAMP), (Principal::Anonymous, Stamp::default())] {
-            let token = tokens.issue(&who, stamp, 1000).unwrap();
-            assert_eq!(tokens.open(&token, 1059), Ok((who, stamp)));
+        for who in [ada(), Principal::Role(Role::new("\u{e9}", [])), Principal::Anonymous] {
+            let token = tokens.issue(&who, 1000).unwrap();
+            assert_eq!(tokens.open(&token, 1059), Ok(who));
             assert_eq!(tokens.open(&token, 1060), Err(TokenError::Expired));
         }
-        assert!(tokens.issue(&Principal::System, STAMP, 1000).is_err());
+        assert!(tokens.issue(&Principal::System, 1000).is_err());
+        let long = Principal::Role(Role::new("ada", vec![b'x'; 1 << 16]));
+        assert_eq!(tokens.issue(&long, 1000), Err(TokenError::TooLong));
     }
 
     #[test]
     fn an_altered_or_foreign_token_is_refused() {
         let tokens = tokens(&[[7; 32]]);
-        let token = tokens.issue(&Principal::Role("ada".into()), STAMP, 1000).unwrap();
+        let token = tokens.issue(&ada(), 1000).unwrap();
         for at in 0..token.len() {
             let mut other = token.clone().into_bytes();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
@@ -129,11 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_tells_neither_its_proof_nor_how_long_that_is() {
+        let tokens = tokens(&[[7; 32]]);
+        let of = |proof: &[u8]| tokens.issue(&Principal::Role(Role::new("ada", proof)), 1000).unwrap();
+        assert_eq!(of(b"").len(), of(b"a password of many letters").len());
+        let sealed = decode(&of(b"a password")).unwrap();
+        assert!(!sealed.windows(8).any(|window| window == b"password"));
+    }
+
+    #[test]
     fn a_token_of_the_last_key_opens_while_that_key_is_kept() {
-        let old = tokens(&[[1; 32]]).issue(&Principal::Anonymous, STAMP, 1000).unwrap();
+        let old = tokens(&[[1; 32]]).issue(&ada(), 1000).unwrap();
         let rotated = tokens(&[[2; 32], [1; 32]]);
-        assert_eq!(rotated.open(&old, 1001), Ok((Principal::Anonymous, Stamp::default())));
-        let new = rotated.issue(&Principal::Anonymous, STAMP, 1000).unwrap();
+        assert_eq!(rotated.open(&old, 1001), Ok(ada()));
+        let new = rotated.issue(&ada(), 1000).unwrap();
         assert_eq!(tokens(&[[1; 32]]).open(&new, 1001), Err(TokenError::Altered));
+        assert_eq!(tokens(&[[2; 32]]).open(&new, 1001), Ok(ada()));
     }
 }

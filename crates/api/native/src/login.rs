@@ -151,10 +151,7 @@ fn refuse(peer: &mut Peer, stream: i16, error: &Error) -> std::result::Result<()
 }
 
 fn be_ready(peer: &mut Peer, principal: Principal) {
-    let role = match &principal {
-        Principal::Role(role) => Some(role.clone()),
-        Principal::Anonymous | Principal::System => None,
-    };
+    let role = principal.role_name().cloned();
     peer.session.principal = principal;
     peer.session.is_ready = true;
     peer.client.change(|session| {

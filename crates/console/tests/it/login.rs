@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, ErrorKind, Login, Outcome,
-    Prepared, Principal, Result, SchemaListener, Stamp, TokenSplit,
+    Prepared, Principal, Result, Role, SchemaListener, TokenSplit,
 };
 
 use crate::site::{Page, Site};
@@ -20,7 +20,7 @@ impl Login for Roles {
     }
     fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
         Answer::Ready(match (name, password) {
-            ("ada" | "gone", "loom") => Ok(Principal::Role(name.into())),
+            ("ada" | "gone", "loom") => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
             _ => {
                 Err(Error::new(ErrorKind::BadCredentials, "Provided username and/or password are incorrect"))
             }
@@ -29,14 +29,11 @@ impl Login for Roles {
     fn with_identity(&self, _: &str) -> Answer<Principal> {
         Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, "unknown")))
     }
-    fn stamp(&self, _: &str) -> Stamp {
-        Stamp::default()
-    }
-    fn check_again(&self, principal: &Principal, _: Stamp) -> Result<()> {
-        match principal {
-            Principal::Role(name) if &**name == "ada" => Ok(()),
+    fn check_again(&self, principal: &Principal) -> Answer<()> {
+        Answer::Ready(match principal {
+            Principal::Role(role) if *role == Role::new("ada", *b"loom") => Ok(()),
             _ => Err(Error::new(ErrorKind::BadCredentials, "there is no such role")),
-        }
+        })
     }
 }
 
@@ -136,7 +133,10 @@ async fn every_statement_runs_on_behalf_of_who_is_logged_in() {
     }
     let seen = seen.lock().unwrap();
     assert!(seen.len() >= 7, "{seen:?}");
-    assert!(seen.iter().all(|principal| *principal == Principal::Role("ada".into())), "{seen:?}");
+    assert!(
+        seen.iter().all(|principal| *principal == Principal::Role(Role::new("ada", *b"loom"))),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ impl Inner {
             Principal::Anonymous if !self.login_required => Ok(()),
             Principal::Anonymous => Err(unauthorized("You have not logged in")),
             Principal::System => Ok(()),
-            Principal::Role(name) => authorize_role(name, prepared, snapshot, context),
+            Principal::Role(role) => authorize_role(role.name(), prepared, snapshot, context),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ilium_store::{Answer, Context, Error, Outcome, Prepared, Principal, Result, ResultKind};
+use ilium_store::{Answer, Context, Error, Outcome, Prepared, Result, ResultKind};
 
 use super::plan::Plan;
 use super::{Engine, Inner, finished, in_words};
@@ -29,10 +29,7 @@ impl Inner {
             &prepared.statement,
             keyspace,
             self.write_time(),
-            match &context.principal {
-                Principal::Role(maker) => Some(maker),
-                Principal::Anonymous | Principal::System => None,
-            },
+            context.principal.role_name(),
             |current| self.authorize(prepared, current, context),
         )?;
         if !pending.batch().is_empty() {

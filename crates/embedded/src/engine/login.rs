@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result, Stamp};
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
 use ring::digest;
 use tokio::sync::Semaphore;
 
@@ -50,17 +50,45 @@ impl Engine {
             return Err(incorrect(name));
         }
         match rights.login {
-            true => Ok(Principal::Role(Arc::from(name))),
+            true => Ok(Principal::Role(ilium_store::Role::new(name, proof_of(role)))),
             false => Err(refused(format!("{name} is not permitted to log in"))),
         }
     }
 }
 
-fn stamp_of(role: &Role) -> Stamp {
+/// Bytes of a proof: half a SHA-256. Two of one role are never the same by chance, and a token stays short.
+const PROOF: usize = 16;
+
+/// Another once the role's password changed, or it was dropped and made again. It tells nothing about the password.
+fn proof_of(role: &Role) -> [u8; PROOF] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&role.made.to_be_bytes());
     context.update(role.hash.as_deref().unwrap_or_default().as_bytes());
-    Stamp(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
+    context.finish().as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+impl Engine {
+    /// Whether what a token was made for is so still.
+    fn still_holds(&self, principal: &Principal) -> Result<()> {
+        match principal {
+            Principal::Role(logged) if self.inner.login_required => {
+                let (name, snapshot) = (logged.name(), self.inner.snapshot());
+                rights_to_act(name, &snapshot.roles).map_err(|error| refused(error.message))?;
+                match snapshot.roles.get(name).map(proof_of) {
+                    Some(now) if now == *logged.proof() => Ok(()),
+                    _ => Err(refused(format!(
+                        "{name} was given another password, or made again, since; log in for a new token"
+                    ))),
+                }
+            }
+            Principal::Anonymous if !self.inner.login_required => Ok(()),
+            Principal::System => Ok(()),
+            Principal::Anonymous => Err(refused("You have not logged in".to_owned())),
+            Principal::Role(_) => Err(refused(
+                "this token is of a server with authentication; ask this one for another".to_owned(),
+            )),
+        }
+    }
 }
 
 impl Login for Engine {
@@ -113,28 +141,7 @@ impl Login for Engine {
         })
     }
 
-    fn stamp(&self, name: &str) -> Stamp {
-        self.inner.snapshot().roles.get(name).map(stamp_of).unwrap_or_default()
-    }
-
-    fn check_again(&self, principal: &Principal, stamp: Stamp) -> Result<()> {
-        match principal {
-            Principal::Role(name) if self.inner.login_required => {
-                let snapshot = self.inner.snapshot();
-                rights_to_act(name, &snapshot.roles).map_err(|error| refused(error.message))?;
-                match snapshot.roles.get(name).map(stamp_of) {
-                    Some(now) if now == stamp => Ok(()),
-                    _ => Err(refused(format!(
-                        "{name} was given another password, or made again, since; log in for a new token"
-                    ))),
-                }
-            }
-            Principal::Anonymous if !self.inner.login_required => Ok(()),
-            Principal::System => Ok(()),
-            Principal::Anonymous => Err(refused("You have not logged in".to_owned())),
-            Principal::Role(_) => Err(refused(
-                "this token is of a server with authentication; ask this one for another".to_owned(),
-            )),
-        }
+    fn check_again(&self, principal: &Principal) -> Answer<()> {
+        Answer::Ready(self.still_holds(principal))
     }
 }

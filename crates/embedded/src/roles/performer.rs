@@ -29,7 +29,8 @@ impl Performer {
             Principal::System => Ok(Performer::System),
             Principal::Anonymous if login_required => Err(unauthorized("You have not logged in")),
             Principal::Anonymous => Ok(Performer::Anonymous),
-            Principal::Role(name) => {
+            Principal::Role(role) => {
+                let name = role.name();
                 Ok(Performer::Role(Arc::clone(name), Arc::clone(rights_to_act(name, roles)?)))
             }
         }

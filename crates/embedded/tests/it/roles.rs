@@ -9,7 +9,7 @@ use ilium_cql::parser;
 use ilium_embedded::{Engine, EngineOptions, LoginOptions};
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Context, DataStore as _, Error, ErrorKind, Login as _, Outcome,
-    Principal, Result, ResultKind,
+    Principal, Result, ResultKind, Role,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -67,6 +67,11 @@ impl Guarded {
         self.runtime.block_on(self.engine.with_password(name, password).wait())
     }
 
+    /// What is said to a token that was made for this log-in.
+    fn check_again(&self, principal: &Principal) -> Result<()> {
+        self.runtime.block_on(self.engine.check_again(principal).wait())
+    }
+
     /// The password in the file.
     fn first_password(&self) -> String {
         let text = std::fs::read_to_string(&self.superuser_file).unwrap();
@@ -74,8 +79,12 @@ impl Guarded {
     }
 }
 
+fn name(principal: &Principal) -> &str {
+    principal.role_name().unwrap()
+}
+
 fn of(role: &str) -> Principal {
-    Principal::Role(role.into())
+    Principal::Role(Role::new(role, []))
 }
 
 const KEYSPACE: &str =
@@ -88,7 +97,7 @@ fn the_first_start_makes_a_superuser_whose_password_only_the_owner_reads_and_no_
     let mode = std::fs::metadata(&db.superuser_file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let password = db.first_password();
-    assert_eq!(db.log_in("cassandra", &password).unwrap(), of("cassandra"));
+    assert_eq!(name(&db.log_in("cassandra", &password).unwrap()), "cassandra");
     for (name, wrong) in [("cassandra", "cassandra"), ("cassandra", ""), ("nobody", password.as_str())] {
         let error = db.log_in(name, wrong).unwrap_err();
         assert_eq!(error.kind, ErrorKind::BadCredentials);
@@ -98,7 +107,7 @@ fn the_first_start_makes_a_superuser_whose_password_only_the_owner_reads_and_no_
     drop(db);
     let db = Guarded::open(folder.path());
     assert!(!db.superuser_file.exists());
-    assert_eq!(db.log_in("cassandra", &password).unwrap(), of("cassandra"));
+    assert_eq!(name(&db.log_in("cassandra", &password).unwrap()), "cassandra");
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn roles_grants_memberships_and_identities_are_the_same_after_a_restart() {
     drop(db);
     let db = Guarded::open(folder.path());
     let ada = db.log_in("Ada Lovelace", "secret").unwrap();
-    assert_eq!(ada, of("Ada Lovelace"));
+    assert_eq!(name(&ada), "Ada Lovelace");
     let by_certificate = db.runtime.block_on(db.engine.with_identity("spiffe://a/b").wait());
     assert_eq!(by_certificate.unwrap(), ada);
     db.run("Ada Lovelace", "SELECT * FROM k.t");
@@ -179,54 +188,54 @@ fn a_connection_whose_role_is_gone_or_may_not_log_in_any_more_is_refused() {
     let db = Guarded::open(folder.path());
     db.run("cassandra", "CREATE ROLE r WITH LOGIN = true AND SUPERUSER = true AND PASSWORD = 'x'");
     db.run("r", "SELECT * FROM system.local");
-    let stamp = db.engine.stamp("r");
-    assert!(db.engine.check_again(&of("r"), stamp).is_ok());
+    let logged_in = db.log_in("r", "x").unwrap();
+    assert!(db.check_again(&logged_in).is_ok());
     db.run("cassandra", "ALTER ROLE r WITH LOGIN = false");
     for statement in ["SELECT * FROM system.local", "LIST ROLES", "USE system", "DESCRIBE KEYSPACES"] {
         assert_eq!(db.refused("r", statement), "r is not permitted to log in");
     }
-    assert!(db.engine.check_again(&of("r"), stamp).is_err());
+    assert!(db.check_again(&logged_in).is_err());
     assert_eq!(db.log_in("r", "x").unwrap_err().message, "r is not permitted to log in");
     db.run("cassandra", "DROP ROLE r");
     assert!(db.refused("r", "SELECT * FROM system.local").contains("does not exist any more"));
-    assert!(db.engine.check_again(&of("r"), stamp).is_err());
+    assert!(db.check_again(&logged_in).is_err());
 }
 
 #[test]
-fn a_stamp_is_another_after_a_new_password_and_for_a_role_made_again_and_lasts_otherwise() {
+fn a_proof_is_another_after_a_new_password_and_for_a_role_made_again_and_lasts_otherwise() {
     let folder = Folder::new();
     let db = Guarded::open(folder.path());
     db.run("cassandra", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'");
     let outcome = db.run("cassandra", "SELECT salted_hash FROM system_auth.roles WHERE role = 'r'");
     let ResultKind::Rows(rows) = outcome.result else { panic!("no rows") };
     let hash = String::from_utf8(rows.data[4..].to_vec()).unwrap();
-    let first = db.engine.stamp("r");
+    let first = db.log_in("r", "x").unwrap();
     db.run("cassandra", "CREATE ROLE other");
     db.run("cassandra", "GRANT other TO r");
     db.run("cassandra", "ALTER ROLE r WITH LOGIN = true AND SUPERUSER = true");
     drop(db);
     let db = Guarded::open(folder.path());
-    db.engine.check_again(&of("r"), first).unwrap();
+    db.check_again(&first).unwrap();
     let mut seen = vec![first];
-    for statements in [
-        &["ALTER ROLE r WITH PASSWORD = 'y'"][..],
-        &["ALTER ROLE r WITH PASSWORD = 'x'"],
-        &["DROP ROLE r", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'"],
+    for (password, statements) in [
+        ("y", &["ALTER ROLE r WITH PASSWORD = 'y'"][..]),
+        ("x", &["ALTER ROLE r WITH PASSWORD = 'x'"]),
+        ("x", &["DROP ROLE r", "CREATE ROLE r WITH LOGIN = true AND PASSWORD = 'x'"]),
         // The first hash and name again, but another role.
-        &["DROP ROLE r", &format!("CREATE ROLE r WITH LOGIN = true AND HASHED PASSWORD = '{hash}'")],
+        ("x", &["DROP ROLE r", &format!("CREATE ROLE r WITH LOGIN = true AND HASHED PASSWORD = '{hash}'")]),
     ] {
         statements.iter().for_each(|statement| drop(db.run("cassandra", statement)));
         for old in &seen {
-            let error = db.engine.check_again(&of("r"), *old).unwrap_err();
+            let error = db.check_again(old).unwrap_err();
             assert_eq!(error.kind, ErrorKind::BadCredentials, "{statements:?}");
         }
-        let stamp = db.engine.stamp("r");
-        db.engine.check_again(&of("r"), stamp).unwrap();
-        seen.push(stamp);
+        let logged_in = db.log_in("r", password).unwrap();
+        db.check_again(&logged_in).unwrap();
+        seen.push(logged_in);
     }
     drop(db);
     let db = Guarded::open(folder.path());
-    assert_eq!(db.engine.stamp("r"), seen[4]);
+    assert_eq!(db.log_in("r", "x").unwrap(), seen[4]);
 }
 
 #[test]
@@ -329,10 +338,10 @@ fn a_hash_logs_in_wherever_it_is_taken_and_does_not_hold_the_password() {
     let hash = String::from_utf8(rows.data[4..].to_vec()).unwrap();
     assert!(hash.starts_with("$2a$10$") && !hash.contains("secret"), "{hash}");
     db.run("cassandra", &format!("CREATE ROLE two WITH LOGIN = true AND HASHED PASSWORD = '{hash}'"));
-    assert_eq!(db.log_in("two", "a secret").unwrap(), of("two"));
+    assert_eq!(name(&db.log_in("two", "a secret").unwrap()), "two");
     db.run("cassandra", "ALTER ROLE two WITH PASSWORD = 'another'");
     assert!(db.log_in("two", "a secret").is_err());
-    assert_eq!(db.log_in("two", "another").unwrap(), of("two"));
+    assert_eq!(name(&db.log_in("two", "another").unwrap()), "two");
 }
 
 #[test]
@@ -349,7 +358,7 @@ fn log_ins_past_those_that_may_wait_are_refused_and_those_that_wait_are_answered
     let Answer::Ready(Err(error)) = db.engine.with_password("r", "x") else { panic!("one more may wait") };
     assert_eq!(error.kind, ErrorKind::Overloaded);
     assert!(error.message.contains(&format!("{places} log-ins wait already")), "{error}");
-    assert_eq!(db.runtime.block_on(waiting.remove(0).wait()).unwrap(), of("r"));
+    assert_eq!(name(&db.runtime.block_on(waiting.remove(0).wait()).unwrap()), "r");
     // Who gave up waiting leaves the place to others; a password that was right before needs none.
     drop(waiting);
     assert!(matches!(db.engine.with_password("r", "x"), Answer::Ready(Ok(_))));

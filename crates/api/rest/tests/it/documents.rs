@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result, Stamp};
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
 
 use crate::driver::Rest;
 
@@ -69,11 +69,8 @@ impl Login for Shut {
     fn with_identity(&self, _: &str) -> Answer<Principal> {
         Answer::Ready(Shut::refused())
     }
-    fn stamp(&self, _: &str) -> Stamp {
-        Stamp::default()
-    }
-    fn check_again(&self, _: &Principal, _: Stamp) -> Result<()> {
-        Shut::refused()
+    fn check_again(&self, _: &Principal) -> Answer<()> {
+        Answer::Ready(Shut::refused())
     }
 }
 
