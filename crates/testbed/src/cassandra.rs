@@ -1,14 +1,19 @@
 //! A real Apache Cassandra for tests: obtained from Maven Central, started on a loopback address with free ports
 //! and its own folder, stopped by process id.
 //!
-//! `Cassandra::start` gives one of your own, `Cassandra::shared` the one that all tests of a process share.
+//! - [`Cassandra::start`] gives one of your own, [`Cassandra::shared`] the one that all tests of a process share.
+//! - A [`Ring`] is of 1 to 3 *nodes* that can be stopped, killed, held and started again on their data.
+//! - A [`Release`] is a version of Cassandra. 5.0 and 4.1 run side by side.
 
+mod certificates;
 mod flags;
 mod jars;
+mod node;
+mod release;
+mod ring;
 
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -16,10 +21,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::access::{Credentials, Target};
-use crate::guarded::{Guarded, Signal};
+use crate::loopback;
 use crate::wire::Connection;
-use crate::{folders, loopback};
-pub use jars::VERSION;
+pub use certificates::Certificates;
+pub use flags::Place;
+use node::Node;
+pub use release::Release;
+pub use ring::{Ring, RingOptions};
+
+/// The Cassandra that Ilium is compared with.
+pub const VERSION: &str = Release::V5_0.version();
 
 /// A start may take this long on a machine that is busy with other things; idle it takes 2 to 4 s.
 const START: Duration = Duration::from_secs(180);
@@ -30,6 +41,7 @@ const JMX: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// How a Cassandra is to run. The default is the quickest start, for tests of behaviour.
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub release: Release,
     /// Java heap in MiB.
     pub heap: u32,
     /// Quick start and no tuning for long runs: no waiting for other nodes, the first compiler only. A benchmark
@@ -43,8 +55,10 @@ pub struct Options {
     pub functions: bool,
     /// `CREATE CUSTOM INDEX ... USING 'SASI'`, which is off as shipped.
     pub sasi: bool,
-    /// Password log-in (cassandra/cassandra) and permissions.
+    /// Password log-in (cassandra/cassandra) and permissions, each asked for anew: nothing is kept in a cache.
     pub login: bool,
+    /// TLS for clients. Not with 4.0, which reads no PEM.
+    pub tls: Tls,
     /// `commitlog_sync: batch`: an acknowledgement follows the sync of the log. Otherwise `periodic`, as shipped.
     pub batch_sync: bool,
     /// Answers [`Cassandra::nodetool`].
@@ -58,6 +72,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            release: Release::V5_0,
             heap: 512,
             quick: true,
             throwaway: true,
@@ -65,6 +80,7 @@ impl Default for Options {
             functions: true,
             sasi: true,
             login: false,
+            tls: Tls::Off,
             batch_sync: false,
             jmx: false,
             yaml: String::new(),
@@ -73,14 +89,23 @@ impl Default for Options {
     }
 }
 
+/// What clients must speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tls {
+    #[default]
+    Off,
+    /// TLS, the server showing a certificate.
+    On,
+    /// TLS, the client showing one as well.
+    Mutual,
+}
+
 /// A running Cassandra. Dropping it kills it and removes its folder.
 #[derive(Debug)]
 pub struct Cassandra {
-    process: Guarded,
-    address: SocketAddr,
+    node: Node,
     /// Where JMX is, if asked for.
     jmx: Option<u16>,
-    folder: PathBuf,
 }
 
 impl Cassandra {
@@ -96,7 +121,7 @@ impl Cassandra {
 
     /// Obtains Cassandra if that was not done before, and starts one.
     pub fn start(options: &Options) -> Result<Cassandra> {
-        let jars = jars::obtain()?;
+        let jars = jars::obtain(options.release)?;
         // Another process can take a port between our look and Cassandra's bind: then it is tried again.
         match start_once(&jars, options) {
             Err(e) if format!("{e:#}").contains("Address already in use") => start_once(&jars, options),
@@ -104,13 +129,9 @@ impl Cassandra {
         }
     }
 
-    /// One where callers log in and permissions are asked for, each time anew: nothing is kept in a cache.
+    /// One where callers log in and permissions are asked for.
     pub fn with_login() -> Result<Cassandra> {
-        let yaml = "permissions_validity: 0ms\nroles_validity: 0ms\ncredentials_validity: 0ms\n".to_owned();
-        // Passwords are hashed, compared and changed again and again: with the fewest rounds, and without a pause.
-        let java = ["auth_bcrypt_gensalt_log2_rounds=4", "role_password_update_min_interval_in_ms=0"];
-        let java = java.iter().map(|property| format!("-Dcassandra.{property}")).collect();
-        let cassandra = Cassandra::start(&Options { login: true, yaml, java, ..Options::default() })?;
+        let cassandra = Cassandra::start(&Options { login: true, ..Options::default() })?;
         let Target { address, superuser } = cassandra.target();
         let deadline = Instant::now() + START;
         // It makes its superuser after it has begun to answer.
@@ -126,31 +147,30 @@ impl Cassandra {
 
     /// It and the superuser that it comes with.
     pub fn target(&self) -> Target {
-        let superuser = Credentials { name: "cassandra".to_owned(), password: "cassandra".to_owned() };
-        Target { address: self.address, superuser }
+        Target { address: self.address(), superuser: superuser() }
     }
 
     /// Where it answers CQL.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.node.address()
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.node.id().unwrap_or_default()
     }
 
     /// Where its configuration, data and logs are: `cassandra.yaml`, `data`, `log`.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.node.folder()
     }
 
     /// Runs nodetool, to its end. It must have been started with [`Options::jmx`].
     pub fn nodetool(&self, args: &[&str]) -> Result<String> {
         let port = self.jmx.context("nodetool needs a Cassandra that was started with jmx")?;
-        let jars = jars::obtain()?;
+        let jars = self.node.jars();
         let run =
-            Command::new(&jars.java).args(flags::nodetool(&jars, &self.folder, port)).args(args).output()?;
+            Command::new(&jars.java).args(flags::nodetool(jars, self.folder(), port)).args(args).output()?;
         let said = String::from_utf8_lossy(&run.stdout).into_owned();
         if !run.status.success() {
             bail!("nodetool {}: {said}{}", args.join(" "), String::from_utf8_lossy(&run.stderr));
@@ -160,61 +180,21 @@ impl Cassandra {
 
     /// Ends it cleanly (it drains), which takes about 2 s; `drop` is quicker.
     pub fn stop(mut self) -> Result<()> {
-        self.process.signal(Signal::Term)?;
-        self.process.wait(Duration::from_secs(60))?;
-        Ok(())
+        self.node.stop()
     }
+}
+
+/// Whom Cassandra comes with where callers log in.
+fn superuser() -> Credentials {
+    Credentials { name: "cassandra".to_owned(), password: "cassandra".to_owned() }
 }
 
 fn start_once(jars: &jars::Jars, options: &Options) -> Result<Cassandra> {
-    let folder = folders::scratch("cassandra")?;
     let jmx = if options.jmx { loopback::free_ports(JMX, 1)?.first().copied() } else { None };
-    let more: Vec<String> = jmx.iter().map(|port| format!("-Dcassandra.jmx.local.port={port}")).collect();
-    let (process, address) = launch(jars, options, &folder, &more)?;
-    let mut cassandra = Cassandra { process, address, jmx, folder };
-    let deadline = Instant::now() + START;
-    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-        if let Some(status) = cassandra.process.ended()? {
-            bail!("Cassandra ended while it started ({status}):\n{}", last_words(&cassandra.folder));
-        }
-        if Instant::now() >= deadline {
-            bail!("Cassandra did not answer within {START:?}:\n{}", last_words(&cassandra.folder));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(cassandra)
-}
-
-/// Writes the configuration and starts the process; it does not answer yet.
-fn launch(
-    jars: &jars::Jars,
-    options: &Options,
-    folder: &Path,
-    more: &[String],
-) -> Result<(Guarded, SocketAddr)> {
-    let ip = loopback::address();
-    let ports = loopback::free_ports(ip, 2)?;
-    let [cql, gossip] = ports.as_slice() else { bail!("two ports were asked for") };
-    for inner in ["data", "log", "tmp"] {
-        std::fs::create_dir_all(folder.join(inner))?;
-    }
-    std::fs::write(folder.join("cassandra.yaml"), flags::yaml(options, ip, *cql, *gossip))?;
-    std::fs::write(folder.join("logback.xml"), flags::LOGBACK)?;
-    let log = File::create(folder.join("log/output.log"))?;
-    let (program, mut args) = flags::program(jars, options, folder);
-    args.extend(more.iter().cloned());
-    args.extend(flags::main_class(jars));
-    let process = Guarded::start(&program, &args, &[], folder, log, Some(folder))
-        .with_context(|| format!("cannot start Cassandra {VERSION}"))?;
-    Ok((process, SocketAddr::new(ip, *cql)))
-}
-
-/// The end of what it printed and the errors it logged.
-fn last_words(folder: &Path) -> String {
-    let read = |name: &str| std::fs::read_to_string(folder.join("log").join(name)).unwrap_or_default();
-    let output = read("output.log");
-    let log = read("system.log");
-    let errors = log.lines().filter(|l| l.starts_with("ERROR")).take(3);
-    let tail = output.lines().skip(output.lines().count().saturating_sub(15));
-    errors.chain(tail).collect::<Vec<_>>().join("\n")
+    let mut options = options.clone();
+    options.java.extend(jmx.iter().map(|port| format!("-Dcassandra.jmx.local.port={port}")));
+    let mut node = Node::alone(jars, options)?;
+    node.launch()?;
+    node.wait()?;
+    Ok(Cassandra { node, jmx })
 }

@@ -43,6 +43,10 @@ pub enum Signal {
     Term,
     /// Ends it at once.
     Kill,
+    /// Holds it where it is: its sockets stay open and nothing is answered.
+    Stop,
+    /// Lets it go on after [`Signal::Stop`].
+    Continue,
 }
 
 impl Guarded {
@@ -106,17 +110,23 @@ impl Guarded {
         if self.ended()?.is_some() {
             return Ok(());
         }
-        match signal {
-            Signal::Kill => self.child.kill()?,
-            Signal::Term => {
-                let pid = self.child.id().to_string();
-                let sent = Command::new("sh").args(["-c", r#"kill -TERM "$1""#, "sh", &pid]).status()?;
-                if !sent.success() {
-                    bail!("cannot send TERM to process {pid}");
-                }
-            }
+        let name = match signal {
+            Signal::Kill => return Ok(self.child.kill()?),
+            Signal::Term => "TERM",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
+        };
+        let pid = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", r#"kill "-$2" "$1""#, "sh", &pid, name]).status()?;
+        if !sent.success() {
+            bail!("cannot send {name} to process {pid}");
         }
         Ok(())
+    }
+
+    /// Leaves the scratch folder where it is when this is dropped: another run is to go on with it.
+    pub fn keep_folder(&mut self) {
+        self.scratch = None;
     }
 
     /// Waits until the program has ended by itself or by a signal.

@@ -1,6 +1,6 @@
 //! Dev only: what tests need and do not make themselves.
 //!
-//! - *Components*: a real Apache Cassandra ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
+//! - *Components*: a real Apache Cassandra or a ring of them ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
 //!   outlive the test ([`guarded`]).
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
 //! - *REST cases*: files of requests, the answers they must get and what CQL must then read ([`rest_cases`]).
@@ -24,6 +24,6 @@ pub mod rest_cases;
 pub mod value;
 pub mod wire;
 
-pub use cassandra::Cassandra;
+pub use cassandra::{Cassandra, Ring, RingOptions};
 pub use ilium::Ilium;
 pub use requirement::require;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 /// The address that a flag names as `HOST:PORT`.
 pub fn named(text: &str) -> Result<SocketAddr> {
@@ -35,4 +35,25 @@ pub fn free_ports(address: IpAddr, count: usize) -> Result<Vec<u16>> {
         held.push(listener);
     }
     Ok(ports.into_iter().collect())
+}
+
+/// That many different ports, each free at this moment on all of the addresses.
+pub fn common_ports(addresses: &[IpAddr], count: usize) -> Result<Vec<u16>> {
+    let first = addresses.first().context("no address was given")?;
+    let mut held = Vec::new();
+    let mut ports = Vec::new();
+    // Ports are drawn from some 28,000, so a few draws do; a hundred that all fail are a fault of the machine.
+    for _ in 0..count + 100 {
+        let listener = TcpListener::bind(SocketAddr::new(*first, 0))
+            .with_context(|| format!("no free port on {first}"))?;
+        let port = listener.local_addr()?.port();
+        held.push(listener);
+        if addresses.iter().skip(1).all(|ip| TcpListener::bind(SocketAddr::new(*ip, port)).is_ok()) {
+            ports.push(port);
+        }
+        if ports.len() == count {
+            return Ok(ports);
+        }
+    }
+    bail!("no {count} ports are free on {addresses:?} together")
 }

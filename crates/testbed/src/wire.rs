@@ -9,7 +9,9 @@ mod connection;
 mod frame;
 mod read;
 mod request;
+mod tls;
 
 pub use answer::{Answer, BindSpec, Change, Column, Outcome, Prepared, Rows, ServerError, error_name};
 pub use connection::Connection;
 pub use request::{BatchItem, BatchKind, Bind, Binds, Consistency, Settings};
+pub use tls::TlsFiles;

@@ -1,10 +1,37 @@
-//! The configuration and the command line of a Cassandra 5.0 on Java 17.
+//! The configuration and the command line of a Cassandra on Java 17.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::Options;
 use super::jars::Jars;
+use super::{Certificates, Options, Tls};
+
+/// Where in a ring a node is, and where it listens.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    pub(super) ip: IpAddr,
+    pub(super) cql: u16,
+    pub(super) gossip: u16,
+    /// Every node of the ring: none waits for another to begin.
+    pub(super) seeds: Vec<IpAddr>,
+    pub(super) token: i64,
+    /// Its data centre and rack, unless the snitch is to be the one that knows neither.
+    pub(super) place: Option<Place>,
+}
+
+/// A data centre and a rack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub datacenter: String,
+    pub rack: String,
+}
+
+impl Default for Place {
+    /// As Cassandra calls them where nobody names them.
+    fn default() -> Place {
+        Place { datacenter: "datacenter1".to_owned(), rack: "rack1".to_owned() }
+    }
+}
 
 /// Errors and warnings to a file; the rest would only cost time.
 pub(super) const LOGBACK: &str = r#"<configuration>
@@ -55,20 +82,24 @@ pub(super) const ARCHIVE_WITH_AGENT: [&str; 2] =
     ["-XX:+UnlockDiagnosticVMOptions", "-XX:+AllowArchivingWithJavaAgent"];
 
 /// cassandra.yaml: the four settings that Cassandra refuses to start without, the addresses, the options.
-pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> String {
+pub(super) fn yaml(options: &Options, seat: &Seat, certificates: Option<&Certificates>) -> String {
+    let release = options.release;
+    let Seat { ip, cql, gossip, token, .. } = seat;
+    let seeds: Vec<String> = seat.seeds.iter().map(|ip| format!("{ip}:{gossip}")).collect();
+    let snitch = if seat.place.is_some() { "GossipingPropertyFileSnitch" } else { "SimpleSnitch" };
     let mut lines = vec![
         "cluster_name: Test Cluster".to_owned(),
         "partitioner: org.apache.cassandra.dht.Murmur3Partitioner".to_owned(),
-        "endpoint_snitch: SimpleSnitch".to_owned(),
+        format!("endpoint_snitch: {snitch}"),
         "seed_provider:".to_owned(),
         "  - class_name: org.apache.cassandra.locator.SimpleSeedProvider".to_owned(),
-        format!("    parameters: [{{seeds: \"{ip}:{gossip}\"}}]"),
+        format!("    parameters: [{{seeds: \"{}\"}}]", seeds.join(",")),
         format!("listen_address: {ip}"),
         format!("storage_port: {gossip}"),
         format!("rpc_address: {ip}"),
         format!("native_transport_port: {cql}"),
         "num_tokens: 1".to_owned(),
-        "initial_token: \"0\"".to_owned(),
+        format!("initial_token: \"{token}\""),
         // A snapshot before each DROP and TRUNCATE is of no use here and takes most of their time.
         "auto_snapshot: false".to_owned(),
     ];
@@ -76,26 +107,46 @@ pub(super) fn yaml(options: &Options, ip: IpAddr, cql: u16, gossip: u16) -> Stri
     lines.push(if options.batch_sync {
         "commitlog_sync: batch".to_owned()
     } else {
-        "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms".to_owned()
+        format!("commitlog_sync: periodic\n{}", release.milliseconds("commitlog_sync_period", 10_000))
     });
     if options.quick {
         lines.push("auto_bootstrap: false".to_owned());
     }
     if options.views {
-        lines.push("materialized_views_enabled: true".to_owned());
+        lines.push(release.enabled("materialized_views"));
     }
     if options.functions {
-        lines.push("user_defined_functions_enabled: true".to_owned());
+        lines.push(release.enabled("user_defined_functions"));
     }
     if options.sasi {
-        lines.push("sasi_indexes_enabled: true".to_owned());
+        lines.push(release.enabled("sasi_indexes"));
     }
     if options.login {
         lines.push("authenticator: PasswordAuthenticator".to_owned());
         lines.push("authorizer: CassandraAuthorizer".to_owned());
+        // Each time anew: nothing is kept in a cache.
+        let kept = ["permissions_validity", "roles_validity", "credentials_validity"];
+        lines.extend(kept.map(|setting| release.milliseconds(setting, 0)));
+    }
+    if let Some(certificates) = certificates {
+        let mutual = options.tls == Tls::Mutual;
+        lines.extend([
+            "client_encryption_options:".to_owned(),
+            "  enabled: true".to_owned(),
+            format!("  require_client_auth: {mutual}"),
+            format!("  keystore: {}", certificates.keystore().display()),
+            format!("  truststore: {}", certificates.authority().display()),
+            "  ssl_context_factory:".to_owned(),
+            "    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory".to_owned(),
+        ]);
     }
     lines.push(options.yaml.clone());
     lines.join("\n") + "\n"
+}
+
+/// What the snitch reads of a node's place.
+pub(super) fn rackdc(place: &Place) -> String {
+    format!("dc={}\nrack={}\n", place.datacenter, place.rack)
 }
 
 /// The program and its flags, all but the class path and main class.
@@ -110,6 +161,7 @@ pub(super) fn program(jars: &Jars, options: &Options, folder: &Path) -> (PathBuf
         ("cassandra.storagedir", folder.join("data").display().to_string()),
         ("cassandra.logdir", folder.join("log").display().to_string()),
         ("logback.configurationFile", format!("file://{}", folder.join("logback.xml").display())),
+        ("cassandra-rackdc.properties", format!("file://{}", folder.join("rackdc.properties").display())),
         ("jdk.attach.allowAttachSelf", "true".to_owned()),
         ("io.netty.tryReflectionSetAccessible", "true".to_owned()),
         ("java.net.preferIPv4Stack", "true".to_owned()),
@@ -136,6 +188,11 @@ pub(super) fn program(jars: &Jars, options: &Options, folder: &Path) -> (PathBuf
     if options.throwaway {
         args.push("-Dcassandra.unsafesystem=true".to_owned());
         args.push("-Dcassandra.skip_sync=true".to_owned());
+    }
+    if options.login {
+        // Passwords are hashed, compared and changed again and again: with the fewest rounds, and without a pause.
+        args.push("-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4".to_owned());
+        args.push("-Dcassandra.role_password_update_min_interval_in_ms=0".to_owned());
     }
     if let (Some(archive), true) = (&jars.archive, options.quick) {
         args.push(format!("-XX:SharedArchiveFile={}", archive.display()));

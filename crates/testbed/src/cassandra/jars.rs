@@ -1,19 +1,16 @@
 //! Cassandra's jars, obtained once through Maven and kept in the cache, and the Java that runs them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::Options;
 use super::flags::ARCHIVE_WITH_AGENT;
+use super::node::Node;
+use super::{Options, Release};
 use crate::folders;
-use crate::guarded::Signal;
-
-/// The Cassandra that Ilium is compared with.
-pub const VERSION: &str = "5.0.9";
 
 /// Pinned, so that the same plugin runs everywhere.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
@@ -32,20 +29,22 @@ pub(super) struct Jars {
 }
 
 /// Finds Java 17 and the jars, which Maven fetches at the first call on a machine.
-pub(super) fn obtain() -> Result<Jars> {
-    static OBTAINED: OnceLock<Result<Jars, String>> = OnceLock::new();
-    OBTAINED.get_or_init(|| find().map_err(|e| format!("{e:#}"))).clone().map_err(|e| anyhow!("{e}"))
+pub(super) fn obtain(release: Release) -> Result<Jars> {
+    static OBTAINED: Mutex<BTreeMap<Release, Result<Jars, String>>> = Mutex::new(BTreeMap::new());
+    let mut obtained = OBTAINED.lock().map_err(|_| anyhow!("another thread panicked over the jars"))?;
+    let jars = obtained.entry(release).or_insert_with(|| find(release).map_err(|e| format!("{e:#}")));
+    jars.clone().map_err(|e| anyhow!("{e}"))
 }
 
-fn find() -> Result<Jars> {
+fn find(release: Release) -> Result<Jars> {
     let java = java()?;
     let setpriv = on_path("setpriv").filter(|_| root());
     let cache = folders::cache()?;
-    let folder = cache.join(format!("cassandra-{VERSION}"));
-    let lock = cache.join(format!("cassandra-{VERSION}.lock"));
+    let folder = cache.join(format!("cassandra-{release}"));
+    let lock = cache.join(format!("cassandra-{release}.lock"));
     folders::locked(&lock, || {
         if !folder.join("lib").is_dir() {
-            fetch(&folder)?;
+            fetch(release, &folder)?;
         }
         let mut jars = list(&folder, java.clone(), setpriv.clone())?;
         let archive = folder.join("classes.jsa");
@@ -53,7 +52,7 @@ fn find() -> Result<Jars> {
         if !tried.exists() {
             std::fs::write(&tried, "")?;
             // Only a saving: a machine where it cannot be made runs without.
-            let _ = make_archive(&jars, &archive);
+            let _ = make_archive(release, &jars, &archive);
         }
         jars.archive = Some(archive).filter(|a| a.is_file());
         Ok(jars)
@@ -61,7 +60,7 @@ fn find() -> Result<Jars> {
 }
 
 /// Runs Maven into a folder beside and renames it, so that a broken download is never taken for a whole one.
-fn fetch(folder: &Path) -> Result<()> {
+fn fetch(release: Release, folder: &Path) -> Result<()> {
     let maven = on_path("mvn")
         .context("Maven (mvn) is not on the PATH, and it is needed once, to fetch Cassandra")?;
     let part = folder.with_extension("part");
@@ -76,7 +75,7 @@ fn fetch(folder: &Path) -> Result<()> {
             "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\n\
              <groupId>ilium</groupId><artifactId>testbed</artifactId><version>1</version><packaging>pom</packaging>\n\
              <dependencies><dependency><groupId>org.apache.cassandra</groupId>\
-             <artifactId>cassandra-all</artifactId><version>{VERSION}</version></dependency></dependencies>\n\
+             <artifactId>cassandra-all</artifactId><version>{release}</version></dependency></dependencies>\n\
              </project>\n"
         ),
     )?;
@@ -89,7 +88,7 @@ fn fetch(folder: &Path) -> Result<()> {
     if !run.status.success() {
         let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
         let said: Vec<&str> = said.lines().take(5).collect();
-        bail!("Maven cannot fetch Cassandra {VERSION}:\n{}", said.join("\n"));
+        bail!("Maven cannot fetch Cassandra {release}:\n{}", said.join("\n"));
     }
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
@@ -114,25 +113,20 @@ fn list(folder: &Path, java: PathBuf, setpriv: Option<PathBuf>) -> Result<Jars> 
 }
 
 /// Starts Cassandra once and lets Java keep the classes it loaded.
-fn make_archive(jars: &Jars, archive: &Path) -> Result<()> {
-    let folder = folders::scratch("cassandra-archive")?;
+fn make_archive(release: Release, jars: &Jars, archive: &Path) -> Result<()> {
     let part = archive.with_extension("part");
-    let mut more = vec![format!("-XX:ArchiveClassesAtExit={}", part.display())];
-    more.extend(ARCHIVE_WITH_AGENT.map(str::to_owned));
-    let (mut process, address) = super::launch(jars, &Options::default(), &folder, &more)?;
-    for _ in 0..3000 {
-        if std::net::TcpStream::connect(address).is_ok() || process.ended()?.is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    process.signal(Signal::Term)?;
-    process.wait(Duration::from_secs(60))?;
+    let mut java = vec![format!("-XX:ArchiveClassesAtExit={}", part.display())];
+    java.extend(ARCHIVE_WITH_AGENT.map(str::to_owned));
+    let mut node = Node::alone(jars, Options { release, java, ..Options::default() })?;
+    node.launch()?;
+    node.wait()?;
+    node.stop()?;
     std::fs::rename(&part, archive)?;
     Ok(())
 }
 
-/// `$JAVA_HOME`'s or the PATH's java, which must be 17: Cassandra 5.0 runs on 11 and 17, and we know 17's flags.
+/// `$JAVA_HOME`'s or the PATH's java, which must be 17: Cassandra 5.0 runs on 11 and 17, and we know 17's flags. Of the
+/// earlier releases 4.1 runs on it as well, although it was made for 8 and 11.
 fn java() -> Result<PathBuf> {
     let home =
         std::env::var_os("JAVA_HOME").map(|h| PathBuf::from(h).join("bin/java")).filter(|j| j.is_file());

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use super::answer::{self, Answer, Prepared};
 use super::frame::{self, Frame};
 use super::request::{self, BatchItem, BatchKind, Binds, Settings};
+use super::tls::{self, Stream, TlsFiles};
 
 const STARTUP: u8 = 0x01;
 const READY: u8 = 0x02;
@@ -26,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// A connection that is ready for statements.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     version: u8,
     rest: Vec<u8>,
 }
@@ -39,9 +40,20 @@ impl Connection {
 
     /// Connects, and logs in with this name and password where the server asks for it.
     pub fn open_as(address: SocketAddr, version: u8, login: Option<(&str, &str)>) -> Result<Connection> {
-        let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE))?;
+        Connection::start(Box::new(dial(address)?), version, login)
+    }
+
+    /// As [`Connection::open_as`], over TLS.
+    pub fn open_tls(
+        address: SocketAddr,
+        version: u8,
+        login: Option<(&str, &str)>,
+        files: &TlsFiles<'_>,
+    ) -> Result<Connection> {
+        Connection::start(tls::wrap(dial(address)?, address, files)?, version, login)
+    }
+
+    fn start(stream: Box<dyn Stream>, version: u8, login: Option<(&str, &str)>) -> Result<Connection> {
         let mut connection = Connection { stream, version, rest: Vec::new() };
         let mut body = vec![0, 1];
         request::string(&mut body, "CQL_VERSION")?;
@@ -118,4 +130,11 @@ impl Connection {
             frame::read(&mut self.stream)
         }
     }
+}
+
+fn dial(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    Ok(stream)
 }
