@@ -59,13 +59,13 @@ pub struct Page {
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Result<Client> {
+    pub async fn connect(address: SocketAddr, version: ProtocolVersion) -> Result<Client> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         let mut client = Client {
             socket,
             reader: FrameReader::new(Direction::Response, Limits::CLIENT),
-            writer: FrameWriter::new(ProtocolVersion::V5),
+            writer: FrameWriter::new(version),
             input: BytesMut::with_capacity(1 << 16),
         };
         let startup = Request::Startup(Startup { options: vec![("CQL_VERSION", "3.0.0")] });
@@ -74,8 +74,8 @@ impl Client {
         if !matches!(Response::decode(&answer)?.1, Response::Ready) {
             bail!("the server did not accept the connection");
         }
-        client.reader.negotiated(ProtocolVersion::V5, None)?;
-        client.writer.negotiated(ProtocolVersion::V5, None)?;
+        client.reader.negotiated(version, None)?;
+        client.writer.negotiated(version, None)?;
         Ok(client)
     }
 
@@ -100,7 +100,7 @@ impl Client {
 
     /// Runs a statement; the first cell of its first row, if it has any.
     pub async fn query(&mut self, text: &str) -> Result<Option<Vec<u8>>> {
-        let parameters = QueryParameters::new(Consistency::One);
+        let parameters = QueryParameters::new(Consistency::LocalOne);
         let request = Request::Query(QueryRequest { query: text, parameters });
         self.writer.request(0, &RequestExtras::default(), &request)?;
         let answer = self.one().await?;
@@ -200,7 +200,7 @@ impl Client {
 
 /// Appends a request to what the writer holds.
 pub fn write(writer: &mut FrameWriter, stream: i16, call: &Call<'_>) -> Result<()> {
-    let mut parameters = QueryParameters::new(Consistency::One);
+    let mut parameters = QueryParameters::new(Consistency::LocalOne);
     let request = match call {
         Call::Execute { statement, values, page_size, state } => {
             parameters.values = values.clone();

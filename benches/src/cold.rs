@@ -4,15 +4,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ilium_benches::measure::{self, Clients};
+use ilium_benches::results::Results;
+use ilium_benches::workload::{Filling, Kind, Rows, Source, Workload};
 use ilium_testbed::folders;
 use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::disk;
-use crate::measure::{self, Clients};
-use crate::report::{self, Results};
+use crate::report;
 use crate::servers::{self, Server};
-use crate::workload::{Filling, Kind, Rows, Source, Workload};
 
 /// What a server has for itself and for its part of the page cache.
 const MEMORY: u64 = 2 << 30;
@@ -37,7 +38,7 @@ pub fn run(runtime: &Runtime, flags: &Flags) -> Result<()> {
         servers::let_run(&servers, at)?;
         let Some(server) = servers.get_mut(at) else { continue };
         server.prepare(runtime, flags)?;
-        let measured = measure::run(runtime, server, &load, clients, rows, 0)?;
+        let measured = measure::run(runtime, &server.target(), &load, clients, rows, 0)?;
         report::progress(server.name, load.name, 0, &measured);
         results.add(server.name, load.name, measured);
         let until = Instant::now() + Duration::from_secs(flags.warm_up);
@@ -46,14 +47,14 @@ pub fn run(runtime: &Runtime, flags: &Flags) -> Result<()> {
             if Instant::now() >= until {
                 break;
             }
-            measure::run(runtime, server, &short, clients, rows, round)?;
+            measure::run(runtime, &server.target(), &short, clients, rows, round)?;
         }
     }
     for round in 0..flags.rounds {
         for workload in [&read, &insert] {
             for (at, server) in servers.iter().enumerate() {
                 servers::let_run(&servers, at)?;
-                let measured = measure::run(runtime, server, workload, clients, rows, round)?;
+                let measured = measure::run(runtime, &server.target(), workload, clients, rows, round)?;
                 report::progress(server.name, workload.name, round, &measured);
                 results.add(server.name, workload.name, measured);
             }
@@ -85,8 +86,8 @@ pub fn run(runtime: &Runtime, flags: &Flags) -> Result<()> {
 /// Reads a sample of all rows, and wants each to be what was written.
 fn check(runtime: &Runtime, server: &Server, rows: Rows, clients: Clients, round: usize) -> Result<()> {
     let workload = Workload { name: "sample", kind: Kind::Read, operations: SAMPLE };
-    let measured = measure::run(runtime, server, &workload, clients, rows, round)?;
-    let source = Source { statements: server.statements().clone(), workload, rows, round };
+    let measured = measure::run(runtime, &server.target(), &workload, clients, rows, round)?;
+    let source = Source { statements: server.target().statements, workload, rows, round };
     ensure!(
         (measured.rows, measured.digest) == (SAMPLE, rows.expected(&source)),
         "{}: a sample of {SAMPLE} rows gave {} that are not the ones written: the run is void",

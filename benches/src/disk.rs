@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ilium_benches::client::{Call, Client, Tally};
+use ilium_benches::workload::{bind, scatter};
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_protocol::Values;
 use ilium_testbed::ilium::Folder;
@@ -12,9 +14,7 @@ use ilium_testbed::{Cassandra, Ilium, cassandra};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
-use crate::client::{Call, Client, Tally};
 use crate::servers;
-use crate::workload::{bind, scatter};
 
 const ROWS: u64 = 1_000_000;
 const SCHEMA: [&str; 2] = [
@@ -162,7 +162,7 @@ fn size(tally: Tally, raw: u64, tables: &[PathBuf], folder: &Path) -> Result<Siz
 }
 
 async fn load(address: std::net::SocketAddr, rows: u64) -> Result<u64> {
-    let mut client = Client::connect(address).await?;
+    let mut client = Client::connect(address, servers::VERSION).await?;
     for statement in SCHEMA {
         client.query(statement).await?;
     }
@@ -181,7 +181,7 @@ async fn load(address: std::net::SocketAddr, rows: u64) -> Result<u64> {
 }
 
 async fn scan(address: std::net::SocketAddr) -> Result<Tally> {
-    let mut client = Client::connect(address).await?;
+    let mut client = Client::connect(address, servers::VERSION).await?;
     let statement = client.prepare(SCAN).await?;
     let mut tally = Tally::default();
     client.scan(&statement, 5000, &mut tally).await?;

@@ -3,15 +3,19 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use ilium_benches::measure::{self, Clients};
+use ilium_benches::results::Results;
+use ilium_benches::workload::{self, Filling, Kind, RANGE_ROWS, Rows, Workload};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
-use crate::measure::{self, Clients};
-use crate::report::{self, Results};
+use crate::report;
 use crate::servers::{self, Server};
-use crate::workload::{self, Filling, Kind, RANGE_ROWS, Rows, Workload};
 
 const ROWS: u64 = 100_000;
+
+/// Unanswered requests of one connection at a given rate, as many as Java's driver allows itself by default.
+const WINDOW: usize = 1024;
 
 pub fn run(runtime: &Runtime, flags: &Flags) -> Result<()> {
     let rows = if flags.rows.is_empty() { &[ROWS][..] } else { &flags.rows };
@@ -43,7 +47,7 @@ fn over(runtime: &Runtime, flags: &Flags, rows: Rows) -> Result<()> {
                 let way = if workload.kind == Kind::Scan { "" } else { way };
                 let label = format!("{}{way}", workload.name);
                 for server in &servers {
-                    let measured = measure::run(runtime, server, workload, *clients, rows, round)?;
+                    let measured = measure::run(runtime, &server.target(), workload, *clients, rows, round)?;
                     report::progress(server.name, &label, round, &measured);
                     results.add(server.name, &label, measured);
                 }
@@ -83,7 +87,8 @@ fn ways(flags: &Flags) -> Vec<(String, Clients)> {
             if let Some(rate) = rate {
                 label += &format!(", {rate}/s offered");
             }
-            ways.push((label, Clients { connections, in_flight: flags.in_flight, rate }));
+            let in_flight = if rate.is_some() { WINDOW } else { flags.in_flight };
+            ways.push((label, Clients { connections, in_flight, rate }));
         }
     }
     ways
@@ -99,11 +104,11 @@ fn load_and_warm(
     let clients = Clients { connections: 8, in_flight: flags.in_flight, rate: None };
     let operations = rows.count + rows.ranges() * RANGE_ROWS;
     let load = Workload { name: "load", kind: Kind::Load, operations };
-    measure::run(runtime, server, &load, clients, rows, 0)?;
+    measure::run(runtime, &server.target(), &load, clients, rows, 0)?;
     let until = Instant::now() + Duration::from_secs(flags.warm_up);
     while Instant::now() < until {
         for workload in work {
-            measure::run(runtime, server, workload, clients, rows, 0)?;
+            measure::run(runtime, &server.target(), workload, clients, rows, 0)?;
         }
     }
     Ok(())

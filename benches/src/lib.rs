@@ -1,3 +1,9 @@
-//! What the benchmarks share.
+//! What the benchmarks share: the clients, the work they do, and what is measured of it.
 
+pub mod client;
+pub mod measure;
+mod open_loop;
 pub mod process;
+pub mod results;
+pub mod stream;
+pub mod workload;

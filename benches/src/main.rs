@@ -9,15 +9,11 @@
 //! included; the *hot* set fits in memory, the *cold* one does not.
 
 mod cgroup;
-mod client;
 mod cold;
 mod disk;
 mod hot;
-mod measure;
-mod open_loop;
 mod report;
 mod servers;
-mod workload;
 
 use std::path::PathBuf;
 

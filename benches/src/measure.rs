@@ -1,25 +1,69 @@
-//! One workload against one server: operations, latencies, CPU of both sides.
+//! One workload against one target: operations, latencies, CPU of every side.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::Result;
-use ilium_benches::process::cpu_of;
+use anyhow::{Context, Result};
+use ilium_protocol::ProtocolVersion;
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, Tally};
 use crate::open_loop;
-use crate::servers::Server;
-use crate::workload::{Kind, Rows, Source, Workload};
+use crate::process::{self, Idle, cpu_of};
+use crate::workload::{Kind, Rows, Source, Statements, Workload};
+
+/// What answers the clients: one or more servers, and what may stand between.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub name: &'static str,
+    /// Where connections go, in turn.
+    pub addresses: Vec<SocketAddr>,
+    pub version: ProtocolVersion,
+    pub statements: Arc<Statements>,
+    /// The processes that hold the data.
+    pub servers: Vec<u32>,
+    /// The process that forwards to them.
+    pub proxy: Option<u32>,
+    pub idle: Idle,
+}
+
+impl Target {
+    pub fn servers_cpu(&self) -> f64 {
+        self.servers.iter().map(|&process| cpu_of(process)).sum()
+    }
+
+    pub fn proxy_cpu(&self) -> f64 {
+        self.proxy.map_or(0.0, cpu_of)
+    }
+
+    /// Waits until nothing of it works any more.
+    #[expect(clippy::print_stderr, reason = "a benchmark shows what it meets")]
+    pub fn settle(&self) {
+        let processes: Vec<u32> = self.servers.iter().chain(&self.proxy).copied().collect();
+        if !process::settle(&processes, self.idle) {
+            eprintln!("{} was still busy after {:?}", self.name, self.idle.limit);
+        }
+    }
+
+    pub async fn connect(&self, connections: usize) -> Result<Vec<Client>> {
+        let mut clients = Vec::with_capacity(connections);
+        for &address in self.addresses.iter().cycle().take(connections) {
+            let client = Client::connect(address, self.version).await;
+            clients.push(client.with_context(|| format!("connecting to {} at {address}", self.name))?);
+        }
+        Ok(clients)
+    }
+}
 
 /// How the clients go about a workload.
 #[derive(Debug, Clone, Copy)]
 pub struct Clients {
     pub connections: usize,
-    /// Requests in flight on each connection, where the next one waits for an answer.
+    /// Requests in flight on each connection; the next one waits for an answer, and at a rate its wait counts.
     pub in_flight: usize,
-    /// Requests a second, where none waits for an answer.
+    /// Requests a second, whatever the answers do.
     pub rate: Option<u64>,
 }
 
@@ -27,8 +71,10 @@ pub struct Clients {
 pub struct Measured {
     pub operations: u64,
     pub seconds: f64,
-    /// Of the server process, until it was idle again.
+    /// Of the servers' processes, until they were idle again.
     pub server_cpu: f64,
+    /// Of what stood between.
+    pub proxy_cpu: f64,
     pub client_cpu: f64,
     /// Microseconds.
     pub p50: u32,
@@ -51,21 +97,21 @@ impl Measured {
 
 pub fn run(
     runtime: &Runtime,
-    server: &Server,
+    target: &Target,
     workload: &Workload,
     clients: Clients,
     rows: Rows,
     round: usize,
 ) -> Result<Measured> {
-    server.settle();
+    target.settle();
     let source =
-        Source { statements: Arc::clone(server.statements()), workload: workload.clone(), rows, round };
+        Source { statements: Arc::clone(&target.statements), workload: workload.clone(), rows, round };
     let connections = if workload.kind == Kind::Scan { 1 } else { clients.connections };
-    let connected = runtime.block_on(connect(server, connections))?;
-    let (server_before, client_before) = (server.cpu(), cpu_of(std::process::id()));
+    let connected = runtime.block_on(target.connect(connections))?;
+    let (servers, proxy, client) = (target.servers_cpu(), target.proxy_cpu(), cpu_of(std::process::id()));
     let started = Instant::now();
     let (tally, operations) = match clients.rate {
-        Some(rate) => (open_loop::run(connected, &source, rate)?, workload.operations),
+        Some(rate) => (open_loop::run(connected, &source, rate, clients.in_flight)?, workload.operations),
         None if workload.kind == Kind::Scan => {
             (runtime.block_on(scan(connected, &source))?, workload.operations)
         }
@@ -74,8 +120,8 @@ pub fn run(
         }
     };
     let seconds = started.elapsed().as_secs_f64();
-    let client_cpu = cpu_of(std::process::id()) - client_before;
-    server.settle();
+    let client_cpu = cpu_of(std::process::id()) - client;
+    target.settle();
     let mut latencies = tally.latencies;
     latencies.sort_unstable();
     let at = |share: f64| {
@@ -85,7 +131,8 @@ pub fn run(
     Ok(Measured {
         operations,
         seconds,
-        server_cpu: server.cpu() - server_before,
+        server_cpu: target.servers_cpu() - servers,
+        proxy_cpu: target.proxy_cpu() - proxy,
         client_cpu,
         p50: at(0.5),
         p99: at(0.99),
@@ -93,14 +140,6 @@ pub fn run(
         rows: tally.rows,
         digest: tally.digest,
     })
-}
-
-async fn connect(server: &Server, connections: usize) -> Result<Vec<Client>> {
-    let mut clients = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        clients.push(Client::connect(server.address()).await?);
-    }
-    Ok(clients)
 }
 
 /// One scan of everything.

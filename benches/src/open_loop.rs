@@ -15,10 +15,6 @@ use ilium_protocol::{FrameReader, FrameWriter};
 use crate::client::{self, Client, Tally};
 use crate::workload::Source;
 
-/// Unanswered requests of one connection, as many as Java's driver allows itself by default. Past it requests wait in
-/// the client, and the wait counts.
-const WINDOW: i16 = 1024;
-
 /// One connection's share of the requests: every `of`th, from `first` on.
 #[derive(Clone, Copy)]
 struct Share<'s> {
@@ -27,6 +23,8 @@ struct Share<'s> {
     of: u64,
     start: Instant,
     rate: u64,
+    /// The most unanswered requests of a connection. Past it requests wait in the client, and the wait counts.
+    window: i16,
 }
 
 impl Share<'_> {
@@ -45,7 +43,8 @@ impl Share<'_> {
 }
 
 /// Sends all requests of the source over these connections, `rate` of them a second in all.
-pub fn run(clients: Vec<Client>, source: &Source, rate: u64) -> Result<Tally> {
+pub fn run(clients: Vec<Client>, source: &Source, rate: u64, window: usize) -> Result<Tally> {
+    let window = i16::try_from(window).context("a connection has 32,768 streams")?;
     let parts = clients.into_iter().map(Client::into_parts).collect::<Result<Vec<_>>>()?;
     let of = parts.len() as u64;
     let start = Instant::now();
@@ -55,7 +54,7 @@ pub fn run(clients: Vec<Client>, source: &Source, rate: u64) -> Result<Tally> {
             .into_iter()
             .zip(0..)
             .map(|((socket, reader, writer), first)| {
-                let share = Share { source, first, of, start, rate };
+                let share = Share { source, first, of, start, rate, window };
                 scope.spawn(move || connection(share, socket, reader, writer))
             })
             .collect();
@@ -72,9 +71,9 @@ fn connection(
     reader: FrameReader,
     writer: FrameWriter,
 ) -> Result<Tally> {
-    let due: Vec<AtomicU64> = (0..WINDOW).map(|_| AtomicU64::new(0)).collect();
+    let due: Vec<AtomicU64> = (0..share.window).map(|_| AtomicU64::new(0)).collect();
     let (give_back, free) = mpsc::channel();
-    for stream in 0..WINDOW {
+    for stream in 0..share.window {
         give_back.send(stream)?;
     }
     std::thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! What the operating system says of a process: CPU, disk, memory, and when it is idle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// User and system seconds of a process, of all its threads (`/proc/PID/stat`, fields 14 and 15, in hundredths).
@@ -22,7 +23,7 @@ fn disk_of(process: u32) -> u64 {
     field("read_bytes:") + field("write_bytes:")
 }
 
-/// When a server counts as idle.
+/// When processes count as idle.
 #[derive(Debug, Clone, Copy)]
 pub struct Idle {
     /// So many looks in a row, 0.3 s apart, must find it using next to no CPU and disk.
@@ -31,17 +32,23 @@ pub struct Idle {
     pub limit: Duration,
 }
 
-/// Waits until a process is idle, so that what it flushes and compacts counts, too. Whether it became idle.
-pub fn settle(process: u32, idle: Idle) -> bool {
+/// Waits until all of the processes are idle, so that what they flush and compact counts, too. Whether they became idle.
+pub fn settle(processes: &[u32], idle: Idle) -> bool {
     let deadline = Instant::now() + idle.limit;
+    let looks = || -> Vec<(f64, u64)> {
+        processes.iter().map(|&process| (cpu_of(process), disk_of(process))).collect()
+    };
     let mut quiet = 0;
     while quiet < idle.looks {
         if Instant::now() >= deadline {
             return false;
         }
-        let before = (cpu_of(process), disk_of(process));
+        let before = looks();
         std::thread::sleep(Duration::from_millis(300));
-        let busy = cpu_of(process) - before.0 > 0.02 || disk_of(process) - before.1 > 1 << 20;
+        let busy = looks()
+            .iter()
+            .zip(&before)
+            .any(|(now, before)| now.0 - before.0 > 0.02 || now.1 - before.1 > 1 << 20);
         quiet = if busy { 0 } else { quiet + 1 };
     }
     true
@@ -49,10 +56,38 @@ pub fn settle(process: u32, idle: Idle) -> bool {
 
 /// Resident memory that is not a file's, in MiB (RssAnon and RssShmem).
 pub fn memory_of(process: u32) -> f64 {
+    status(process, &["RssAnon:", "RssShmem:"])
+}
+
+/// All resident memory, the pages of the program's own file included, in MiB (VmRSS).
+pub fn resident_of(process: u32) -> f64 {
+    status(process, &["VmRSS:"])
+}
+
+/// The sum of fields that the system gives in KiB, in MiB.
+fn status(process: u32, fields: &[&str]) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let field = |name: &str| -> f64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let field = |name: &&str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(*name));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
     };
-    (field("RssAnon:") + field("RssShmem:")) / 1024.0
+    fields.iter().map(field).sum::<f64>() / 1024.0
+}
+
+/// Does the work and looks at a process meanwhile: what `look` said every so often.
+pub fn watched<T>(every: Duration, look: impl Fn() -> f64 + Sync, work: impl FnOnce() -> T) -> (T, Vec<f64>) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let mut seen = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                seen.push(look());
+                std::thread::sleep(every);
+            }
+            seen
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        (result, looking.join().unwrap_or_default())
+    })
 }

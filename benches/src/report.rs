@@ -1,49 +1,9 @@
-//! Medians and ratios, and whether both servers gave the same rows.
+//! Medians and ratios.
 
-use std::collections::BTreeMap;
+use ilium_benches::measure::Measured;
+use ilium_benches::results::{Results, median};
 
-use anyhow::{Result, bail};
-
-use crate::measure::Measured;
 use crate::servers::Server;
-
-#[derive(Debug, Default)]
-pub struct Results {
-    /// By the work's label, in the order run, then by server.
-    by_work: Vec<(String, BTreeMap<&'static str, Vec<Measured>>)>,
-}
-
-impl Results {
-    pub fn add(&mut self, server: &'static str, work: &str, measured: Measured) {
-        let at = self.by_work.iter().position(|(label, _)| label == work);
-        let at = at.unwrap_or_else(|| {
-            self.by_work.push((work.to_owned(), BTreeMap::new()));
-            self.by_work.len() - 1
-        });
-        if let Some((_, servers)) = self.by_work.get_mut(at) {
-            servers.entry(server).or_default().push(measured);
-        }
-    }
-
-    /// Every server must have given the same number of rows with the same digest in each round.
-    pub fn check(&self) -> Result<()> {
-        for (work, servers) in &self.by_work {
-            let mut answers = servers.iter().map(|(name, rounds)| {
-                let sums: Vec<(u64, u64)> = rounds.iter().map(|round| (round.rows, round.digest)).collect();
-                (name, sums)
-            });
-            let Some((first, expected)) = answers.next() else { continue };
-            for (name, sums) in answers {
-                if sums != expected {
-                    bail!(
-                        "{work}: {first} gave {expected:?} rows and digests, {name} {sums:?}: the run is void"
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-}
 
 #[expect(clippy::print_stderr, reason = "a benchmark shows where it is")]
 pub fn progress(server: &str, work: &str, round: usize, measured: &Measured) {
@@ -67,7 +27,7 @@ pub fn print(results: &Results, title: &str) {
         "| workload | server | per second | per server CPU second | p50 (us) | p99 (us) | p99.9 (us) | client CPU (s) |"
     );
     println!("|---|---|---:|---:|---:|---:|---:|---:|");
-    for (work, by_server) in &results.by_work {
+    for (work, by_server) in results.by_work() {
         for (server, rounds) in by_server {
             println!(
                 "| {work} | {server} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} |",
@@ -105,10 +65,4 @@ pub fn print_memory(servers: &[Server]) {
             );
         }
     }
-}
-
-fn median(rounds: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

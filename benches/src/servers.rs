@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use ilium_benches::client::Client;
+use ilium_benches::measure::Target;
 use ilium_benches::process::{self, Idle};
+use ilium_benches::workload::{self, Statements};
+use ilium_protocol::ProtocolVersion;
 use ilium_testbed::cassandra;
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::{Cassandra, Ilium};
@@ -14,8 +18,9 @@ use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::cgroup::MemoryGroup;
-use crate::client::Client;
-use crate::workload::{self, Statements};
+
+/// Both speak it.
+pub const VERSION: ProtocolVersion = ProtocolVersion::V5;
 
 enum Process {
     Ilium { server: Ilium, folder: Folder },
@@ -124,45 +129,36 @@ impl Server {
         }
     }
 
-    pub fn cpu(&self) -> f64 {
-        process::cpu_of(self.id())
-    }
-
-    #[expect(clippy::print_stderr, reason = "a benchmark shows what it meets")]
-    pub fn settle(&self) {
-        if !process::settle(self.id(), self.idle) {
-            eprintln!("{} was still busy after {:?}", self.name, self.idle.limit);
-        }
-    }
-
     /// Resident memory that is not a file's, in MiB (RssAnon and RssShmem).
     pub fn memory(&self) -> f64 {
         process::memory_of(self.id())
     }
 
     #[expect(clippy::expect_used, reason = "the main program prepares every server before it measures one")]
-    pub fn statements(&self) -> &Arc<Statements> {
-        self.statements.as_ref().expect("prepared")
+    pub fn target(&self) -> Target {
+        Target {
+            name: self.name,
+            addresses: vec![self.address()],
+            version: VERSION,
+            statements: Arc::clone(self.statements.as_ref().expect("prepared")),
+            servers: vec![self.id()],
+            proxy: None,
+            idle: self.idle,
+        }
     }
 
     /// Makes the schema and prepares the statements.
     pub fn prepare(&mut self, runtime: &Runtime, flags: &Flags) -> Result<()> {
         let address = self.address();
         let statements = runtime.block_on(async {
-            let mut client = Client::connect(address).await?;
+            let mut client = Client::connect(address, VERSION).await?;
             if let Process::Cassandra(_) = &self.process {
                 check_sync(&mut client, &flags.durability).await?;
             }
             for statement in workload::SCHEMA {
                 client.query(statement).await?;
             }
-            anyhow::Ok(Statements {
-                insert: client.prepare(workload::INSERT).await?,
-                read: client.prepare(workload::READ).await?,
-                scan: client.prepare(workload::SCAN).await?,
-                range: client.prepare(workload::RANGE).await?,
-                range_insert: client.prepare(workload::RANGE_INSERT).await?,
-            })
+            Statements::prepare(&mut client).await
         })?;
         self.statements = Some(Arc::new(statements));
         Ok(())

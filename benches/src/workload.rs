@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use ilium_protocol::Values;
 
-use crate::client::{Call, StatementIds, digest};
+use crate::client::{Call, Client, StatementIds, digest};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -86,6 +87,18 @@ pub struct Statements {
     pub scan: StatementIds,
     pub range: StatementIds,
     pub range_insert: StatementIds,
+}
+
+impl Statements {
+    pub async fn prepare(client: &mut Client) -> Result<Statements> {
+        Ok(Statements {
+            insert: client.prepare(INSERT).await?,
+            read: client.prepare(READ).await?,
+            scan: client.prepare(SCAN).await?,
+            range: client.prepare(RANGE).await?,
+            range_insert: client.prepare(RANGE_INSERT).await?,
+        })
+    }
 }
 
 /// The requests of one workload in one round, by number: the same ones for every server.

@@ -19,6 +19,7 @@ pub mod http;
 pub mod ilium;
 pub mod killing;
 pub mod loopback;
+pub mod obtained;
 pub mod requirement;
 pub mod rest_cases;
 pub mod value;

@@ -1,58 +1,17 @@
-//! What clients are made of: obtained from package registries once, and kept in the testbed's cache until what is
-//! asked for (the *recipe*: versions, lock files, sources) changes.
+//! What clients are made of: files below `tests/clients`, and what the testbed obtains for them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
-use ilium_testbed::folders;
+use anyhow::Result;
+use ilium_testbed::obtained::recipe_of;
+pub use ilium_testbed::obtained::{obtain, tool};
 
 /// A file below `tests/clients`.
 pub fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(path)
 }
 
-/// The folder `name` of the cache with what `work` put there for this recipe, done anew if the recipe is another one.
-pub fn obtain(name: &str, recipe: &str, work: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let cache = folders::cache()?;
-    let folder = cache.join(name);
-    let made_by = folder.join("recipe");
-    folders::locked(&cache.join(format!("{name}.lock")), || {
-        if std::fs::read_to_string(&made_by).is_ok_and(|made_by| made_by == recipe) {
-            return Ok(());
-        }
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
-        work(&folder)?;
-        // Last, so that what was broken off is never taken for whole.
-        std::fs::write(&made_by, recipe)?;
-        Ok(())
-    })?;
-    Ok(folder)
-}
-
 /// The text of files below `tests/clients`, as a recipe.
 pub fn recipe(files: &[&str]) -> Result<String> {
-    let mut recipe = String::new();
-    for file in files {
-        let path = source(file);
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        recipe.push_str(&text);
-    }
-    Ok(recipe)
-}
-
-/// Runs a tool to its end; what it said is the error if it fails.
-pub fn tool(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let run = command.output().with_context(|| format!("{name} cannot be run: is it on the PATH?"))?;
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    if !run.status.success() {
-        let complaint = String::from_utf8_lossy(&run.stderr);
-        bail!("{name} ended with {}:\n{said}{complaint}", run.status);
-    }
-    Ok(said)
+    recipe_of(files.iter().map(|file| source(file)))
 }

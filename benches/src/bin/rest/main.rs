@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use ilium_benches::process::{Idle, cpu_of, memory_of, settle};
+use ilium_benches::results::median;
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Binds, Connection, Settings};
 
@@ -111,7 +112,7 @@ fn measure(
     work: &str,
     flags: &Flags,
 ) -> Result<Measured> {
-    settle(server.process, IDLE);
+    settle(&[server.process], IDLE);
     let before = cpu_of(server.process);
     let started = Instant::now();
     // A fixed stride that meets every row once, in an order of its own.
@@ -121,7 +122,7 @@ fn measure(
     let run = client::run(server.address, flags.connections, count, move |at| request(spread(at)));
     let mut tally = runtime.block_on(run)?;
     let seconds = started.elapsed().as_secs_f64();
-    settle(server.process, IDLE);
+    settle(&[server.process], IDLE);
     tally.latencies.sort_unstable();
     let at = |share: f64| {
         tally.latencies.get(((tally.latencies.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0)
@@ -133,12 +134,6 @@ fn measure(
         p99: at(0.99),
         digest: tally.digest,
     })
-}
-
-fn median(rounds: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[expect(clippy::print_stderr, reason = "a benchmark shows where it is")]

@@ -1,0 +1,82 @@
+//! Prepared reads and inserts on every way, at saturation and at the rate.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use ilium_benches::measure::{self, Clients, Target};
+use ilium_benches::results::Results;
+use ilium_benches::workload::{Kind, Workload};
+use tokio::runtime::Runtime;
+
+use crate::Flags;
+use crate::cassandra::{Cluster, rows, saturation};
+use crate::proxy::Proxy;
+
+mod report;
+
+/// The rate's share of what the direct way gives at saturation.
+const SHARE: f64 = 0.2;
+
+/// Unanswered requests of one connection at the rate. cql-proxy's one connection to Cassandra takes 2,048, and it
+/// refuses what is more.
+const WINDOW: usize = 128;
+
+/// Requests of a workload while everything warms up.
+const WARM_UP: u64 = 30_000;
+
+const WORK: [(&str, Kind); 2] = [("prepared read", Kind::Read), ("prepared insert", Kind::Insert)];
+
+pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
+    let mut proxies = Vec::new();
+    let mut ways = vec![cluster.direct(runtime, flags)?];
+    for &kind in &flags.proxies {
+        let proxy = Proxy::start(kind, runtime, cluster, flags)?;
+        ways.push(cluster.through(&proxy, runtime, flags)?);
+        proxies.push(proxy);
+    }
+    let rates = warm(runtime, &ways, flags)?;
+    let (mut saturated, mut paced) = (Results::default(), Results::default());
+    for round in 0..flags.rounds {
+        for ((name, kind), rate) in WORK.into_iter().zip(&rates) {
+            let closed = Workload { name, kind, operations: flags.operations };
+            let open = Workload { name, kind, operations: rate * flags.seconds };
+            // Each round begins with another way, so that none always follows the same one.
+            for at in 0..ways.len() {
+                let Some(way) = ways.get((at + round) % ways.len()) else { continue };
+                let measured = measure::run(runtime, way, &closed, saturation(flags), rows(flags), round)?;
+                report::progress(way.name, name, round, &measured);
+                saturated.add(way.name, name, measured);
+            }
+            for at in 0..ways.len() {
+                let Some(way) = ways.get((at + round) % ways.len()) else { continue };
+                let clients = Clients { rate: Some(*rate), in_flight: WINDOW, ..saturation(flags) };
+                let measured = measure::run(runtime, way, &open, clients, rows(flags), round)?;
+                report::progress(way.name, &format!("{name}, {rate}/s"), round, &measured);
+                paced.add(way.name, name, measured);
+            }
+        }
+    }
+    saturated.check()?;
+    paced.check()?;
+    report::print(flags, &saturated, &paced, &rates);
+    Ok(())
+}
+
+/// Warms every way up, and finds the rate of each workload: of the best that the direct way gave.
+fn warm(runtime: &Runtime, ways: &[Target], flags: &Flags) -> Result<Vec<u64>> {
+    let until = Instant::now() + Duration::from_secs(flags.warm_up);
+    let mut rates = vec![0; WORK.len()];
+    while Instant::now() < until || rates.contains(&0) {
+        for ((name, kind), rate) in WORK.into_iter().zip(&mut rates) {
+            let workload = Workload { name, kind, operations: WARM_UP };
+            for (at, way) in ways.iter().enumerate() {
+                let measured = measure::run(runtime, way, &workload, saturation(flags), rows(flags), 0)?;
+                if at == 0 {
+                    // To the hundred, as a person would choose it.
+                    *rate = (*rate).max(((measured.per_second() * SHARE / 100.0) as u64).max(1) * 100);
+                }
+            }
+        }
+    }
+    Ok(rates)
+}
