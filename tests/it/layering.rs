@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ilium-protocol", &["ilium-cql"]),
     ("ilium-store", &["ilium-cql"]),
     ("ilium-embedded", &["ilium-cql", "ilium-store"]),
+    ("ilium-cluster", &["ilium-cql", "ilium-store", "ilium-protocol"]),
     ("ilium-native", &["ilium-cql", "ilium-store", "ilium-protocol"]),
     ("ilium-http", &["ilium-cql", "ilium-store"]),
     ("ilium-rest", &["ilium-cql", "ilium-store", "ilium-http"]),
