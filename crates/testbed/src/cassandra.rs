@@ -57,7 +57,7 @@ pub struct Options {
     pub sasi: bool,
     /// Password log-in (cassandra/cassandra) and permissions, each asked for anew: nothing is kept in a cache.
     pub login: bool,
-    /// TLS for clients. Not with 4.0, which reads no PEM.
+    /// TLS for clients, for a [`Ring`] (of one node, if need be). Not with 4.0, which reads no PEM.
     pub tls: Tls,
     /// `commitlog_sync: batch`: an acknowledgement follows the sync of the log. Otherwise `periodic`, as shipped.
     pub batch_sync: bool,
@@ -121,6 +121,9 @@ impl Cassandra {
 
     /// Obtains Cassandra if that was not done before, and starts one.
     pub fn start(options: &Options) -> Result<Cassandra> {
+        if options.tls != Tls::Off {
+            bail!("certificates are made for rings: start a ring of one node");
+        }
         let jars = jars::obtain(options.release)?;
         // Another process can take a port between our look and Cassandra's bind: then it is tried again.
         match start_once(&jars, options) {

@@ -2,6 +2,7 @@
 //!
 //! - *Components*: a real Apache Cassandra or a ring of them ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
 //!   outlive the test ([`guarded`]).
+//! - A [`proxy`] between two of them that delays, drops, cuts and refuses on request.
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
 //! - *REST cases*: files of requests, the answers they must get and what CQL must then read ([`rest_cases`]).
 //! - Tables of who may do what ([`access`]), tried on both.
@@ -20,6 +21,7 @@ pub mod ilium;
 pub mod killing;
 pub mod loopback;
 pub mod obtained;
+pub mod proxy;
 pub mod requirement;
 pub mod rest_cases;
 pub mod value;

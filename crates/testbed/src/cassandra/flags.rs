@@ -10,6 +10,8 @@ use super::{Certificates, Options, Tls};
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
     pub(super) ip: IpAddr,
+    /// Where clients are told to find it, if that is not the same.
+    pub(super) advertised: Option<IpAddr>,
     pub(super) cql: u16,
     pub(super) gossip: u16,
     /// Every node of the ring: none waits for another to begin.
@@ -139,6 +141,9 @@ pub(super) fn yaml(options: &Options, seat: &Seat, certificates: Option<&Certifi
             "  ssl_context_factory:".to_owned(),
             "    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory".to_owned(),
         ]);
+    }
+    if let Some(advertised) = seat.advertised {
+        lines.push(format!("broadcast_rpc_address: {advertised}"));
     }
     lines.push(options.yaml.clone());
     lines.join("\n") + "\n"

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::flags::{self, Seat};
 use super::jars::Jars;
-use super::{Certificates, Options, START, Tls};
+use super::{Certificates, Options, START};
 use crate::guarded::{Guarded, Signal};
 use crate::{folders, loopback};
 
@@ -23,7 +23,6 @@ pub(super) struct Node {
     options: Options,
     seat: Seat,
     folder: PathBuf,
-    certificates: Option<Certificates>,
     process: Option<Guarded>,
 }
 
@@ -33,31 +32,27 @@ impl Node {
         let ip = loopback::address();
         let ports = loopback::free_ports(ip, 2)?;
         let [cql, gossip] = *ports.as_slice() else { bail!("two ports were asked for") };
-        let seat = Seat { ip, cql, gossip, seeds: vec![ip], token: 0, place: None };
+        let seat = Seat { ip, advertised: None, cql, gossip, seeds: vec![ip], token: 0, place: None };
         Node::new(jars, options, seat, None)
     }
 
-    /// One that is not started yet. Without certificates for TLS it makes its own, for the whole ring.
+    /// One that is not started yet.
     pub(super) fn new(
         jars: &Jars,
         options: Options,
         seat: Seat,
-        certificates: Option<Certificates>,
+        certificates: Option<&Certificates>,
     ) -> Result<Node> {
         let folder = folders::scratch("cassandra")?;
-        let certificates = match certificates {
-            None if options.tls != Tls::Off => Some(Certificates::make(&folder.join("tls"), &seat.seeds)?),
-            given => given,
-        };
         for inner in ["data", "log", "tmp"] {
             std::fs::create_dir_all(folder.join(inner))?;
         }
-        std::fs::write(folder.join("cassandra.yaml"), flags::yaml(&options, &seat, certificates.as_ref()))?;
+        std::fs::write(folder.join("cassandra.yaml"), flags::yaml(&options, &seat, certificates))?;
         std::fs::write(folder.join("logback.xml"), flags::LOGBACK)?;
         if let Some(place) = &seat.place {
             std::fs::write(folder.join("rackdc.properties"), flags::rackdc(place))?;
         }
-        Ok(Node { jars: jars.clone(), options, seat, folder, certificates, process: None })
+        Ok(Node { jars: jars.clone(), options, seat, folder, process: None })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -70,10 +65,6 @@ impl Node {
 
     pub(super) fn jars(&self) -> &Jars {
         &self.jars
-    }
-
-    pub(super) fn certificates(&self) -> Option<&Certificates> {
-        self.certificates.as_ref()
     }
 
     /// Its process id, while it has one.

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -20,8 +20,9 @@ use super::node::Node;
 use super::{Certificates, Options, Place, Release, START, Tls, jars, superuser};
 use crate::access::Credentials;
 use crate::guarded::Signal;
-use crate::loopback;
+use crate::proxy::Proxy;
 use crate::wire::{Binds, Connection, Consistency, Outcome, Settings, TlsFiles};
+use crate::{folders, loopback};
 
 /// A table that is on three nodes in every ring, or on as many as there are; the key is nobody's.
 const EVERYWHERE: &str = "SELECT status FROM system_distributed.view_build_status \
@@ -37,6 +38,8 @@ pub struct RingOptions {
     pub nodes: usize,
     /// The place of each node; nodes beyond the list are in Cassandra's own default.
     pub places: Vec<Place>,
+    /// A [`Proxy`] before each node, which is where clients are told to find it.
+    pub proxied: bool,
     /// How each node runs.
     pub node: Options,
 }
@@ -46,7 +49,7 @@ impl Default for RingOptions {
     /// periodic syncs the last tenth of a second would be lost, as the log's marks are written that often.
     fn default() -> RingOptions {
         let node = Options { heap: 192, throwaway: false, batch_sync: true, ..Options::default() };
-        RingOptions { nodes: 3, places: Vec::new(), node }
+        RingOptions { nodes: 3, places: Vec::new(), proxied: false, node }
     }
 }
 
@@ -54,6 +57,9 @@ impl Default for RingOptions {
 #[derive(Debug)]
 pub struct Ring {
     nodes: Vec<Node>,
+    proxies: Vec<Proxy>,
+    /// Made for all nodes and proxies; they are in a folder of the ring.
+    certificates: Option<(Certificates, PathBuf)>,
     login: bool,
 }
 
@@ -76,22 +82,33 @@ impl Ring {
         }
         let jars = jars::obtain(options.node.release)?;
         let node = of_a_ring(options);
-        let addresses: Vec<_> = (0..count).map(|_| loopback::address()).collect();
-        let ports = loopback::common_ports(&addresses, 2)?;
+        let address = |_| loopback::address();
+        let addresses: Vec<_> = (0..count).map(address).collect();
+        let fronts: Vec<_> = (0..if options.proxied { count } else { 0 }).map(address).collect();
+        let all = [addresses.as_slice(), fronts.as_slice()].concat();
+        let ports = loopback::common_ports(&all, 2)?;
         let [cql, gossip] = *ports.as_slice() else { bail!("two ports were asked for") };
-        let mut ring = Ring { nodes: Vec::new(), login: node.login };
+        let mut ring = Ring { nodes: Vec::new(), proxies: Vec::new(), certificates: None, login: node.login };
+        if node.tls != Tls::Off {
+            let folder = folders::scratch("tls")?;
+            ring.certificates = Some((Certificates::make(&folder, &all)?, folder));
+        }
         for (number, ip) in addresses.iter().enumerate() {
             let share = (number as u128 * (1 << 64)).checked_div(count as u128).unwrap_or_default();
             let seat = Seat {
                 ip: *ip,
+                advertised: fronts.get(number).copied(),
                 cql,
                 gossip,
                 seeds: addresses.clone(),
                 token: i64::try_from(share as i128 + i128::from(i64::MIN))?,
                 place: Some(options.places.get(number).cloned().unwrap_or_default()),
             };
-            let certificates = ring.certificates().cloned();
-            ring.nodes.push(Node::new(&jars, node.clone(), seat, certificates)?);
+            if let Some(front) = seat.advertised {
+                let node = SocketAddr::new(*ip, cql);
+                ring.proxies.push(Proxy::start(SocketAddr::new(front, cql), node)?);
+            }
+            ring.nodes.push(Node::new(&jars, node.clone(), seat, ring.certificates())?);
         }
         ring.nodes.iter_mut().try_for_each(Node::launch)?;
         ring.nodes.iter_mut().try_for_each(Node::wait)?;
@@ -106,12 +123,22 @@ impl Ring {
         self.nodes.len()
     }
 
-    /// Where each node answers CQL, in the order of their numbers.
+    /// Where clients find each node, in the order of their numbers: its proxy's address, if it has one.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.nodes.iter().map(Node::address).collect()
+        match self.proxies.as_slice() {
+            [] => self.nodes.iter().map(Node::address).collect(),
+            proxies => proxies.iter().map(Proxy::address).collect(),
+        }
     }
 
-    /// Where the node of that number answers CQL, from 0.
+    /// What stands before the node of that number.
+    pub fn proxy(&self, number: usize) -> Result<&Proxy> {
+        self.proxies
+            .get(number)
+            .with_context(|| format!("node {number} has no proxy: ask for a proxied ring"))
+    }
+
+    /// Where the node of that number answers CQL itself, past its proxy; numbers are from 0.
     pub fn address(&self, number: usize) -> Result<SocketAddr> {
         Ok(self.node(number)?.address())
     }
@@ -128,7 +155,7 @@ impl Ring {
 
     /// What a client needs where it is to speak TLS.
     pub fn certificates(&self) -> Option<&Certificates> {
-        self.nodes.first().and_then(Node::certificates)
+        self.certificates.as_ref().map(|(certificates, _)| certificates)
     }
 
     /// Whom it comes with where callers log in.
@@ -246,6 +273,14 @@ impl Ring {
 
     fn node_mut(&mut self, number: usize) -> Result<&mut Node> {
         self.nodes.get_mut(number).with_context(|| format!("the ring has no node {number}"))
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if let Some((_, folder)) = &self.certificates {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 

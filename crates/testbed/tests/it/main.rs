@@ -4,5 +4,6 @@
 mod compatibility;
 mod goldens;
 mod processes;
+mod proxy;
 mod rest_cases;
 mod rings;

@@ -1,3 +1,4 @@
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use ilium_testbed::cassandra::{Options, Place, Release, Tls};
@@ -28,6 +29,7 @@ fn a_ring_of_three_outlives_a_killed_a_held_and_a_stopped_node() {
     let defaults = RingOptions::default();
     let options = RingOptions {
         nodes: 3,
+        proxied: true,
         places: ["a", "b", "c"].map(place).to_vec(),
         node: Options { login: true, tls: Tls::On, yaml, ..defaults.node },
     };
@@ -42,6 +44,17 @@ fn a_ring_of_three_outlives_a_killed_a_held_and_a_stopped_node() {
     let mut racks = texts(ask(&mut first, "SELECT rack FROM system.peers", "ONE"));
     racks.sort();
     assert_eq!(racks, ["b", "c"]);
+    // Clients are sent to the proxies.
+    let Outcome::Rows(peers) = ask(&mut first, "SELECT rpc_address FROM system.peers", "ONE") else {
+        panic!()
+    };
+    let mut told: Vec<_> = peers.rows.iter().map(|row| row[0].clone().unwrap()).collect();
+    told.sort();
+    let octets = |a: &SocketAddr| match a.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    assert_eq!(told, addresses[1..].iter().map(octets).collect::<Vec<_>>());
     assert!(Connection::open_as(addresses[0], 5, Some(("cassandra", "cassandra"))).is_err());
 
     let replicated = "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'here': 3}";
