@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ilium_native::TlsSession;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::tls;
+use crate::tls::{self, PortTls};
 
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
@@ -87,11 +86,11 @@ pub(crate) struct Origin {
 pub(crate) struct Door {
     socket: TcpListener,
     options: ListenOptions,
-    tls: Option<TlsAcceptor>,
+    tls: Option<PortTls>,
 }
 
 impl Door {
-    pub async fn bind(options: ListenOptions, tls: Option<Arc<ServerConfig>>) -> Result<Door, ListenError> {
+    pub async fn bind(options: ListenOptions, tls: Option<PortTls>) -> Result<Door, ListenError> {
         let address = options.address;
         if !address.ip().is_loopback() {
             if !options.authenticated {
@@ -106,7 +105,7 @@ impl Door {
         }
         let socket =
             TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;
-        Ok(Door { socket, options, tls: tls.map(TlsAcceptor::from) })
+        Ok(Door { socket, options, tls })
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -182,17 +181,17 @@ impl Door {
 async fn serve_one<P: Speak>(
     protocol: Arc<P>,
     (socket, peer): (TcpStream, SocketAddr),
-    tls: Option<TlsAcceptor>,
+    tls: Option<PortTls>,
     handshake: Duration,
     mut stopping: watch::Receiver<bool>,
 ) -> io::Result<()> {
     // Answers are gathered before they are written, so waiting for more would only delay them.
     socket.set_nodelay(true)?;
-    let Some(acceptor) = tls else {
+    let Some(tls) = tls else {
         return protocol.serve(socket, Origin { peer, tls: None }, stopping).await;
     };
     let accepted = tokio::select! {
-        accepted = timeout(handshake, acceptor.accept(socket).into_fallible()) => accepted,
+        accepted = timeout(handshake, TlsAcceptor::from(tls.config()).accept(socket).into_fallible()) => accepted,
         // There is no request yet to be answered.
         _ = stopping.wait_for(|stop| *stop) => return Ok(()),
     };

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ilium_native::Service;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::accept::{Door, Origin, Speak};
-use crate::{ListenError, ListenOptions};
+use crate::{ListenError, ListenOptions, PortTls};
 
 /// A bound address, not yet serving.
 pub struct CqlListener {
@@ -19,10 +18,7 @@ pub struct CqlListener {
 }
 
 impl CqlListener {
-    pub async fn bind(
-        options: ListenOptions,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> Result<CqlListener, ListenError> {
+    pub async fn bind(options: ListenOptions, tls: Option<PortTls>) -> Result<CqlListener, ListenError> {
         Ok(CqlListener { door: Door::bind(options, tls).await? })
     }
 

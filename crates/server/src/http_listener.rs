@@ -15,7 +15,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ilium_http::{Front, Refusal};
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -24,7 +23,7 @@ use tokio::time::timeout;
 use crate::accept::{Door, Origin, Speak};
 use crate::activity::Activity;
 use crate::patient::Patient;
-use crate::{ListenError, ListenOptions};
+use crate::{ListenError, ListenOptions, PortTls};
 
 /// The limits of one HTTP connection.
 #[derive(Debug, Clone)]
@@ -50,10 +49,7 @@ pub struct HttpListener {
 }
 
 impl HttpListener {
-    pub async fn bind(
-        options: ListenOptions,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> Result<HttpListener, ListenError> {
+    pub async fn bind(options: ListenOptions, tls: Option<PortTls>) -> Result<HttpListener, ListenError> {
         Ok(HttpListener { door: Door::bind(options, tls).await? })
     }
 

@@ -5,6 +5,7 @@
 mod accept;
 mod activity;
 mod cql_listener;
+mod given_keys;
 mod health;
 mod http_listener;
 mod measured;
@@ -12,11 +13,13 @@ pub mod metrics;
 mod patient;
 mod tls;
 mod token_keys;
+mod watched;
 
 pub use accept::{ListenError, ListenOptions};
 pub use cql_listener::CqlListener;
+pub use given_keys::GivenKeys;
 pub use health::{Check, Checks, health_routes};
 pub use http_listener::{HttpListener, HttpOptions};
 pub use measured::Measured;
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{PortTls, Tls, TlsError, TlsFiles, UpstreamTls, UpstreamTlsFiles};
 pub use token_keys::{KeyError, open_token_keys, passing_token_keys, rotate_token_keys};

@@ -1,4 +1,4 @@
-//! The keys of tokens, in a file that only its owner reads, rotated with overlap.
+//! The keys of tokens, in a file of our own that only its owner reads, rotated with overlap.
 //!
 //! A line is a key: the second of the epoch at which it was made, a blank, 64 hexadecimal digits; the newest first.
 
@@ -26,6 +26,12 @@ pub enum KeyError {
     Io { what: &'static str, file: PathBuf, source: io::Error },
     #[error("line {line} of {file} is no key; remove the file, and tokens given out before become invalid")]
     Broken { file: PathBuf, line: usize },
+    #[error(
+        "line {line} of {file} is no key; a key is 64 hexadecimal digits, as `openssl rand -hex 32` makes them"
+    )]
+    NoKey { file: PathBuf, line: usize },
+    #[error("{file} holds no key; write one of 64 hexadecimal digits, as `openssl rand -hex 32` makes them")]
+    Empty { file: PathBuf },
     #[error(transparent)]
     Seal(#[from] SealError),
 }

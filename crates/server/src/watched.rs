@@ -1,0 +1,109 @@
+//! Files that are read again when they change, while the server runs: certificates, keys, passwords.
+//!
+//! They are looked at, not waited for: what a cluster mounts is swapped by a link, on file systems that tell nobody.
+
+use std::fmt::Display;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How often they are looked at. A certificate is renewed days before it ends, so seconds do not matter.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Some files, and what they were like when they were last read.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    files: Vec<PathBuf>,
+    seen: Vec<Option<Look>>,
+}
+
+/// What tells a changed file from itself: when it was written, its size, and which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    modified: Option<SystemTime>,
+    size: u64,
+    inode: u64,
+}
+
+impl Watched {
+    /// To be made before the files are read: a change that comes between is seen the next time.
+    pub fn new(files: Vec<PathBuf>) -> Watched {
+        let seen = look(&files);
+        Watched { files, seen }
+    }
+
+    /// Calls `read` if there was a change since it last succeeded; whether it did. What is half there fails, and is tried
+    /// again.
+    pub fn read_if_changed<E>(&mut self, read: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        let now = look(&self.files);
+        if now == self.seen {
+            return Ok(false);
+        }
+        read()?;
+        self.seen = now;
+        Ok(true)
+    }
+
+    /// Looks at them until `stopping` turns true. `what` is named in the log; what cannot be used leaves the last that
+    /// could.
+    pub async fn keep_reading<E: Display>(
+        mut self,
+        what: &str,
+        mut stopping: watch::Receiver<bool>,
+        mut read: impl FnMut() -> Result<(), E>,
+    ) {
+        loop {
+            tokio::select! {
+                () = sleep(LOOK_EVERY) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+            match self.read_if_changed(&mut read) {
+                Ok(false) => {}
+                Ok(true) => tracing::info!("{what}: read again, as the files changed"),
+                Err(error) => {
+                    tracing::warn!(%error, "{what}: the changed files cannot be used; the last good ones stay");
+                }
+            }
+        }
+    }
+}
+
+fn look(files: &[PathBuf]) -> Vec<Option<Look>> {
+    let look = |file: &PathBuf| {
+        let metadata = fs::metadata(file).ok()?;
+        Some(Look { modified: metadata.modified().ok(), size: metadata.len(), inode: metadata.ino() })
+    };
+    files.iter().map(look).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_again_once_after_a_change_and_until_it_can_be_used() {
+        let folder = std::env::temp_dir().join(format!("ilium-watched-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file");
+        fs::write(&file, "one").unwrap();
+        let mut watched = Watched::new(vec![file.clone()]);
+        let text = || match fs::read_to_string(&file) {
+            Ok(text) if text == "broken" => Err(text),
+            _ => Ok(()),
+        };
+        assert_eq!(watched.read_if_changed(text), Ok(false));
+        fs::write(&file, "broken").unwrap();
+        assert!(watched.read_if_changed(text).is_err());
+        assert!(watched.read_if_changed(text).is_err());
+        // As a mounted secret changes: another file in its place.
+        fs::write(folder.join("other"), "second").unwrap();
+        fs::rename(folder.join("other"), &file).unwrap();
+        assert_eq!(watched.read_if_changed(text), Ok(true));
+        assert_eq!(watched.read_if_changed(text), Ok(false));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
