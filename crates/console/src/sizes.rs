@@ -29,7 +29,7 @@ pub async fn of(
         return Vec::new();
     }
     let partitions = partitions(store, principal, tables).await;
-    let bytes = bytes(store, tables.to_vec()).await;
+    let bytes = bytes(store, tables).await;
     let named = tables.iter().zip(bytes).map(|(table, bytes)| Size {
         bytes: bytes.map_or_else(String::new, figure::bytes),
         partitions: partitions.get(table).map_or_else(String::new, |count| figure::count(*count)),
@@ -37,17 +37,13 @@ pub async fn of(
     named.collect()
 }
 
-/// On a thread that may block: the store may look into its files.
-async fn bytes(store: &Arc<dyn DataStore>, tables: Vec<(Arc<str>, Arc<str>)>) -> Vec<Option<u64>> {
-    let (store, count) = (Arc::clone(store), tables.len());
-    let work = move || {
-        let size_of = |(keyspace, table): &(Arc<str>, Arc<str>)| {
-            let splits = store.token_splits(keyspace, table, 1).ok()?;
-            Some(splits.iter().map(|split| split.size).sum())
-        };
-        tables.iter().map(size_of).collect()
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| vec![None; count])
+async fn bytes(store: &Arc<dyn DataStore>, tables: &[(Arc<str>, Arc<str>)]) -> Vec<Option<u64>> {
+    let mut sizes = Vec::with_capacity(tables.len());
+    for (keyspace, table) in tables {
+        let splits = store.token_splits(keyspace, table, 1).wait().await;
+        sizes.push(splits.ok().map(|splits| splits.iter().map(|split| split.size).sum()));
+    }
+    sizes
 }
 
 /// Partitions of the tables that `system.size_estimates` knows, for those who may read it. Of one table, or of one

@@ -105,7 +105,7 @@ impl DataStore for Measured {
         self.store.capabilities()
     }
 
-    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>> {
         self.store.token_splits(keyspace, table, at_least)
     }
 }

@@ -1,6 +1,7 @@
 //! The trait an engine implements.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use ilium_cql::CqlType;
@@ -8,7 +9,7 @@ pub use ilium_cql::ast::BatchKind;
 use ilium_cql::ast::Statement;
 use ilium_cql::schema::{Schema, UuidBytes};
 
-use crate::{Answer, Binds, Context, Outcome, Result, RowsMetadata, SchemaChange};
+use crate::{Answer, Binds, Context, Outcome, RowsMetadata, SchemaChange};
 
 /// An engine that understands CQL statements.
 pub trait DataStore: Send + Sync + 'static {
@@ -31,8 +32,8 @@ pub trait DataStore: Send + Sync + 'static {
 
     fn capabilities(&self) -> Capabilities;
 
-    /// Ranges that cover the ring once, for readers that work side by side.
-    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>>;
+    /// Ranges that cover the ring once, for readers that work side by side. It looks into files, or asks the cluster.
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>>;
 }
 
 pub type SchemaListener = Box<dyn Fn(&SchemaChange) + Send + Sync>;
@@ -91,6 +92,24 @@ pub struct Capabilities {
     pub cluster_name: String,
     /// Whether it makes indexes of the class `StorageAttachedIndex`, which serve comparisons (Cassandra 5.0).
     pub storage_attached_indexes: bool,
+    /// Whether it has the type `vector` (Cassandra 5.0).
+    pub vectors: bool,
+}
+
+impl fmt::Display for Capabilities {
+    /// For a person: what it is, and what of the newest Cassandra it can do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |has: bool| if has { "with" } else { "without" };
+        write!(
+            f,
+            "{} {}, cluster {}, {} vectors, {} storage-attached indexes",
+            self.product,
+            self.release_version,
+            self.cluster_name,
+            has(self.vectors),
+            has(self.storage_attached_indexes)
+        )
+    }
 }
 
 /// Tokens greater than `after`, up to and including `through`; the first starts at `i64::MIN`.

@@ -69,7 +69,7 @@ impl DataStore for Witness {
     fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
     }
-    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>> {
         self.engine.token_splits(keyspace, table, at_least)
     }
 }

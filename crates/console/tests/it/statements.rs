@@ -148,7 +148,7 @@ impl DataStore for Waits {
     fn capabilities(&self) -> Capabilities {
         self.0.capabilities()
     }
-    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>> {
         self.0.token_splits(keyspace, table, at_least)
     }
 }

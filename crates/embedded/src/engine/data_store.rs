@@ -70,15 +70,26 @@ impl DataStore for Engine {
             release_version: system::RELEASE_VERSION.to_owned(),
             cluster_name: system::CLUSTER_NAME.to_owned(),
             storage_attached_indexes: false,
+            vectors: true,
         }
     }
 
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>> {
+        let inner = Arc::clone(&self.inner);
+        let (keyspace, table) = (keyspace.to_owned(), table.to_owned());
+        // On a thread that may block: it looks into files.
+        let work = self.inner.runtime.spawn_blocking(move || inner.token_splits(&keyspace, &table, at_least));
+        Answer::Later(Box::pin(async move { finished(work.await) }))
+    }
+}
+
+impl Inner {
     fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
-        let snapshot = self.inner.snapshot();
+        let snapshot = self.snapshot();
         let Some(entry) = snapshot.table(keyspace, table) else {
             return Err(Error::invalid(format!("table {keyspace}.{table} does not exist")));
         };
-        let bytes = self.inner.size_of(entry)?.bytes;
+        let bytes = self.size_of(entry)?.bytes;
         let parts = at_least.clamp(1, 1 << 16) as i128;
         let bound = |part: i128| (i128::from(i64::MIN) + ((1i128 << 64) - 1) * part / parts) as i64;
         // Tokens are uniform: ranges as wide hold as much.

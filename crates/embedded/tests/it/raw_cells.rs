@@ -300,7 +300,7 @@ fn ranges_of_tokens_add_up_to_the_whole_and_a_snapshot_stays_as_it_was() {
     let whole = facts_at(&db, &snapshot, "plain", i64::MIN, i64::MAX);
     assert!(whole.len() > 600);
     for parts in [1, 2, 7, 64] {
-        let splits = db.engine.token_splits("ks", "plain", parts).unwrap();
+        let splits = db.wait(db.engine.token_splits("ks", "plain", parts)).unwrap();
         let part = |(i, split): (usize, &ilium_store::TokenSplit)| {
             let from = if i == 0 { i64::MIN } else { split.after + 1 };
             facts_at(&db, &snapshot, "plain", from, split.through)

@@ -57,6 +57,10 @@ impl Db {
         Context { keyspace: Some("ks".into()), ..Context::new(Principal::Anonymous) }
     }
 
+    pub fn wait<T>(&self, answer: ilium_store::Answer<T>) -> Result<T, Error> {
+        self.runtime.block_on(answer.wait())
+    }
+
     pub fn prepare(&self, text: &str) -> Result<Arc<Prepared>, Error> {
         let statement = parser::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
         self.runtime.block_on(self.engine.prepare(Arc::new(statement), Some("ks")).wait())

@@ -14,7 +14,7 @@ use ilium_embedded::{Engine, EngineOptions};
 use ilium_http::{Access, BodyLimits};
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, Login, NoLogin,
-    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, Tokens,
+    Outcome, Prepared, Principal, SchemaListener, TokenSplit, Tokens,
 };
 use serde_json::Value;
 use tower_service::Service;
@@ -61,7 +61,7 @@ impl DataStore for Counting {
     fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
     }
-    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Result<Vec<TokenSplit>> {
+    fn token_splits(&self, keyspace: &str, table: &str, at_least: usize) -> Answer<Vec<TokenSplit>> {
         self.engine.token_splits(keyspace, table, at_least)
     }
 }
