@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Error, ErrorKind, Login, Outcome,
-    Prepared, Principal, Result, Role, SchemaListener, TokenSplit,
+    Prepared, Principal, Role, SchemaListener, TokenSplit,
 };
 
 use crate::site::{Page, Site};

@@ -8,7 +8,7 @@ use ilium_cql::ast::Statement;
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, NoLogin, Outcome,
-    Prepared, Result, SchemaListener, TokenSplit,
+    Prepared, SchemaListener, TokenSplit,
 };
 
 use crate::site::{HOST, Site};

@@ -12,7 +12,7 @@ use ilium_native::{Options, Service};
 use ilium_server::{CqlListener, ListenOptions};
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Principal,
-    Result, SchemaListener, TokenSplit,
+    SchemaListener, TokenSplit,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
