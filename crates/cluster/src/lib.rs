@@ -1,5 +1,33 @@
 //! A running Cassandra or ScyllaDB behind the seam.
 //!
-//! Vocabulary: *upstream* is the cluster; a *source* is a table of the cluster in which its schema is read.
+//! Vocabulary: a *node* is a server of the cluster; a [`link`] is one connection to a node, shared by the requests of many
+//! clients; a *session* ([`session`]) is the links that speak for one role in one version of the protocol and one keyspace;
+//! an *exchange* is one request on its way to the cluster and back. The *control link* ([`control`]) is the one that watches
+//! the cluster itself. A *source* is a table of the cluster in which its schema is read ([`schema`]).
+//!
+//! The path of a client's frame: [`forward`] finds out where it has to go (by its token, if it has one), a session picks a
+//! link, the link gives it a stream of its own, writes it, reads the answer and hands it to the client that waits for it.
 
+mod cluster;
+mod control;
+mod credentials;
+mod effect;
+mod error;
+mod exchange;
+mod forward;
+mod link;
+mod login;
+mod options;
+mod own;
+mod prepared;
+mod ring;
+mod route;
 pub mod schema;
+mod session;
+mod table;
+mod upstream;
+
+pub use credentials::Credentials;
+pub use error::ConnectError;
+pub use options::Options;
+pub use upstream::Upstream;

@@ -11,6 +11,7 @@ mod binds;
 mod context;
 mod data_store;
 mod error;
+mod forward;
 mod login;
 mod principal;
 mod seal;
@@ -25,6 +26,7 @@ pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
+pub use forward::{Answers, Channel, ClusterEvent, ClusterListener, Forward, Frame};
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};
 pub use seal::{SealError, SealKey};

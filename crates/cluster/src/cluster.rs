@@ -1,0 +1,250 @@
+//! A cluster as this process knows it: its ring, its sessions, the statements prepared through it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ilium_cql::schema::UuidBytes;
+use ilium_protocol::ProtocolVersion;
+use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind};
+use parking_lot::{Mutex, RwLock};
+
+use crate::control::{self, Control};
+use crate::error::{ConnectError, unreachable};
+use crate::login::Logins;
+use crate::prepared::Statements;
+use crate::ring::{Home, Node, Place, Replication, Ring};
+use crate::session::{Session, SessionKey};
+use crate::{Credentials, Options};
+
+/// What was learned when the cluster was first reached, and does not change while it is served.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// The newest version of the protocol it speaks, and all of them, oldest first.
+    pub newest: ProtocolVersion,
+    pub versions: Vec<ProtocolVersion>,
+    /// The newest version of the language.
+    pub cql_version: String,
+    pub asks_for_login: bool,
+    pub cluster_name: String,
+    pub home: Home,
+}
+
+/// A running cluster.
+pub(crate) struct Cluster {
+    pub(crate) options: Options,
+    pub(crate) facts: Facts,
+    pub(crate) statements: Statements,
+    pub(crate) logins: Logins,
+    started: Instant,
+    ring: RwLock<Arc<Ring>>,
+    /// Places are given once; a node that comes back has the one it had.
+    places: Mutex<HashMap<UuidBytes, Place>>,
+    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    listeners: RwLock<Vec<ClusterListener>>,
+    control: RwLock<Option<Arc<Control>>>,
+}
+
+impl Cluster {
+    /// Finds the cluster by its contact points, learns its ring, and watches it from then on.
+    pub async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
+        let first = control::first_contact(&options).await?;
+        let cluster = Arc::new(Cluster {
+            statements: Statements::new(options.max_prepared_statements),
+            logins: Logins::new(options.login_validity),
+            facts: first.facts.clone(),
+            options,
+            started: Instant::now(),
+            ring: RwLock::default(),
+            places: Mutex::default(),
+            sessions: Mutex::default(),
+            listeners: RwLock::default(),
+            control: RwLock::new(None),
+        });
+        control::take_over(&cluster, first).await?;
+        // A limit of no session at all is the only thing that can be wrong here.
+        let session = cluster.session(cluster.own_key()).map_err(|_| ConnectError::NoNode)?;
+        session.reach_out(&cluster.ring());
+        tokio::spawn(expire(Arc::downgrade(&cluster)));
+        Ok(cluster)
+    }
+
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read())
+    }
+
+    pub(crate) fn with_ring<T>(&self, look: impl FnOnce(&Ring) -> T) -> T {
+        look(&self.ring.read())
+    }
+
+    /// Takes up what was learned of the ring.
+    pub(crate) fn set_ring(&self, nodes: Vec<Node>, keyspaces: &BTreeMap<Arc<str>, Replication>) {
+        let mut places = self.places.lock();
+        let nodes = nodes.into_iter().map(|mut node| {
+            let next = places.len() as Place;
+            node.place = *places.entry(node.host_id).or_insert(next);
+            Arc::new(node)
+        });
+        let nodes = nodes.collect();
+        drop(places);
+        *self.ring.write() = Arc::new(Ring::new(nodes, &self.facts.home, keyspaces));
+    }
+
+    pub(crate) fn control(&self) -> Option<Arc<Control>> {
+        self.control.read().clone()
+    }
+
+    pub(crate) fn set_control(&self, control: Option<Arc<Control>>) {
+        *self.control.write() = control;
+    }
+
+    /// The session of the gateway itself.
+    pub(crate) fn own_key(&self) -> SessionKey {
+        let role = self.options.user.clone().filter(|_| self.facts.asks_for_login);
+        SessionKey { role, version: self.facts.newest.number(), keyspace: None }
+    }
+
+    /// The session for a key; it may not have a link yet.
+    pub(crate) fn session(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
+        let version = ProtocolVersion::from_number(key.version)
+            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
+        let mut sessions = self.sessions.lock();
+        if let Some(session) = sessions.get(&key) {
+            session.touch(self.now());
+            return Ok(Arc::clone(session));
+        }
+        while sessions.len() >= self.options.max_sessions {
+            // One that nobody holds: its clients are gone.
+            let idle = sessions.iter().filter(|(_, session)| Arc::strong_count(session) == 1);
+            let Some(oldest) = idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone())
+            else {
+                return Err(Error::overloaded(format!(
+                    "{} roles and keyspaces are in use at once, the limit of this gateway",
+                    self.options.max_sessions
+                )));
+            };
+            if let Some(session) = sessions.remove(&oldest) {
+                session.retire(self.options.silence);
+            }
+        }
+        let session = Session::new(key.clone(), version, self);
+        session.touch(self.now());
+        sessions.insert(key, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The session for a key, with a link that is open. The first is waited for; the others are opened meanwhile.
+    pub(crate) async fn open_session(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
+        let session = self.session(key)?;
+        if !session.is_open() {
+            let (place, link) = self.open_link(&session).await.map_err(ConnectError::into_error)?;
+            session.add(place, link);
+        }
+        session.reach_out(&self.ring());
+        Ok(session)
+    }
+
+    /// A link of a session to the first node that can be reached, the nearest first.
+    pub(crate) async fn open_link(
+        &self,
+        session: &Session,
+    ) -> Result<(Place, Arc<crate::link::Link>), ConnectError> {
+        let ring = self.ring();
+        let mut nodes = ring.nodes.clone();
+        nodes.sort_by_key(|node| ring.distance(node.place));
+        let mut last = ConnectError::NoNode;
+        for node in nodes {
+            match session.open(&node, self).await {
+                Ok(link) => return Ok((node.place, link)),
+                // The cluster has spoken; other nodes say the same.
+                Err(refused @ (ConnectError::Refused { .. } | ConnectError::LoginNeeded { .. })) => {
+                    return Err(refused);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a node cannot be reached");
+                    last = error;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    pub(crate) fn key_of(&self, role: Option<Credentials>, version: u8) -> SessionKey {
+        SessionKey { role: role.filter(|_| self.facts.asks_for_login), version, keyspace: None }
+    }
+
+    /// The nodes that the gateway's own session has links to.
+    pub(crate) fn connected(&self) -> BTreeSet<UuidBytes> {
+        let session = self.sessions.lock().get(&self.own_key()).cloned();
+        let places: Vec<Place> = session.iter().flat_map(|s| s.loads()).map(|(place, ..)| place).collect();
+        let ring = self.ring();
+        ring.nodes.iter().filter(|node| places.contains(&node.place)).map(|node| node.host_id).collect()
+    }
+
+    /// Whether the cluster can be asked; else why not.
+    pub fn check(&self) -> Result<String, Error> {
+        let reachable = self.sessions.lock().get(&self.own_key()).map(|session| session.loads().len());
+        let nodes = self.ring().nodes.len();
+        match reachable {
+            Some(reachable @ 1..) => {
+                Ok(format!("{reachable} of {nodes} nodes of the cluster {} are connected", self.facts.cluster_name))
+            }
+            _ => Err(unreachable(&format!("none of the {nodes} nodes of the cluster can be reached"))),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: &ClusterEvent) {
+        for listener in self.listeners.read().iter() {
+            listener(event);
+        }
+    }
+
+    pub(crate) fn add_listener(&self, listener: ClusterListener) {
+        self.listeners.write().push(listener);
+    }
+
+    /// Milliseconds since it was connected.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Closes sessions that nobody used for a while. The gateway's own stays.
+    fn expire_sessions(&self) {
+        let own = self.own_key();
+        let idle = u64::try_from(self.options.session_idle.as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let mut sessions = self.sessions.lock();
+        for session in sessions.values().filter(|session| Arc::strong_count(session) > 1) {
+            session.touch(now);
+        }
+        sessions.retain(|key, session| {
+            let stays = *key == own || now.saturating_sub(session.last_used()) < idle;
+            if !stays {
+                session.retire(self.options.silence);
+            }
+            stays
+        });
+    }
+
+    /// Gives sessions that lack links to near nodes another try: a node that came back is used again.
+    pub(crate) fn reach_out(&self) {
+        let sessions: Vec<Arc<Session>> = self.sessions.lock().values().cloned().collect();
+        let ring = self.ring();
+        for session in sessions {
+            session.reach_out(&ring);
+        }
+    }
+}
+
+/// How often idle sessions are looked for, and nodes without links tried again.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+async fn expire(cluster: std::sync::Weak<Cluster>) {
+    let mut interval = tokio::time::interval(UPKEEP);
+    loop {
+        interval.tick().await;
+        let Some(cluster) = cluster.upgrade() else { return };
+        cluster.expire_sessions();
+        cluster.reach_out();
+    }
+}

@@ -1,0 +1,355 @@
+//! The control link: where the cluster is first met, and what watches its ring and its schema from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ilium_cql::schema::UuidBytes;
+use ilium_protocol::{
+    ChangeType, Consistency, Envelope, Event, ProtocolVersion, QueryParameters, QueryRequest, Request,
+    Response, SchemaTarget,
+};
+use ilium_store::{ClusterEvent, Error, SchemaChange, SchemaChangeKind};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Options;
+use crate::cluster::{Cluster, Facts};
+use crate::error::{ConnectError, unreachable};
+use crate::link::{Link, Purpose};
+use crate::ring::{Home, Node, Replication};
+use crate::table::{Row, Table};
+
+/// Cassandra's own port, where a contact point names none.
+const PORT: u16 = 9042;
+
+/// Events of the ring come in flocks; it is read once they pause for so long.
+const SETTLED: Duration = Duration::from_millis(200);
+
+/// The ring is read this often even when nothing was told: events may be lost.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// Between two tries to find the cluster again: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often nodes are asked whether they agree on the schema: the drivers' own pause.
+const AGREE_EVERY: Duration = Duration::from_millis(100);
+
+/// A control link and what it is told.
+pub(crate) struct Control {
+    pub link: Arc<Link>,
+}
+
+/// The first meeting: a link, what was learned on it, and what it is told from then on.
+pub(crate) struct FirstContact {
+    pub facts: Facts,
+    control: Arc<Control>,
+    events: mpsc::UnboundedReceiver<Envelope>,
+}
+
+impl Control {
+    async fn open(
+        address: SocketAddr,
+        version: ProtocolVersion,
+        options: &Options,
+    ) -> Result<(Arc<Control>, mpsc::UnboundedReceiver<Envelope>), ConnectError> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let purpose =
+            Purpose { version, credentials: options.user.as_ref(), keyspace: None, events: Some(sender) };
+        let link = Link::open(address, purpose, options).await?;
+        Ok((Arc::new(Control { link }), events))
+    }
+
+    /// Runs a statement of our own at consistency ONE.
+    pub async fn query(&self, text: &str) -> Result<Table, Error> {
+        let parameters = QueryParameters::new(Consistency::One);
+        let request = Request::Query(QueryRequest { query: text, parameters });
+        let answer = self.link.ask(&request).await;
+        let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
+        Table::decode(&answer)
+    }
+
+    /// The nodes, as this one knows them.
+    async fn nodes(&self) -> Result<Vec<Node>, Error> {
+        let local = self.query("SELECT * FROM system.local WHERE key = 'local'").await?;
+        let port = self.link.address.port();
+        // Before Cassandra 4.0, and in ScyllaDB, there is but one port for all.
+        let (peers, address): (Table, fn(&Row<'_>, u16) -> Option<SocketAddr>) =
+            match self.query("SELECT * FROM system.peers_v2").await {
+                Ok(peers) => (peers, |row, port| {
+                    let own = row.int("native_port").and_then(|port| u16::try_from(port).ok());
+                    Some(SocketAddr::new(row.address("native_address")?, own.unwrap_or(port)))
+                }),
+                Err(_) => (self.query("SELECT * FROM system.peers").await?, |row, port| {
+                    Some(SocketAddr::new(row.address("rpc_address")?, port))
+                }),
+            };
+        let mut nodes = Vec::new();
+        // Where it was reached is where it serves us, whatever it says of itself.
+        nodes.extend(local.rows().next().and_then(|row| node(&row, self.link.address)));
+        nodes.extend(peers.rows().filter_map(|row| node(&row, reachable(address(&row, port)?, &row))));
+        Ok(nodes)
+    }
+
+    async fn keyspaces(&self) -> Result<BTreeMap<Arc<str>, Replication>, Error> {
+        let table = self.query("SELECT keyspace_name, replication FROM system_schema.keyspaces").await?;
+        let keyspace = |row: Row<'_>| {
+            let replication = row.text_map("replication").into_iter();
+            let replication = replication.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            Some((Arc::from(row.text("keyspace_name")?), replication))
+        };
+        Ok(table.rows().filter_map(keyspace).collect())
+    }
+
+    /// The versions of the schema that these nodes have.
+    async fn schema_versions(&self, up: &BTreeSet<UuidBytes>) -> Result<BTreeSet<UuidBytes>, Error> {
+        let local = self.query("SELECT schema_version FROM system.local WHERE key = 'local'").await?;
+        let peers = self.query("SELECT host_id, schema_version FROM system.peers").await?;
+        let mut versions: BTreeSet<UuidBytes> =
+            local.rows().filter_map(|row| row.uuid("schema_version")).collect();
+        let is_up = |row: &Row<'_>| row.uuid("host_id").is_some_and(|id| up.contains(&id));
+        versions.extend(peers.rows().filter(is_up).filter_map(|row| row.uuid("schema_version")));
+        Ok(versions)
+    }
+}
+
+/// A node that says it serves clients on any address is reached where its peers reach it.
+fn reachable(said: SocketAddr, row: &Row<'_>) -> SocketAddr {
+    match row.address("peer") {
+        Some(peer) if said.ip().is_unspecified() => SocketAddr::new(peer, said.port()),
+        _ => said,
+    }
+}
+
+/// `None`: a row that is not whole yet, of a node that is just joining.
+fn node(row: &Row<'_>, address: SocketAddr) -> Option<Node> {
+    let tokens: Vec<i64> = row.texts("tokens").into_iter().filter_map(|token| token.parse().ok()).collect();
+    Some(Node {
+        place: 0,
+        host_id: row.uuid("host_id")?,
+        address,
+        datacenter: row.text("data_center")?.to_owned(),
+        rack: row.text("rack")?.to_owned(),
+        release: row.text("release_version").unwrap_or_default().to_owned(),
+        tokens: if tokens.is_empty() { return None } else { tokens },
+    })
+}
+
+/// The addresses of the contact points, in the order given.
+async fn contact_addresses(options: &Options) -> (Vec<SocketAddr>, Vec<String>) {
+    let (mut addresses, mut failures) = (Vec::new(), Vec::new());
+    for point in &options.contact_points {
+        let has_port = point.parse::<std::net::Ipv6Addr>().is_err()
+            && point.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let found = if has_port {
+            tokio::net::lookup_host(point.as_str()).await.map(Iterator::collect::<Vec<_>>)
+        } else {
+            let host = point.trim_start_matches('[').trim_end_matches(']');
+            tokio::net::lookup_host((host, PORT)).await.map(Iterator::collect)
+        };
+        match found {
+            Ok(found) => addresses.extend(found),
+            Err(error) => failures.push(ConnectError::Unknown(point.clone(), error).to_string()),
+        }
+    }
+    (addresses, failures)
+}
+
+/// Meets the cluster at the first contact point that answers.
+pub(crate) async fn first_contact(options: &Options) -> Result<FirstContact, ConnectError> {
+    let (addresses, mut failures) = contact_addresses(options).await;
+    for address in addresses {
+        match meet(address, options).await {
+            Ok(first) => return Ok(first),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    Err(ConnectError::NoContactPoint(failures))
+}
+
+async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, ConnectError> {
+    let mut asks_for_login = true;
+    let mut newest_first = ProtocolVersion::ALL.iter().rev().copied();
+    let (control, events) = loop {
+        let Some(version) = newest_first.next() else {
+            return Err(ConnectError::Version { address, version: ProtocolVersion::V3 });
+        };
+        // Whether it asks for a log-in shows when none is offered.
+        let nobody = Options { user: None, ..options.clone() };
+        let opened = match Control::open(address, version, &nobody).await {
+            Err(ConnectError::LoginNeeded { .. }) if options.user.is_some() => {
+                Control::open(address, version, options).await
+            }
+            Ok(opened) => {
+                asks_for_login = false;
+                Ok(opened)
+            }
+            other => other,
+        };
+        match opened {
+            Err(ConnectError::Version { .. }) => {}
+            other => break other?,
+        }
+    };
+    let newest = control.link.version;
+    let refused = |error| ConnectError::Refused { address, error };
+    let local = control.query("SELECT * FROM system.local WHERE key = 'local'").await.map_err(refused)?;
+    let row = local.rows().next();
+    let text = |column| row.as_ref().and_then(|row| row.text(column)).unwrap_or_default().to_owned();
+    let home = Home {
+        datacenter: options.local_dc.clone().unwrap_or_else(|| text("data_center")),
+        rack: options.local_rack.clone(),
+    };
+    let facts = Facts {
+        newest,
+        versions: ProtocolVersion::ALL.into_iter().filter(|version| *version <= newest).collect(),
+        cql_version: text("cql_version"),
+        asks_for_login,
+        cluster_name: text("cluster_name"),
+        home,
+    };
+    Ok(FirstContact { facts, control, events })
+}
+
+/// Reads the ring for the first time and begins to watch.
+pub(crate) async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), ConnectError> {
+    let FirstContact { control, events, .. } = first;
+    let address = control.link.address;
+    refresh(cluster, &control).await.map_err(|error| ConnectError::Refused { address, error })?;
+    if let Some(name) = &cluster.options.local_dc {
+        let known: BTreeSet<String> = cluster.ring().nodes.iter().map(|node| node.datacenter.clone()).collect();
+        if !known.contains(name) {
+            let known: Vec<String> = known.into_iter().collect();
+            let said = format!("the cluster has no data centre `{name}`; it has {}", known.join(", "));
+            return Err(ConnectError::NoContactPoint(vec![said]));
+        }
+    }
+    cluster.set_control(Some(Arc::clone(&control)));
+    tokio::spawn(keep_watch(Arc::downgrade(cluster), control, events));
+    Ok(())
+}
+
+async fn refresh(cluster: &Arc<Cluster>, control: &Control) -> Result<(), Error> {
+    let nodes = control.nodes().await?;
+    let keyspaces = control.keyspaces().await?;
+    cluster.set_ring(nodes, &keyspaces);
+    cluster.reach_out();
+    Ok(())
+}
+
+/// Watches as long as the cluster is served; finds it again when the link is lost.
+async fn keep_watch(
+    cluster: Weak<Cluster>,
+    mut control: Arc<Control>,
+    mut events: mpsc::UnboundedReceiver<Envelope>,
+) {
+    loop {
+        watch(&cluster, &control, &mut events).await;
+        control.link.close();
+        let Some(strong) = cluster.upgrade() else { return };
+        tracing::warn!(node = %control.link.address, "the control link is lost");
+        strong.set_control(None);
+        (control, events) = find_again(&strong).await;
+        tracing::info!(node = %control.link.address, "the control link is there again");
+        strong.set_control(Some(Arc::clone(&control)));
+        // What happened meanwhile was told to nobody.
+        if let Err(error) = refresh(&strong, &control).await {
+            tracing::warn!(%error, "the ring cannot be read");
+        }
+    }
+}
+
+/// Ends when the link does, or nobody serves the cluster any more.
+async fn watch(cluster: &Weak<Cluster>, control: &Control, events: &mut mpsc::UnboundedReceiver<Envelope>) {
+    let mut read_at = Instant::now() + REFRESH;
+    loop {
+        let told = tokio::select! {
+            told = events.recv() => told,
+            () = tokio::time::sleep_until(read_at) => {
+                let Some(cluster) = cluster.upgrade() else { return };
+                if let Err(error) = refresh(&cluster, control).await {
+                    tracing::warn!(%error, "the ring cannot be read");
+                }
+                read_at = Instant::now() + REFRESH;
+                continue;
+            }
+        };
+        let (Some(envelope), Some(cluster)) = (told, cluster.upgrade()) else { return };
+        match Response::decode(&envelope) {
+            Ok((_, Response::Event(Event::SchemaChange(change)))) => {
+                if change.target == SchemaTarget::Keyspace {
+                    read_at = read_at.min(Instant::now() + SETTLED);
+                }
+                cluster.tell(&ClusterEvent::Schema(of_wire(&change)));
+            }
+            Ok((_, Response::Event(_))) => read_at = read_at.min(Instant::now() + SETTLED),
+            _ => {}
+        }
+    }
+}
+
+async fn find_again(cluster: &Arc<Cluster>) -> (Arc<Control>, mpsc::UnboundedReceiver<Envelope>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let ring = cluster.ring();
+        let mut addresses: Vec<(u8, SocketAddr)> =
+            ring.nodes.iter().map(|node| (ring.distance(node.place), node.address)).collect();
+        addresses.sort_unstable();
+        let mut addresses: Vec<SocketAddr> = addresses.into_iter().map(|(_, address)| address).collect();
+        // All nodes may have got other addresses.
+        addresses.extend(contact_addresses(&cluster.options).await.0);
+        for address in addresses {
+            match Control::open(address, cluster.facts.newest, &cluster.options).await {
+                Ok(found) => return found,
+                Err(error) => tracing::debug!(%error, "a node cannot be reached"),
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Cluster {
+    /// Waits until all nodes that can be reached have the same schema; `false` if they do not within the time that is set.
+    pub(crate) async fn agree(&self) -> bool {
+        let agreed = async {
+            loop {
+                if let Some(control) = self.control()
+                    && let Ok(versions) = control.schema_versions(&self.connected()).await
+                    && versions.len() == 1
+                {
+                    return;
+                }
+                sleep(AGREE_EVERY).await;
+            }
+        };
+        timeout(self.options.agreement, agreed).await.is_ok()
+    }
+}
+
+pub(crate) fn of_wire(change: &ilium_protocol::SchemaChange<'_>) -> SchemaChange {
+    let owned = |arguments: &[&str]| arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    SchemaChange {
+        kind: match change.change {
+            ChangeType::Created => SchemaChangeKind::Created,
+            ChangeType::Updated => SchemaChangeKind::Updated,
+            ChangeType::Dropped => SchemaChangeKind::Dropped,
+        },
+        keyspace: Arc::from(change.keyspace),
+        target: match &change.target {
+            SchemaTarget::Keyspace => ilium_store::SchemaTarget::Keyspace,
+            SchemaTarget::Table(name) => ilium_store::SchemaTarget::Table(Arc::from(*name)),
+            SchemaTarget::Type(name) => ilium_store::SchemaTarget::Type(Arc::from(*name)),
+            SchemaTarget::Function { name, arguments } => ilium_store::SchemaTarget::Function {
+                name: Arc::from(*name),
+                arguments: owned(arguments),
+            },
+            SchemaTarget::Aggregate { name, arguments } => ilium_store::SchemaTarget::Aggregate {
+                name: Arc::from(*name),
+                arguments: owned(arguments),
+            },
+        },
+    }
+}

@@ -1,0 +1,141 @@
+//! What goes wrong between us and a node, and what clients are told of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ilium_protocol::{Consistency, ErrorDetail, ErrorResponse, ProtocolError, ProtocolVersion, WriteType};
+use ilium_store::{Error, ErrorKind};
+
+/// Why a connection to a node could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("the contact point `{0}` has no address: {1}; write HOST or HOST:PORT of a node of the cluster")]
+    Unknown(String, std::io::Error),
+    #[error("cannot connect to {address}: {source}")]
+    Connect { address: SocketAddr, source: std::io::Error },
+    #[error("{address} did not answer within {limit:?}; is it a Cassandra node, and is it up?")]
+    Silent { address: SocketAddr, limit: Duration },
+    #[error("{address} closed the connection: {source}")]
+    Lost { address: SocketAddr, source: std::io::Error },
+    #[error("{address} asks for a log-in; give the gateway's role with --user and --password-file")]
+    LoginNeeded { address: SocketAddr },
+    #[error("{address} refused: {}", error.message)]
+    Refused { address: SocketAddr, error: Error },
+    #[error("{address} does not speak version {version} of the protocol")]
+    Version { address: SocketAddr, version: ProtocolVersion },
+    #[error("{address} answers what makes no sense: {source}")]
+    Nonsense { address: SocketAddr, source: ProtocolError },
+    #[error("{address} answers {got} where {expected} was due")]
+    Unexpected { address: SocketAddr, got: String, expected: &'static str },
+    #[error("no contact point can be used:\n{}", .0.join("\n"))]
+    NoContactPoint(Vec<String>),
+    #[error("no node of the cluster can be reached")]
+    NoNode,
+}
+
+impl ConnectError {
+    /// What a client is told whose log-in or statement needed the connection.
+    pub fn into_error(self) -> Error {
+        match self {
+            ConnectError::Refused { error, .. } => error,
+            other => unreachable(&other.to_string()),
+        }
+    }
+}
+
+/// No node takes the request; nothing was done.
+pub fn unreachable(reason: &str) -> Error {
+    let kind = ErrorKind::Unavailable { consistency: Consistency::One.code(), required: 1, alive: 0 };
+    Error::new(kind, format!("Cannot achieve consistency level ONE: {reason}"))
+}
+
+/// A node's ERROR as the seam has it.
+pub fn of_response(error: &ErrorResponse<'_>) -> Error {
+    let kind = kind(&error.detail);
+    Error::new(kind, error.message.as_ref())
+}
+
+fn kind(detail: &ErrorDetail<'_>) -> ErrorKind {
+    let count = |n: i32| u32::try_from(n).unwrap_or(0);
+    match detail {
+        ErrorDetail::Syntax => ErrorKind::Syntax,
+        ErrorDetail::Invalid => ErrorKind::Invalid,
+        ErrorDetail::Config => ErrorKind::Config,
+        ErrorDetail::Unauthorized => ErrorKind::Unauthorized,
+        ErrorDetail::BadCredentials => ErrorKind::BadCredentials,
+        ErrorDetail::AlreadyExists { keyspace, table } => {
+            ErrorKind::AlreadyExists { keyspace: Arc::from(*keyspace), table: Arc::from(*table) }
+        }
+        ErrorDetail::Unprepared { id } => {
+            ErrorKind::Unprepared { id: <[u8; 16]>::try_from(*id).unwrap_or_default() }
+        }
+        ErrorDetail::Unavailable { consistency, required, alive } => ErrorKind::Unavailable {
+            consistency: consistency.code(),
+            required: count(*required),
+            alive: count(*alive),
+        },
+        ErrorDetail::WriteTimeout { consistency, received, block_for, write_type, .. } => {
+            ErrorKind::WriteTimeout {
+                consistency: consistency.code(),
+                received: count(*received),
+                required: count(*block_for),
+                write_type: write_type_of(*write_type),
+            }
+        }
+        // The store's seam has no kind of its own for it: as Cassandra tells it to clients of older versions.
+        ErrorDetail::CasWriteUnknown { consistency, received, block_for } => ErrorKind::WriteTimeout {
+            consistency: consistency.code(),
+            received: count(*received),
+            required: count(*block_for),
+            write_type: ilium_store::WriteType::Cas,
+        },
+        ErrorDetail::ReadTimeout { consistency, received, block_for, data_present } => ErrorKind::ReadTimeout {
+            consistency: consistency.code(),
+            received: count(*received),
+            required: count(*block_for),
+            data_present: *data_present,
+        },
+        ErrorDetail::WriteFailure { consistency, received, block_for, failures, write_type } => {
+            ErrorKind::WriteFailure {
+                consistency: consistency.code(),
+                received: count(*received),
+                required: count(*block_for),
+                failures: u32::try_from(failures.count()).unwrap_or(u32::MAX),
+                write_type: write_type_of(*write_type),
+            }
+        }
+        ErrorDetail::ReadFailure { consistency, received, block_for, failures, data_present } => {
+            ErrorKind::ReadFailure {
+                consistency: consistency.code(),
+                received: count(*received),
+                required: count(*block_for),
+                failures: u32::try_from(failures.count()).unwrap_or(u32::MAX),
+                data_present: *data_present,
+            }
+        }
+        ErrorDetail::FunctionFailure { keyspace, function, arguments } => ErrorKind::FunctionFailure {
+            keyspace: Arc::from(*keyspace),
+            name: Arc::from(*function),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+        },
+        ErrorDetail::Truncate => ErrorKind::Truncate,
+        ErrorDetail::Overloaded => ErrorKind::Overloaded,
+        ErrorDetail::IsBootstrapping => ErrorKind::Bootstrapping,
+        ErrorDetail::Protocol => ErrorKind::Protocol,
+        ErrorDetail::Server | ErrorDetail::CdcWriteFailure | ErrorDetail::Other(_) => ErrorKind::Internal,
+    }
+}
+
+fn write_type_of(write_type: WriteType) -> ilium_store::WriteType {
+    match write_type {
+        WriteType::Simple => ilium_store::WriteType::Simple,
+        WriteType::Batch => ilium_store::WriteType::Batch,
+        WriteType::UnloggedBatch => ilium_store::WriteType::UnloggedBatch,
+        WriteType::Counter => ilium_store::WriteType::Counter,
+        WriteType::BatchLog => ilium_store::WriteType::BatchLog,
+        WriteType::Cas => ilium_store::WriteType::Cas,
+        WriteType::View => ilium_store::WriteType::View,
+        WriteType::Cdc => ilium_store::WriteType::Cdc,
+    }
+}

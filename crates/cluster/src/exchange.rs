@@ -1,0 +1,56 @@
+//! One request on its way to the cluster and back, and what becomes of it when the way breaks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ilium_protocol::Envelope;
+use ilium_store::Answers;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use crate::forward::Forwarded;
+use crate::link::{Link, Lost};
+
+/// Who waits for an answer.
+pub(crate) enum Exchange {
+    /// This process itself.
+    Own(oneshot::Sender<Result<Envelope, Lost>>),
+    /// A client.
+    Client(Forwarded),
+}
+
+impl Exchange {
+    pub fn answered(self, envelope: Envelope, link: &Arc<Link>, flushes: &mut Flushes) {
+        match self {
+            // Whoever asked may have given up.
+            Exchange::Own(asker) => drop(asker.send(Ok(envelope))),
+            Exchange::Client(forwarded) => forwarded.answered(envelope, link, flushes),
+        }
+    }
+
+    pub fn lost(self, how: Lost, node: SocketAddr, flushes: &mut Flushes) {
+        match self {
+            Exchange::Own(asker) => drop(asker.send(Err(how))),
+            Exchange::Client(forwarded) => forwarded.lost(how, node, flushes),
+        }
+    }
+}
+
+/// The clients that were given answers and have not been told to let them out.
+#[derive(Default)]
+pub(crate) struct Flushes(SmallVec<[Arc<dyn Answers>; 8]>);
+
+impl Flushes {
+    pub fn add(&mut self, answers: &Arc<dyn Answers>) {
+        // The last first: answers of one client often come in a row.
+        if !self.0.iter().rev().any(|other| Arc::ptr_eq(other, answers)) {
+            self.0.push(Arc::clone(answers));
+        }
+    }
+
+    pub fn flush(self) {
+        for answers in self.0 {
+            answers.flush();
+        }
+    }
+}

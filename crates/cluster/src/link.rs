@@ -1,0 +1,335 @@
+//! One connection to a node, shared by the requests of many clients.
+//!
+//! Every request gets a stream of its own; what waits for the answer is kept under it. Requests are gathered in the
+//! link's writer and leave together when the link is woken; answers that arrive together are handed out together.
+
+mod open;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ilium_protocol::{
+    Envelope, FrameReader, FrameWriter, Header, Opcode, ProtocolVersion, Request, RequestExtras,
+};
+use ilium_store::Frame;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+pub(crate) use open::Purpose;
+
+use crate::exchange::{Exchange, Flushes};
+
+/// Read at a time: some hundred small answers.
+const READ: usize = 64 * 1024;
+
+/// Requests that wait on a link at most: what drivers allow themselves on a connection (2,048 in Java and Go). Past it the
+/// next link is asked.
+const STREAMS: usize = 2048;
+
+/// How often a link looks whether its node still answers.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// Pulses without a word after which an idle link asks for one, so that nothing on the way forgets the connection and a node
+/// that is gone is noticed. The drivers' heartbeat, 30 s.
+const IDLE_PULSES: u32 = 30;
+
+/// A request that is not answered because its link is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Nothing of it left this process: it can be sent again wherever.
+    Unsent,
+    /// The node may have done it.
+    Sent,
+}
+
+/// A byte stream to a node, plain or TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+pub(crate) struct Link {
+    pub address: SocketAddr,
+    pub version: ProtocolVersion,
+    state: Mutex<State>,
+    wake: Notify,
+    /// Requests that wait on it.
+    load: AtomicUsize,
+    /// As in the state, to be seen without its lock.
+    closed: AtomicBool,
+    /// Reads so far: what shows that the node lives.
+    reads: AtomicU64,
+}
+
+struct State {
+    writer: FrameWriter,
+    /// By stream.
+    waiting: Vec<Option<Waiting>>,
+    free: Vec<i16>,
+    /// How many requests were written so far, and how many of them have been handed to the socket.
+    written: u64,
+    taken: u64,
+    closed: bool,
+}
+
+struct Waiting {
+    exchange: Exchange,
+    /// Its place among the requests written.
+    at: u64,
+}
+
+/// What an opened connection consists of.
+struct Opened {
+    socket: Box<dyn Stream>,
+    reader: FrameReader,
+    writer: FrameWriter,
+    input: BytesMut,
+    version: ProtocolVersion,
+}
+
+impl Link {
+    /// Starts serving a connection. `events` gets what the node tells unasked; `silence` is how long requests may wait
+    /// without a word from it; `ended` runs once the link is gone.
+    fn start(
+        address: SocketAddr,
+        opened: Opened,
+        silence: Duration,
+        events: Option<mpsc::UnboundedSender<Envelope>>,
+    ) -> Arc<Link> {
+        let Opened { socket, reader, writer, input, version } = opened;
+        let state = State { writer, waiting: Vec::new(), free: Vec::new(), written: 0, taken: 0, closed: false };
+        let link = Arc::new(Link {
+            address,
+            version,
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            load: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
+        });
+        let (receiving, sending) = tokio::io::split(socket);
+        let served = Arc::clone(&link);
+        tokio::spawn(async move {
+            let why = tokio::select! {
+                why = served.receive(receiving, reader, input, events) => why,
+                why = served.send(sending) => why,
+                why = served.watch(silence) => why,
+            };
+            tracing::debug!(node = %served.address, why, "a connection to a node ended");
+            served.close();
+        });
+        link
+    }
+
+    /// Requests that wait on it.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Writes a request; it leaves with the next [`wake`](Self::wake). Gives the exchange back if the link is gone or full.
+    pub fn submit(&self, frame: Frame, exchange: Exchange) -> Result<(), Exchange> {
+        let Ok(opcode) = Opcode::from_byte(frame.opcode) else { return Err(exchange) };
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.closed {
+            return Err(exchange);
+        }
+        let stream = match state.free.pop() {
+            Some(stream) => stream,
+            None if state.waiting.len() < STREAMS => {
+                state.waiting.push(None);
+                (state.waiting.len() - 1) as i16
+            }
+            None => return Err(exchange),
+        };
+        let flags = ilium_protocol::Flags::from_bits(frame.flags);
+        let header = Header { version: self.version, flags, stream, opcode };
+        let written = state.writer.envelope(&Envelope { header, body: frame.body });
+        match (written, state.waiting.get_mut(stream as usize)) {
+            (Ok(()), Some(slot)) => {
+                state.written += 1;
+                *slot = Some(Waiting { exchange, at: state.written });
+                self.load.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => {
+                state.free.push(stream);
+                Err(exchange)
+            }
+        }
+    }
+
+    /// Lets out what was written.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Asks something of our own and waits for the answer.
+    pub async fn ask(&self, request: &Request<'_>) -> Result<Envelope, Lost> {
+        let Ok(frame) = self.frame(request) else { return Err(Lost::Unsent) };
+        let (sender, receiver) = oneshot::channel();
+        self.submit(frame, Exchange::Own(sender)).map_err(|_| Lost::Unsent)?;
+        self.wake();
+        receiver.await.unwrap_or(Err(Lost::Sent))
+    }
+
+    fn frame(&self, request: &Request<'_>) -> Result<Frame, ilium_protocol::ProtocolError> {
+        crate::own::frame(self.version, &RequestExtras::default(), request)
+    }
+
+    /// Ends it; what waits is told.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        self.closed.store(true, Ordering::Relaxed);
+        let taken = state.taken;
+        let waiting: Vec<Waiting> = state.waiting.iter_mut().filter_map(Option::take).collect();
+        drop(state);
+        self.wake.notify_one();
+        self.load.fetch_sub(waiting.len(), Ordering::Relaxed);
+        let mut flushes = Flushes::default();
+        for Waiting { exchange, at } in waiting {
+            exchange.lost(if at > taken { Lost::Unsent } else { Lost::Sent }, self.address, &mut flushes);
+        }
+        flushes.flush();
+    }
+
+    async fn receive(
+        self: &Arc<Self>,
+        mut socket: ReadHalf<Box<dyn Stream>>,
+        mut reader: FrameReader,
+        mut input: BytesMut,
+        events: Option<mpsc::UnboundedSender<Envelope>>,
+    ) -> &'static str {
+        let mut arrived = Vec::new();
+        loop {
+            let mut sound = true;
+            loop {
+                match reader.next(&mut input) {
+                    Ok(Some(envelope)) => arrived.push(envelope),
+                    Ok(None) => break,
+                    Err(failure) => {
+                        tracing::warn!(node = %self.address, %failure, "a node sent what makes no sense");
+                        sound = false;
+                        break;
+                    }
+                }
+            }
+            self.hand_out(&mut arrived, events.as_ref());
+            if !sound {
+                return "the node sent what makes no sense";
+            }
+            if input.capacity() - input.len() < READ / 4 {
+                input.reserve(READ);
+            }
+            match socket.read_buf(&mut input).await {
+                Ok(0) => return "the node closed it",
+                Ok(_) => self.reads.fetch_add(1, Ordering::Relaxed),
+                Err(_) => return "it broke",
+            };
+        }
+    }
+
+    /// Gives answers that arrived together to those who wait for them.
+    fn hand_out(
+        self: &Arc<Self>,
+        arrived: &mut Vec<Envelope>,
+        events: Option<&mpsc::UnboundedSender<Envelope>>,
+    ) {
+        if arrived.is_empty() {
+            return;
+        }
+        let mut answered = Vec::with_capacity(arrived.len());
+        let mut state = self.state.lock();
+        for envelope in arrived.drain(..) {
+            let stream = envelope.header.stream;
+            let slot = usize::try_from(stream).ok().and_then(|stream| state.waiting.get_mut(stream));
+            match slot.and_then(Option::take) {
+                Some(waiting) => {
+                    state.free.push(stream);
+                    answered.push((waiting.exchange, envelope));
+                }
+                None => {
+                    if let Some(events) = events {
+                        // Whoever listens is gone: so will this link be.
+                        let _ = events.send(envelope);
+                    }
+                }
+            }
+        }
+        drop(state);
+        self.load.fetch_sub(answered.len(), Ordering::Relaxed);
+        let mut flushes = Flushes::default();
+        for (exchange, envelope) in answered {
+            exchange.answered(envelope, self, &mut flushes);
+        }
+        flushes.flush();
+    }
+
+    async fn send(&self, mut socket: WriteHalf<Box<dyn Stream>>) -> &'static str {
+        loop {
+            self.wake.notified().await;
+            loop {
+                let mut out = {
+                    let mut state = self.state.lock();
+                    state.taken = state.written;
+                    match state.writer.ready() {
+                        Ok(out) if out.is_empty() => break,
+                        Ok(out) => out.split(),
+                        Err(_) => return "its requests could not be framed",
+                    }
+                };
+                if socket.write_all_buf(&mut out).await.is_err() {
+                    return "it broke";
+                }
+            }
+        }
+    }
+
+    /// Ends when requests wait and the node is silent for too long.
+    async fn watch(self: &Arc<Self>, silence: Duration) -> &'static str {
+        let mut pulse = interval(PULSE);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let patience = (silence.as_secs_f64() / PULSE.as_secs_f64()).ceil().max(1.0) as u32;
+        let (mut seen, mut silent) = (0, 0);
+        loop {
+            pulse.tick().await;
+            if self.is_closed() {
+                return "it was closed";
+            }
+            let reads = self.reads.load(Ordering::Relaxed);
+            silent = if reads == seen { silent + 1 } else { 0 };
+            seen = reads;
+            let waits = self.load() > 0;
+            if waits && silent > patience {
+                return "requests wait and the node is silent";
+            }
+            // OPTIONS is answered before the queue of requests, so a busy node is not taken for a dead one.
+            if silent == 1 && waits || silent == IDLE_PULSES {
+                let link = Arc::clone(self);
+                tokio::spawn(async move { link.ask(&Request::Options).await.is_ok() });
+            }
+            if !waits && silent > IDLE_PULSES {
+                silent = 0;
+            }
+        }
+    }
+}
+
+/// Closes a link that is not needed once its requests are answered, or after `patience`.
+pub(crate) async fn retire(link: Arc<Link>, patience: Duration) {
+    let drained = async {
+        while link.load() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let _ = timeout(patience, drained).await;
+    link.close();
+}

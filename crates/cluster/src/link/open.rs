@@ -1,0 +1,178 @@
+//! Opening a link: the connection, TLS, STARTUP, the log-in, the keyspace.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ilium_protocol::{
+    Consistency, Direction, Envelope, EventType, FrameReader, FrameWriter, Limits, ProtocolError,
+    ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras, Response, Startup,
+};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::{Link, Opened, READ, Stream};
+use crate::error::{ConnectError, of_response};
+use crate::{Credentials, Options};
+
+/// Shown in `system_views.clients`.
+const DRIVER: &str = "Ilium gateway";
+
+/// What a link is opened for.
+pub(crate) struct Purpose<'a> {
+    pub version: ProtocolVersion,
+    pub credentials: Option<&'a Credentials>,
+    /// In CQL's own spelling, quoted where it must be.
+    pub keyspace: Option<&'a str>,
+    /// Gets what the node tells unasked: changes of the schema, of the ring, of nodes.
+    pub events: Option<mpsc::UnboundedSender<Envelope>>,
+}
+
+impl Link {
+    pub async fn open(
+        address: SocketAddr,
+        purpose: Purpose<'_>,
+        options: &Options,
+    ) -> Result<Arc<Link>, ConnectError> {
+        let limit = options.connect_timeout;
+        let opening = handshake(address, &purpose, options.tls.as_ref());
+        let opened = timeout(limit, opening).await.map_err(|_| ConnectError::Silent { address, limit })??;
+        Ok(Link::start(address, opened, options.silence.max(Duration::from_secs(1)), purpose.events))
+    }
+}
+
+async fn handshake(
+    address: SocketAddr,
+    purpose: &Purpose<'_>,
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<Opened, ConnectError> {
+    let cannot = |source| ConnectError::Connect { address, source };
+    let plain = TcpStream::connect(address).await.map_err(cannot)?;
+    // Requests are gathered before they are written, so waiting for more would only delay them.
+    plain.set_nodelay(true).map_err(cannot)?;
+    let socket: Box<dyn Stream> = match tls {
+        None => Box::new(plain),
+        Some(config) => {
+            let name = ServerName::IpAddress(address.ip().into());
+            let connector = TlsConnector::from(Arc::clone(config));
+            Box::new(connector.connect(name, plain).await.map_err(cannot)?)
+        }
+    };
+    let version = purpose.version;
+    let mut talk = Talk {
+        address,
+        opened: Opened {
+            socket,
+            reader: FrameReader::new(Direction::Response, Limits::CLIENT),
+            writer: FrameWriter::new(version),
+            input: BytesMut::with_capacity(READ),
+            version,
+        },
+    };
+    talk.start(purpose.credentials).await?;
+    if let Some(keyspace) = purpose.keyspace {
+        talk.use_keyspace(keyspace).await?;
+    }
+    if purpose.events.is_some() {
+        let types = vec![EventType::TopologyChange, EventType::StatusChange, EventType::SchemaChange];
+        let answer = talk.ask(&Request::Register(types)).await?;
+        match talk.decode(&answer)? {
+            Response::Ready => {}
+            other => return Err(talk.unexpected(&other, "READY")),
+        }
+    }
+    Ok(talk.opened)
+}
+
+/// A connection before it serves requests: one question, one answer.
+struct Talk {
+    address: SocketAddr,
+    opened: Opened,
+}
+
+impl Talk {
+    async fn start(&mut self, credentials: Option<&Credentials>) -> Result<(), ConnectError> {
+        let version = self.opened.version;
+        let options =
+            vec![("CQL_VERSION", "3.0.0"), ("DRIVER_NAME", DRIVER), ("DRIVER_VERSION", env!("CARGO_PKG_VERSION"))];
+        self.opened.reader.startup_sent(version, None).map_err(|e| self.nonsense(e))?;
+        let answer = self.ask(&Request::Startup(Startup { options })).await?;
+        let asks_for_login = match self.decode(&answer)? {
+            Response::Ready => false,
+            Response::Authenticate(_) => true,
+            Response::Error(error) if error.message.contains("unsupported protocol version") => {
+                return Err(ConnectError::Version { address: self.address, version });
+            }
+            other => return Err(self.unexpected(&other, "READY or AUTHENTICATE")),
+        };
+        self.opened.reader.negotiated(version, None).map_err(|e| self.nonsense(e))?;
+        self.opened.writer.negotiated(version, None).map_err(|e| self.nonsense(e))?;
+        if !asks_for_login {
+            return Ok(());
+        }
+        let Some(credentials) = credentials else {
+            return Err(ConnectError::LoginNeeded { address: self.address });
+        };
+        let answer = self.ask(&Request::AuthResponse(Some(&credentials.plain()))).await?;
+        match self.decode(&answer)? {
+            Response::AuthSuccess(_) => Ok(()),
+            other => Err(self.unexpected(&other, "AUTH_SUCCESS")),
+        }
+    }
+
+    async fn use_keyspace(&mut self, keyspace: &str) -> Result<(), ConnectError> {
+        let query = format!("USE {keyspace}");
+        let parameters = QueryParameters::new(Consistency::One);
+        let answer = self.ask(&Request::Query(QueryRequest { query: &query, parameters })).await?;
+        match self.decode(&answer)? {
+            Response::Result(QueryResult::SetKeyspace(_)) => Ok(()),
+            other => Err(self.unexpected(&other, "SET_KEYSPACE")),
+        }
+    }
+
+    async fn ask(&mut self, request: &Request<'_>) -> Result<Envelope, ConnectError> {
+        let address = self.address;
+        let lost = |source| ConnectError::Lost { address, source };
+        let nonsense = |source: ProtocolError| ConnectError::Nonsense { address, source };
+        let Opened { socket, reader, writer, input, .. } = &mut self.opened;
+        writer.request(0, &RequestExtras::default(), request).map_err(nonsense)?;
+        socket.write_all_buf(writer.ready().map_err(nonsense)?).await.map_err(lost)?;
+        loop {
+            match reader.next(input) {
+                Ok(Some(envelope)) => return Ok(envelope),
+                Ok(None) => {}
+                Err(failure) => return Err(nonsense(failure.error)),
+            }
+            if socket.read_buf(input).await.map_err(lost)? == 0 {
+                return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    fn decode<'e>(&self, answer: &'e Envelope) -> Result<Response<'e>, ConnectError> {
+        Response::decode(answer).map(|(_, response)| response).map_err(|source| self.nonsense(source))
+    }
+
+    fn nonsense(&self, source: ProtocolError) -> ConnectError {
+        ConnectError::Nonsense { address: self.address, source }
+    }
+
+    fn unexpected(&self, got: &Response<'_>, expected: &'static str) -> ConnectError {
+        match got {
+            Response::Error(error) => {
+                ConnectError::Refused { address: self.address, error: of_response(error) }
+            }
+            other => ConnectError::Unexpected {
+                address: self.address,
+                got: other.opcode().to_string(),
+                expected,
+            },
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How a cluster is reached, and the limits of the connections to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+use crate::Credentials;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the cluster is first looked for, as `HOST` or `HOST:PORT`; the rest of it is learned from there.
+    pub contact_points: Vec<String>,
+    /// The gateway's own role, for what it asks for itself: topology, schema, preparing again.
+    pub user: Option<Credentials>,
+    /// Requests go to this data centre's nodes; to others only when none of it can be reached. `None`: that of the contact
+    /// point which answered.
+    pub local_dc: Option<String>,
+    /// Replicas in this rack are asked first.
+    pub local_rack: Option<String>,
+    /// TLS towards the nodes.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How long a connection may take to open, log-in included. Cassandra's drivers give it 5 s.
+    pub connect_timeout: Duration,
+    /// A link on which requests wait and nothing comes back for so long is given up, and what waits on it with it. A
+    /// collection of garbage that stops a healthy node is shorter; drivers wait for 2 to 12 s for an answer.
+    pub silence: Duration,
+    /// Links of a session to a node, at most. One is opened at once, the others as requests pile up. Cassandra serves a
+    /// connection on one thread, so a few let it use more of them.
+    pub links_per_node: usize,
+    /// Sessions kept, those of roles and keyspaces that nobody used longest closed first. Each holds a connection to a
+    /// node or more, at about 40 KiB here and a little more in Cassandra.
+    pub max_sessions: usize,
+    /// A session nobody uses is closed after so long: shorter than the idle time-outs of load balancers and firewalls.
+    pub session_idle: Duration,
+    /// How long a change of the schema waits for all nodes to know it: the drivers' own `max_schema_agreement_wait`.
+    pub agreement: Duration,
+    /// How long a log-in that the cluster accepted stands for others with the same name and password: Cassandra's own
+    /// `credentials_validity`.
+    pub login_validity: Duration,
+    /// Statements remembered by their id, to be prepared again where a node does not know them; the least used are
+    /// forgotten first, and a client that uses one hears UNPREPARED and prepares it again.
+    pub max_prepared_statements: usize,
+}
+
+impl Options {
+    pub fn new(contact_points: Vec<String>) -> Options {
+        Options {
+            contact_points,
+            user: None,
+            local_dc: None,
+            local_rack: None,
+            tls: None,
+            connect_timeout: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            links_per_node: 2,
+            max_sessions: 1024,
+            session_idle: Duration::from_secs(300),
+            agreement: Duration::from_secs(10),
+            login_validity: Duration::from_secs(2),
+            max_prepared_statements: 10_000,
+        }
+    }
+}

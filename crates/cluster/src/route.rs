@@ -1,0 +1,197 @@
+//! Where a frame has to go: what its body says of that, read without decoding the rest.
+//!
+//! A body that ends early or makes no sense has no route; the node it then reaches says what is wrong with it.
+
+use ilium_cql::{Token, partition_key};
+use ilium_protocol::{Flags, ProtocolVersion};
+use smallvec::SmallVec;
+
+/// `<flags>` of a request's parameters (native protocol v5, section 4.1.4).
+const WITH_VALUES: u32 = 0x01;
+const WITH_NAMES: u32 = 0x40;
+
+/// Reads fields one after the other.
+#[derive(Clone, Copy)]
+struct Fields<'b>(&'b [u8]);
+
+impl<'b> Fields<'b> {
+    fn take(&mut self, count: usize) -> Option<&'b [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    fn short(&mut self) -> Option<usize> {
+        Some(usize::from(u16::from_be_bytes(self.take(2)?.try_into().ok()?)))
+    }
+
+    fn int(&mut self) -> Option<i32> {
+        Some(i32::from_be_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn short_bytes(&mut self) -> Option<&'b [u8]> {
+        let length = self.short()?;
+        self.take(length)
+    }
+
+    /// The inner `None`: null or unset.
+    fn value(&mut self) -> Option<Option<&'b [u8]>> {
+        match usize::try_from(self.int()?) {
+            Ok(length) => self.take(length).map(Some),
+            Err(_) => Some(None),
+        }
+    }
+
+    fn payload(&mut self) -> Option<()> {
+        for _ in 0..self.short()? {
+            self.short_bytes()?;
+            self.value()?;
+        }
+        Some(())
+    }
+}
+
+/// What precedes the message itself.
+fn message(flags: u8, body: &[u8]) -> Option<Fields<'_>> {
+    let mut fields = Fields(body);
+    if Flags::from_bits(flags).contains(Flags::CUSTOM_PAYLOAD) {
+        fields.payload()?;
+    }
+    Some(fields)
+}
+
+/// The text of a QUERY or PREPARE.
+pub(crate) fn text(flags: u8, body: &[u8]) -> Option<&str> {
+    let mut fields = message(flags, body)?;
+    let length = usize::try_from(fields.int()?).ok()?;
+    std::str::from_utf8(fields.take(length)?).ok()
+}
+
+/// The id of the statement that an EXECUTE runs.
+pub(crate) fn executed(flags: u8, body: &[u8]) -> Option<&[u8]> {
+    message(flags, body)?.short_bytes()
+}
+
+/// The id of the first prepared statement of a BATCH.
+pub(crate) fn first_of_batch(flags: u8, body: &[u8]) -> Option<&[u8]> {
+    let mut fields = batch_entries(flags, body)?;
+    if fields.byte()? == 1 { fields.short_bytes() } else { None }
+}
+
+fn batch_entries(flags: u8, body: &[u8]) -> Option<Fields<'_>> {
+    let mut fields = message(flags, body)?;
+    let _kind = fields.byte()?;
+    let entries = fields.short()?;
+    (entries > 0).then_some(fields)
+}
+
+/// The token of the partition that an EXECUTE is about; `markers` says which of its values are the key.
+pub(crate) fn token(version: ProtocolVersion, flags: u8, body: &[u8], markers: &[u16]) -> Option<Token> {
+    let mut fields = message(flags, body)?;
+    let _id = fields.short_bytes()?;
+    if version >= ProtocolVersion::V5 {
+        let _result_metadata_id = fields.short_bytes()?;
+    }
+    let _consistency = fields.short()?;
+    let parameters = match version {
+        ProtocolVersion::V5 => fields.int()?.cast_unsigned(),
+        ProtocolVersion::V3 | ProtocolVersion::V4 => u32::from(fields.byte()?),
+    };
+    if parameters & WITH_VALUES == 0 || parameters & WITH_NAMES != 0 {
+        return None;
+    }
+    let count = fields.short()?;
+    token_of_values(fields, count, markers)
+}
+
+/// The token of the partition that a BATCH's first statement is about.
+pub(crate) fn batch_token(flags: u8, body: &[u8], markers: &[u16]) -> Option<Token> {
+    let mut fields = batch_entries(flags, body)?;
+    let _is_prepared = fields.byte()?;
+    let _id = fields.short_bytes()?;
+    let count = fields.short()?;
+    token_of_values(fields, count, markers)
+}
+
+fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Option<Token> {
+    let last = markers.iter().copied().max()?;
+    if usize::from(last) >= count {
+        return None;
+    }
+    if let [only] = markers {
+        for _ in 0..*only {
+            fields.value()?;
+        }
+        return Some(Token::of(fields.value()??));
+    }
+    let mut values: SmallVec<[Option<&[u8]>; 16]> = SmallVec::new();
+    for _ in 0..=last {
+        values.push(fields.value()?);
+    }
+    let mut components: SmallVec<[&[u8]; 4]> = SmallVec::new();
+    for marker in markers {
+        components.push((*values.get(usize::from(*marker))?)?);
+    }
+    let mut key = Vec::new();
+    partition_key::encode(&components, &mut key).ok()?;
+    Some(Token::of(&key))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use ilium_protocol::{
+        BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, ExecuteRequest, QueryParameters,
+        Request, RequestExtras, Value, Values,
+    };
+
+    use super::*;
+    use crate::own;
+
+    fn values(all: &[&[u8]]) -> Values {
+        Values::positional(all.iter().map(|bytes| Value::Bytes(bytes))).unwrap()
+    }
+
+    #[test]
+    fn the_key_is_found_among_the_values_in_every_version() {
+        for version in ProtocolVersion::ALL {
+            for payload in [false, true] {
+                let mut extras = RequestExtras::default();
+                if payload && version >= ProtocolVersion::V4 {
+                    extras.payload.push(("who", Some(b"me")));
+                }
+                let parameters = QueryParameters::new(Consistency::Quorum).with_values(values(&[b"a", b"bc", b"d"]));
+                let metadata_id = (version >= ProtocolVersion::V5).then_some(&b"0123"[..]);
+                let execute = ExecuteRequest { id: b"id", result_metadata_id: metadata_id, parameters };
+                let frame = own::frame(version, &extras, &Request::Execute(execute)).unwrap();
+                let token = |markers: &[u16]| token(version, frame.flags, &frame.body, markers);
+                assert_eq!(executed(frame.flags, &frame.body), Some(&b"id"[..]));
+                assert_eq!(token(&[1]), Some(Token::of(b"bc")));
+                assert_eq!(token(&[2, 0]), Some(Token::of(b"\0\x01d\0\0\x01a\0")));
+                assert_eq!(token(&[3]), None);
+                assert_eq!(token(&[]), None);
+                for end in 0..frame.body.len() {
+                    let _ = self::token(version, frame.flags, &frame.body[..end], &[2, 0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_where_its_first_statement_belongs() {
+        let version = ProtocolVersion::V5;
+        let entry = |bytes: &[u8]| BatchStatement {
+            statement: BatchedStatement::Prepared(b"first"),
+            values: values(&[bytes, b"x"]),
+        };
+        let parameters = QueryParameters::new(Consistency::One);
+        let batch = BatchRequest { kind: BatchType::Logged, statements: vec![entry(b"k"), entry(b"l")], parameters };
+        let frame = own::frame(version, &RequestExtras::default(), &Request::Batch(batch)).unwrap();
+        assert_eq!(first_of_batch(frame.flags, &frame.body), Some(&b"first"[..]));
+        assert_eq!(batch_token(frame.flags, &frame.body, &[0]), Some(Token::of(b"k")));
+    }
+}

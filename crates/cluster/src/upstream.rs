@@ -1,0 +1,98 @@
+//! The cluster as the APIs see it.
+
+use std::sync::Arc;
+
+use ilium_protocol::ProtocolVersion;
+use ilium_store::{
+    Answer, Answers, Channel, ClusterListener, Error, ErrorKind, Forward, Login, Principal, Result, Stamp,
+};
+
+use crate::cluster::Cluster;
+use crate::forward::ClientChannel;
+use crate::{ConnectError, Credentials, Options};
+
+/// A running cluster, behind every seam that APIs know.
+#[derive(Clone)]
+pub struct Upstream(Arc<Cluster>);
+
+impl Upstream {
+    /// Finds the cluster by its contact points and watches it from then on.
+    pub async fn connect(options: Options) -> std::result::Result<Upstream, ConnectError> {
+        Cluster::connect(options).await.map(Upstream)
+    }
+
+    /// Whether the cluster can be asked, and a sentence that says so; else why not.
+    pub fn check(&self) -> Result<String> {
+        self.0.check()
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &str {
+        &self.0.facts.cluster_name
+    }
+
+    /// Statements that are remembered by their id.
+    pub fn statements(&self) -> usize {
+        self.0.statements.len()
+    }
+}
+
+impl Forward for Upstream {
+    fn versions(&self) -> Vec<u8> {
+        self.0.facts.versions.iter().map(|version| version.number()).collect()
+    }
+
+    fn cql_version(&self) -> String {
+        self.0.facts.cql_version.clone()
+    }
+
+    fn open(
+        &self,
+        principal: &Principal,
+        version: u8,
+        answers: Arc<dyn Answers>,
+    ) -> Answer<Box<dyn Channel>> {
+        let cluster = Arc::clone(&self.0);
+        let version = match ProtocolVersion::from_number(version) {
+            Ok(version) => version,
+            Err(error) => return Answer::Ready(Err(Error::new(ErrorKind::Protocol, error.to_string()))),
+        };
+        let key = match cluster.key_for(principal, version) {
+            Ok(key) => key,
+            Err(error) => return Answer::Ready(Err(error)),
+        };
+        Answer::Later(Box::pin(async move {
+            let session = cluster.open_session(key).await?;
+            let channel = ClientChannel::new(cluster, session, version, answers);
+            Ok(Box::new(channel) as Box<dyn Channel>)
+        }))
+    }
+
+    fn listen(&self, listener: ClusterListener) {
+        self.0.add_listener(listener);
+    }
+}
+
+impl Login for Upstream {
+    fn is_required(&self) -> bool {
+        self.0.facts.asks_for_login
+    }
+
+    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+        let (cluster, credentials) = (Arc::clone(&self.0), Credentials::new(name, password));
+        Answer::Later(Box::pin(async move { cluster.log_in(credentials).await }))
+    }
+
+    fn with_identity(&self, identity: &str) -> Answer<Principal> {
+        let message = format!("no role is known here for the certificate of {identity}");
+        Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, message)))
+    }
+
+    fn stamp(&self, _name: &str) -> Stamp {
+        Stamp::default()
+    }
+
+    fn check_again(&self, principal: &Principal, _stamp: Stamp) -> Result<()> {
+        self.0.key_for(principal, self.0.facts.newest).map(|_| ())
+    }
+}

@@ -1,0 +1,75 @@
+//! The seam for frames: how the CQL API hands a client's messages to a cluster without reading more of them than it
+//! must.
+//!
+//! Vocabulary: a [`Frame`] is one message of the native protocol, undecoded. A [`Channel`] is one client's way to the
+//! cluster; what comes back on it goes to that client's [`Answers`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Answer, Principal, Result, SchemaChange};
+
+/// One message without its stream, its body not compressed. The numbers are those of the header (native protocol v5,
+/// section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub version: u8,
+    pub flags: u8,
+    pub opcode: u8,
+    pub body: Bytes,
+}
+
+/// Takes what comes back for one client. Called from the threads that read from the cluster, so it must be quick.
+pub trait Answers: Send + Sync {
+    /// Called once for each frame that was sent.
+    fn answer(&self, stream: i16, answer: Result<Frame>);
+
+    /// The answers that came together have all been given: time to let them out.
+    fn flush(&self);
+}
+
+/// A cluster that frames are forwarded to.
+pub trait Forward: Send + Sync + 'static {
+    /// The protocol versions it speaks, oldest first.
+    fn versions(&self) -> Vec<u8>;
+
+    /// The newest version of the language it speaks, such as `3.4.7`.
+    fn cql_version(&self) -> String;
+
+    /// Opens the way of a client that has logged in and speaks this version. It may take a first connection to the
+    /// cluster as that role, so it comes later.
+    fn open(&self, principal: &Principal, version: u8, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>>;
+
+    /// Calls `listener` for what clients are told unasked, in order, as long as the cluster is served. It must be quick.
+    fn listen(&self, listener: ClusterListener);
+}
+
+/// One client's way to the cluster.
+pub trait Channel: Send {
+    /// Sends a QUERY, PREPARE, EXECUTE or BATCH. What comes of it, good or bad, goes to the client's [`Answers`], at once
+    /// or later.
+    fn send(&mut self, stream: i16, frame: Frame);
+
+    /// Lets out what was sent.
+    fn flush(&mut self);
+}
+
+pub type ClusterListener = Box<dyn Fn(&ClusterEvent) + Send + Sync>;
+
+/// What clients that registered for it are told (native protocol v5, section 4.2.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterEvent {
+    Schema(SchemaChange),
+    /// A server of clients came or went for good.
+    Topology {
+        is_new: bool,
+        address: SocketAddr,
+    },
+    /// A server of clients can be reached again, or no more.
+    Status {
+        is_up: bool,
+        address: SocketAddr,
+    },
+}
