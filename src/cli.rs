@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Durability;
+use crate::config::up::Durability;
 
 /// Of the package, and the commit it was built from.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ILIUM_COMMIT"), ")");
@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Run an embedded database with the CQL and REST APIs, on this machine alone
     Up(UpFlags),
+    /// Serve the same APIs in front of a running Cassandra or ScyllaDB cluster
+    Gateway(GatewayFlags),
 }
 
 /// Every flag may also be an environment variable or a key of the configuration file; a flag wins over a variable, a
@@ -65,6 +67,42 @@ pub struct UpFlags {
     /// Web origins whose pages may call the HTTP APIs, as https://app.example, comma-separated; * for any. Needs --auth
     #[arg(long, value_name = "ORIGIN,...", env = "ILIUM_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Option<Vec<String>>,
+    /// Configuration file (YAML)
+    #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// Every flag may also be an environment variable or a key of the configuration file; a flag wins over a variable, a
+/// variable over the file.
+#[derive(Debug, Default, Args)]
+pub struct GatewayFlags {
+    /// Nodes of the cluster to find it by, comma-separated; one that answers is enough [default port: 9042]
+    #[arg(long, value_name = "HOST[:PORT],...", env = "ILIUM_CONTACT_POINTS", value_delimiter = ',')]
+    pub contact_points: Option<Vec<String>>,
+    /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
+    pub cql: Option<SocketAddr>,
+    /// Where the HTTP APIs listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
+    pub http: Option<SocketAddr>,
+    /// The gateway's own role, where the cluster asks for a log-in; clients log in as themselves
+    #[arg(long, value_name = "NAME", env = "ILIUM_USER")]
+    pub user: Option<String>,
+    /// File with that role's password
+    #[arg(long, value_name = "FILE", env = "ILIUM_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The data centre whose nodes are asked; others only when none of it can be reached [default: the contact point's]
+    #[arg(long, value_name = "NAME", env = "ILIUM_LOCAL_DC")]
+    pub local_dc: Option<String>,
+    /// The rack whose replicas are asked first
+    #[arg(long, value_name = "NAME", env = "ILIUM_LOCAL_RACK")]
+    pub local_rack: Option<String>,
+    /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key for TLS
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,

@@ -18,6 +18,12 @@ pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
     })
 }
 
+/// Of the CQL API in front of a cluster.
+pub fn of_gateway(service: &Arc<Service>) -> Figures {
+    let service = Arc::downgrade(service);
+    Box::new(move || of_cql(&service))
+}
+
 fn of_storage(engine: &Engine) -> Vec<Figure> {
     let stats = engine.storage_stats();
     let bytes = |name, help, value: u64| Figure {

@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod figures;
 mod front;
+mod gateway;
 mod logging;
 mod node;
 mod script;
@@ -24,7 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let result = match cli.command {
-        cli::Command::Up(flags) => config::resolve(flags).and_then(up::run),
+        cli::Command::Up(flags) => config::up::resolve(flags).and_then(up::run),
+        cli::Command::Gateway(flags) => config::gateway::resolve(flags).and_then(gateway::run),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

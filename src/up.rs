@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::VERSION;
-use crate::config::{Durability, Settings};
+use crate::config::up::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
 use crate::superuser_file::SuperuserFile;

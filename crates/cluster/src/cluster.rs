@@ -116,7 +116,8 @@ impl Cluster {
         while sessions.len() >= self.options.max_sessions {
             // One that nobody holds: its clients are gone.
             let idle = sessions.iter().filter(|(_, session)| Arc::strong_count(session) == 1);
-            let Some(oldest) = idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone())
+            let Some(oldest) =
+                idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone())
             else {
                 return Err(Error::overloaded(format!(
                     "{} roles and keyspaces are in use at once, the limit of this gateway",
@@ -186,9 +187,10 @@ impl Cluster {
         let reachable = self.sessions.lock().get(&self.own_key()).map(|session| session.loads().len());
         let nodes = self.ring().nodes.len();
         match reachable {
-            Some(reachable @ 1..) => {
-                Ok(format!("{reachable} of {nodes} nodes of the cluster {} are connected", self.facts.cluster_name))
-            }
+            Some(reachable @ 1..) => Ok(format!(
+                "{reachable} of {nodes} nodes of the cluster {} are connected",
+                self.facts.cluster_name
+            )),
             _ => Err(unreachable(&format!("none of the {nodes} nodes of the cluster can be reached"))),
         }
     }

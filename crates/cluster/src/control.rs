@@ -219,7 +219,8 @@ pub(crate) async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Re
     let address = control.link.address;
     refresh(cluster, &control).await.map_err(|error| ConnectError::Refused { address, error })?;
     if let Some(name) = &cluster.options.local_dc {
-        let known: BTreeSet<String> = cluster.ring().nodes.iter().map(|node| node.datacenter.clone()).collect();
+        let known: BTreeSet<String> =
+            cluster.ring().nodes.iter().map(|node| node.datacenter.clone()).collect();
         if !known.contains(name) {
             let known: Vec<String> = known.into_iter().collect();
             let said = format!("the cluster has no data centre `{name}`; it has {}", known.join(", "));
@@ -342,14 +343,12 @@ pub(crate) fn of_wire(change: &ilium_protocol::SchemaChange<'_>) -> SchemaChange
             SchemaTarget::Keyspace => ilium_store::SchemaTarget::Keyspace,
             SchemaTarget::Table(name) => ilium_store::SchemaTarget::Table(Arc::from(*name)),
             SchemaTarget::Type(name) => ilium_store::SchemaTarget::Type(Arc::from(*name)),
-            SchemaTarget::Function { name, arguments } => ilium_store::SchemaTarget::Function {
-                name: Arc::from(*name),
-                arguments: owned(arguments),
-            },
-            SchemaTarget::Aggregate { name, arguments } => ilium_store::SchemaTarget::Aggregate {
-                name: Arc::from(*name),
-                arguments: owned(arguments),
-            },
+            SchemaTarget::Function { name, arguments } => {
+                ilium_store::SchemaTarget::Function { name: Arc::from(*name), arguments: owned(arguments) }
+            }
+            SchemaTarget::Aggregate { name, arguments } => {
+                ilium_store::SchemaTarget::Aggregate { name: Arc::from(*name), arguments: owned(arguments) }
+            }
         },
     }
 }

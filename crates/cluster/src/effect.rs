@@ -64,11 +64,12 @@ fn of_insert(insert: &Insert) -> Effect {
 }
 
 fn of_update(update: &Update) -> Effect {
-    let sets =
-        |change: &Change| !matches!(change, Change::Add(_) | Change::Prepend(_) | Change::Subtract(_));
+    let sets = |change: &Change| !matches!(change, Change::Add(_) | Change::Prepend(_) | Change::Subtract(_));
     match &update.condition {
         Some(_) => Effect::ConditionalWrite,
-        None if update.assignments.iter().all(|assignment| sets(&assignment.change)) => Effect::IdempotentWrite,
+        None if update.assignments.iter().all(|assignment| sets(&assignment.change)) => {
+            Effect::IdempotentWrite
+        }
         None => Effect::Write,
     }
 }
@@ -109,7 +110,10 @@ mod tests {
             ("DELETE FROM t WHERE k = 1", Effect::IdempotentWrite),
             ("DELETE l[0] FROM t WHERE k = 1", Effect::Write),
             ("DELETE FROM t WHERE k = 1 IF EXISTS", Effect::ConditionalWrite),
-            ("BEGIN BATCH INSERT INTO t (k) VALUES (1) DELETE FROM t WHERE k = 2 APPLY BATCH", Effect::IdempotentWrite),
+            (
+                "BEGIN BATCH INSERT INTO t (k) VALUES (1) DELETE FROM t WHERE k = 2 APPLY BATCH",
+                Effect::IdempotentWrite,
+            ),
             ("BEGIN COUNTER BATCH UPDATE t SET c = c + 1 WHERE k = 1 APPLY BATCH", Effect::Write),
             ("TRUNCATE t", Effect::Write),
             ("CREATE TABLE t (k int PRIMARY KEY)", Effect::SchemaChange),

@@ -90,12 +90,14 @@ fn kind(detail: &ErrorDetail<'_>) -> ErrorKind {
             required: count(*block_for),
             write_type: ilium_store::WriteType::Cas,
         },
-        ErrorDetail::ReadTimeout { consistency, received, block_for, data_present } => ErrorKind::ReadTimeout {
-            consistency: consistency.code(),
-            received: count(*received),
-            required: count(*block_for),
-            data_present: *data_present,
-        },
+        ErrorDetail::ReadTimeout { consistency, received, block_for, data_present } => {
+            ErrorKind::ReadTimeout {
+                consistency: consistency.code(),
+                received: count(*received),
+                required: count(*block_for),
+                data_present: *data_present,
+            }
+        }
         ErrorDetail::WriteFailure { consistency, received, block_for, failures, write_type } => {
             ErrorKind::WriteFailure {
                 consistency: consistency.code(),

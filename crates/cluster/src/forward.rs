@@ -198,7 +198,8 @@ impl Forwarded {
         let mut reason = "no node of the cluster can be reached";
         while self.tried.len() < TRIES {
             let picked = way.cluster.with_ring(|ring| {
-                let preferred = self.token().map_or(&[][..], |(keyspace, token)| ring.replicas(keyspace, token));
+                let preferred =
+                    self.token().map_or(&[][..], |(keyspace, token)| ring.replicas(keyspace, token));
                 session.pick(ring, preferred, &self.tried)
             });
             let Some((place, link)) = picked else { break };
@@ -375,9 +376,12 @@ impl Forwarded {
                 batch.kind != BatchType::Counter
                     && batch.statements.iter().all(|entry| match entry.statement {
                         BatchedStatement::Query(text) => text_may_repeat(text),
-                        BatchedStatement::Prepared(id) => {
-                            self.way.cluster.statements.get(id).is_some_and(|statement| statement.may_repeat())
-                        }
+                        BatchedStatement::Prepared(id) => self
+                            .way
+                            .cluster
+                            .statements
+                            .get(id)
+                            .is_some_and(|statement| statement.may_repeat()),
                     })
             }
         }
@@ -420,7 +424,9 @@ async fn prepare(way: &Arc<Way>, statement: &Statement, link: &Arc<Link>) -> Res
     };
     let answer = answer.map_err(|_| unreachable("the node is gone"))?;
     let decoded = Response::decode(&answer);
-    Ok(matches!(decoded, Ok((_, Response::Result(QueryResult::Prepared(again)))) if *again.id == *statement.id))
+    Ok(
+        matches!(decoded, Ok((_, Response::Result(QueryResult::Prepared(again)))) if *again.id == *statement.id),
+    )
 }
 
 /// A name in CQL's spelling as it is.
@@ -441,10 +447,5 @@ fn is_schema_change(envelope: &Envelope) -> bool {
 
 fn frame_of(envelope: Envelope) -> Frame {
     let Envelope { header, body } = envelope;
-    Frame {
-        version: header.version.number(),
-        flags: header.flags.bits(),
-        opcode: header.opcode.byte(),
-        body,
-    }
+    Frame { version: header.version.number(), flags: header.flags.bits(), opcode: header.opcode.byte(), body }
 }

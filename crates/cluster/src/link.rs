@@ -100,7 +100,8 @@ impl Link {
         events: Option<mpsc::UnboundedSender<Envelope>>,
     ) -> Arc<Link> {
         let Opened { socket, reader, writer, input, version } = opened;
-        let state = State { writer, waiting: Vec::new(), free: Vec::new(), written: 0, taken: 0, closed: false };
+        let state =
+            State { writer, waiting: Vec::new(), free: Vec::new(), written: 0, taken: 0, closed: false };
         let link = Arc::new(Link {
             address,
             version,

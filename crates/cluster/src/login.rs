@@ -1,11 +1,13 @@
 //! Logging in at the cluster: it checks name and password, and what it accepted stands for a short while.
+//!
+//! The proof of a log-in ([`ilium_store::Role::proof`]) is the password: with it connections are made on the role's behalf.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ilium_protocol::ProtocolVersion;
-use ilium_store::{Error, ErrorKind, Principal};
+use ilium_store::{Error, ErrorKind, Principal, Role};
 use parking_lot::Mutex;
 
 use crate::Credentials;
@@ -13,15 +15,13 @@ use crate::cluster::Cluster;
 use crate::error::ConnectError;
 use crate::session::{Session, SessionKey};
 
-/// Log-ins that the cluster accepted.
+/// Log-ins that are remembered at most; past it those that are stale go.
+const REMEMBERED: usize = 4096;
+
+/// Log-ins that the cluster accepted, and when.
 pub(crate) struct Logins {
     validity: Duration,
-    accepted: Mutex<HashMap<Arc<str>, Accepted>>,
-}
-
-struct Accepted {
-    credentials: Credentials,
-    at: Instant,
+    accepted: Mutex<HashMap<Credentials, Instant>>,
 }
 
 impl Logins {
@@ -30,21 +30,24 @@ impl Logins {
     }
 
     fn is_fresh(&self, credentials: &Credentials) -> bool {
-        let accepted = self.accepted.lock();
-        accepted
-            .get(&credentials.name)
-            .is_some_and(|known| known.credentials == *credentials && known.at.elapsed() < self.validity)
+        self.accepted.lock().get(credentials).is_some_and(|at| at.elapsed() < self.validity)
     }
 
     fn accept(&self, credentials: Credentials) {
-        let name = Arc::clone(&credentials.name);
-        self.accepted.lock().insert(name, Accepted { credentials, at: Instant::now() });
+        let mut accepted = self.accepted.lock();
+        if accepted.len() >= REMEMBERED {
+            accepted.retain(|_, at| at.elapsed() < self.validity);
+        }
+        accepted.insert(credentials, Instant::now());
     }
+}
 
-    /// What the role last logged in with.
-    pub fn credentials(&self, name: &str) -> Option<Credentials> {
-        self.accepted.lock().get(name).map(|known| known.credentials.clone())
-    }
+/// What a principal logs in with; `None`: it is nobody. An error for a proof that was given elsewhere.
+pub(crate) fn credentials_of(principal: &Principal) -> Option<Result<Credentials, Error>> {
+    let Principal::Role(role) = principal else { return None };
+    let foreign = || Error::new(ErrorKind::BadCredentials, "this log-in is of another kind of server; log in again");
+    let password = std::str::from_utf8(role.proof()).map_err(|_| foreign());
+    Some(password.map(|password| Credentials::new(role.name(), password)))
 }
 
 impl Cluster {
@@ -53,9 +56,9 @@ impl Cluster {
         if !self.facts.asks_for_login {
             return Ok(Principal::Anonymous);
         }
-        let principal = Principal::Role(Arc::clone(&credentials.name));
+        let role = Role::new(Arc::clone(&credentials.name), credentials.password.as_bytes());
         if self.logins.is_fresh(&credentials) {
-            return Ok(principal);
+            return Ok(Principal::Role(role));
         }
         let key = self.key_of(Some(credentials.clone()), self.facts.newest.number());
         // Not yet one of those that are kept: the password may be wrong.
@@ -63,19 +66,14 @@ impl Cluster {
         let (place, link) = self.open_link(&trial).await.map_err(ConnectError::into_error)?;
         self.logins.accept(credentials);
         self.session(key)?.add(place, link);
-        Ok(principal)
+        Ok(Principal::Role(role))
     }
 
-    /// The key of the session that speaks for a principal.
+    /// The key of the session that speaks for a principal; for the server itself that of the gateway's own role.
     pub(crate) fn key_for(&self, principal: &Principal, version: ProtocolVersion) -> Result<SessionKey, Error> {
-        let role = match principal {
-            Principal::Anonymous | Principal::System => self.options.user.clone(),
-            Principal::Role(name) => {
-                let known = self.logins.credentials(name);
-                Some(known.ok_or_else(|| {
-                    Error::new(ErrorKind::BadCredentials, format!("role {name} has not logged in here"))
-                })?)
-            }
+        let role = match credentials_of(principal) {
+            Some(credentials) => Some(credentials?),
+            None => self.options.user.clone(),
         };
         Ok(self.key_of(role, version.number()))
     }

@@ -207,18 +207,29 @@ mod tests {
     }
 
     fn ring(nodes: Vec<Arc<Node>>, replication: &[(&str, &str)]) -> Ring {
-        let replication = replication.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let replication =
+            replication.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         let home = Home { datacenter: "a".to_owned(), rack: Some("r2".to_owned()) };
         Ring::new(nodes, &home, &BTreeMap::from([(Arc::from("ks"), replication)]))
     }
 
     #[test]
     fn a_token_belongs_to_the_range_that_ends_at_or_after_it() {
-        let nodes = vec![node(0, "a", "r1", &[-100, 50]), node(1, "a", "r1", &[0]), node(2, "a", "r1", &[100])];
-        let ring = ring(nodes, &[("class", "org.apache.cassandra.locator.SimpleStrategy"), ("replication_factor", "2")]);
-        for (token, expected) in
-            [(-101, [0, 1]), (-100, [0, 1]), (-99, [1, 0]), (0, [1, 0]), (1, [0, 2]), (51, [2, 0]), (101, [0, 1])]
-        {
+        let nodes =
+            vec![node(0, "a", "r1", &[-100, 50]), node(1, "a", "r1", &[0]), node(2, "a", "r1", &[100])];
+        let ring = ring(
+            nodes,
+            &[("class", "org.apache.cassandra.locator.SimpleStrategy"), ("replication_factor", "2")],
+        );
+        for (token, expected) in [
+            (-101, [0, 1]),
+            (-100, [0, 1]),
+            (-99, [1, 0]),
+            (0, [1, 0]),
+            (1, [0, 2]),
+            (51, [2, 0]),
+            (101, [0, 1]),
+        ] {
             assert_eq!(ring.replicas("ks", Token(token)), expected, "{token}");
         }
         assert!(ring.replicas("other", Token(0)).is_empty());

@@ -145,8 +145,8 @@ fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Opt
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use ilium_protocol::{
-        BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, ExecuteRequest, QueryParameters,
-        Request, RequestExtras, Value, Values,
+        BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, ExecuteRequest,
+        QueryParameters, Request, RequestExtras, Value, Values,
     };
 
     use super::*;
@@ -164,7 +164,8 @@ mod tests {
                 if payload && version >= ProtocolVersion::V4 {
                     extras.payload.push(("who", Some(b"me")));
                 }
-                let parameters = QueryParameters::new(Consistency::Quorum).with_values(values(&[b"a", b"bc", b"d"]));
+                let parameters =
+                    QueryParameters::new(Consistency::Quorum).with_values(values(&[b"a", b"bc", b"d"]));
                 let metadata_id = (version >= ProtocolVersion::V5).then_some(&b"0123"[..]);
                 let execute = ExecuteRequest { id: b"id", result_metadata_id: metadata_id, parameters };
                 let frame = own::frame(version, &extras, &Request::Execute(execute)).unwrap();
@@ -189,7 +190,8 @@ mod tests {
             values: values(&[bytes, b"x"]),
         };
         let parameters = QueryParameters::new(Consistency::One);
-        let batch = BatchRequest { kind: BatchType::Logged, statements: vec![entry(b"k"), entry(b"l")], parameters };
+        let batch =
+            BatchRequest { kind: BatchType::Logged, statements: vec![entry(b"k"), entry(b"l")], parameters };
         let frame = own::frame(version, &RequestExtras::default(), &Request::Batch(batch)).unwrap();
         assert_eq!(first_of_batch(frame.flags, &frame.body), Some(&b"first"[..]));
         assert_eq!(batch_token(frame.flags, &frame.body, &[0]), Some(Token::of(b"k")));

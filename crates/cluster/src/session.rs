@@ -8,11 +8,11 @@ use ilium_protocol::ProtocolVersion;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
+use crate::Credentials;
 use crate::cluster::Cluster;
 use crate::error::ConnectError;
 use crate::link::{Link, Purpose, retire};
 use crate::ring::{Node, Place, Ring};
-use crate::Credentials;
 
 /// Requests that wait on every link to a node before another is opened: enough that their answers come in batches.
 const CROWDED: usize = 64;
@@ -67,7 +67,12 @@ impl Session {
 
     /// A link for a request: to one of these nodes if it can be, else to the nearest that has one; not to one of `tried`
     /// unless there is no other. Links that are missing, or too few, are opened meanwhile.
-    pub fn pick(self: &Arc<Self>, ring: &Ring, preferred: &[Place], tried: &[Place]) -> Option<(Place, Arc<Link>)> {
+    pub fn pick(
+        self: &Arc<Self>,
+        ring: &Ring,
+        preferred: &[Place],
+        tried: &[Place],
+    ) -> Option<(Place, Arc<Link>)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut missing = SmallVec::<[Place; 4]>::new();
         let lines = self.lines.read();

@@ -20,15 +20,18 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn decode(envelope: &Envelope) -> Result<Table, ilium_store::Error> {
-        let nonsense =
-            |error: ProtocolError| ilium_store::Error::internal(format!("a node's answer makes no sense: {error}"));
+        let nonsense = |error: ProtocolError| {
+            ilium_store::Error::internal(format!("a node's answer makes no sense: {error}"))
+        };
         let (_, response) = Response::decode(envelope).map_err(nonsense)?;
         let rows = match response {
             Response::Result(QueryResult::Rows(rows)) => rows,
             Response::Error(error) => return Err(of_response(&error)),
             other => {
                 let got = other.opcode();
-                return Err(ilium_store::Error::internal(format!("a node answers {got} where rows were due")));
+                return Err(ilium_store::Error::internal(format!(
+                    "a node answers {got} where rows were due"
+                )));
             }
         };
         let columns = rows.metadata.columns.as_specs().unwrap_or_default().to_vec();
@@ -97,7 +100,8 @@ impl<'t> Row<'t> {
 
     /// The entries of a map of texts.
     pub fn text_map(&self, column: &str) -> Vec<(&'t str, &'t str)> {
-        let Some(entries) = self.bytes(column).and_then(|bytes| ilium_cql::value::map_entries(bytes).ok()) else {
+        let Some(entries) = self.bytes(column).and_then(|bytes| ilium_cql::value::map_entries(bytes).ok())
+        else {
             return Vec::new();
         };
         let text = |bytes: &'t [u8]| std::str::from_utf8(bytes).ok();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{
-    Answer, Answers, Channel, ClusterListener, Error, ErrorKind, Forward, Login, Principal, Result, Stamp,
+    Answer, Answers, Channel, ClusterListener, Error, ErrorKind, Forward, Login, Principal, Result,
 };
 
 use crate::cluster::Cluster;
 use crate::forward::ClientChannel;
+use crate::login::credentials_of;
 use crate::{ConnectError, Credentials, Options};
 
 /// A running cluster, behind every seam that APIs know.
@@ -88,11 +89,17 @@ impl Login for Upstream {
         Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, message)))
     }
 
-    fn stamp(&self, _name: &str) -> Stamp {
-        Stamp::default()
-    }
-
-    fn check_again(&self, principal: &Principal, _stamp: Stamp) -> Result<()> {
-        self.0.key_for(principal, self.0.facts.newest).map(|_| ())
+    fn check_again(&self, principal: &Principal) -> Answer<()> {
+        let cluster = Arc::clone(&self.0);
+        match credentials_of(principal) {
+            None => Answer::Ready(match self.is_required() {
+                false => Ok(()),
+                true => Err(Error::new(ErrorKind::BadCredentials, "this token is of nobody; log in for one")),
+            }),
+            Some(Err(error)) => Answer::Ready(Err(error)),
+            Some(Ok(credentials)) => {
+                Answer::Later(Box::pin(async move { cluster.log_in(credentials).await.map(|_| ()) }))
+            }
+        }
     }
 }

@@ -40,7 +40,8 @@ pub trait Forward: Send + Sync + 'static {
 
     /// Opens the way of a client that has logged in and speaks this version. It may take a first connection to the
     /// cluster as that role, so it comes later.
-    fn open(&self, principal: &Principal, version: u8, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>>;
+    fn open(&self, principal: &Principal, version: u8, answers: Arc<dyn Answers>)
+    -> Answer<Box<dyn Channel>>;
 
     /// Calls `listener` for what clients are told unasked, in order, as long as the cluster is served. It must be quick.
     fn listen(&self, listener: ClusterListener);

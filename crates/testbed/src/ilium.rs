@@ -1,4 +1,4 @@
-//! The built binary, run as `ilium up` on a folder of its own and a free port.
+//! The built binary, run as `ilium up` on a folder of its own, or as `ilium gateway` in front of a cluster, on free ports.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
@@ -60,6 +60,24 @@ impl Ilium {
         Ilium::run(binary, folder, address, flags, &[])
     }
 
+    /// Starts the binary in front of a cluster, with further flags of `gateway`; the folder keeps its output.
+    pub fn gateway(
+        binary: &Path,
+        folder: &Folder,
+        contact_points: &[SocketAddr],
+        flags: &[&str],
+    ) -> Result<Ilium> {
+        let points: Vec<String> = contact_points.iter().map(ToString::to_string).collect();
+        let points = points.join(",");
+        let mut args = vec!["gateway", "--contact-points", &points];
+        if !flags.contains(&"--cql") {
+            args.extend(["--cql", "127.0.0.1:0"]);
+        }
+        args.extend(["--http", "127.0.0.1:0"]);
+        args.extend(flags);
+        Ilium::launch(binary, folder, args, &[])
+    }
+
     fn run(
         binary: &Path,
         folder: &Folder,
@@ -71,6 +89,10 @@ impl Ilium {
         let address = address.to_string();
         let mut args = vec!["up", "--data", &data, "--cql", &address, "--http", "127.0.0.1:0"];
         args.extend(flags);
+        Ilium::launch(binary, folder, args, env)
+    }
+
+    fn launch(binary: &Path, folder: &Folder, args: Vec<&str>, env: &[(&str, &str)]) -> Result<Ilium> {
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
         let env: Vec<(String, String)> =
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

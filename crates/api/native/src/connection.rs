@@ -14,16 +14,18 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use ilium_protocol::{
-    Direction, ErrorResponse, EventType, FrameReader, FrameWriter, Limits, ProtocolError, ProtocolVersion,
-    Response, ResponseExtras,
+    Direction, ErrorResponse, FrameReader, FrameWriter, Limits, ProtocolError, ProtocolVersion, Response,
+    ResponseExtras,
 };
-use ilium_store::SchemaChange;
+use ilium_store::ClusterEvent;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clients::TlsSession;
 use crate::dispatch::{Peer, Pending};
+use crate::events::type_of;
+use crate::forwarded::Outbox;
 use crate::session::Session;
 use crate::{Service, reply};
 
@@ -58,9 +60,11 @@ where
             session: Session::new(),
             reader: FrameReader::new(Direction::Request, limits),
             writer: FrameWriter::new(ProtocolVersion::V5),
+            outbox: service.forward.is_some().then(|| Outbox::new(Arc::clone(&service))),
+            channel: None,
         },
         pending: FuturesUnordered::new(),
-        changes: None,
+        events: None,
         input: BytesMut::with_capacity(READ),
         arriving: 0,
         deadline: Some(Instant::now() + service.options.patience),
@@ -77,7 +81,7 @@ struct Connection {
     service: Arc<Service>,
     peer: Peer,
     pending: FuturesUnordered<Pending>,
-    changes: Option<broadcast::Receiver<SchemaChange>>,
+    events: Option<broadcast::Receiver<ClusterEvent>>,
     input: BytesMut,
     /// What the service counts of the message that is arriving.
     arriving: usize,
@@ -93,7 +97,9 @@ struct Connection {
 enum Woken {
     Received(usize),
     Finished(<Pending as Future>::Output),
-    Changed(SchemaChange),
+    Told(ClusterEvent),
+    /// The cluster answered something.
+    Answered,
     Missed,
     Stop,
     TooSlow,
@@ -110,11 +116,16 @@ impl Connection {
                 self.reading = !*stopping.borrow_and_update();
             }
             let more = self.take_requests();
+            if let Some(channel) = &mut self.peer.channel {
+                channel.flush();
+            }
             self.flush(&mut socket).await?;
             if more {
                 continue;
             }
-            if !(self.open && self.reading) && self.pending.is_empty() {
+            if !(self.open && self.reading) && self.waiting() == 0 {
+                // The last answers may have come since.
+                self.flush(&mut socket).await?;
                 return close_in_order(&mut socket, &mut self.input).await;
             }
             match self.wait(&mut socket, stopping).await? {
@@ -134,7 +145,8 @@ impl Connection {
                         self.resume(answer)?;
                     }
                 }
-                Woken::Changed(change) => self.tell(&change)?,
+                Woken::Told(event) => self.tell(&event)?,
+                Woken::Answered => {}
                 Woken::Missed => {}
                 Woken::Stop => self.reading = false,
                 Woken::TooSlow => {
@@ -149,7 +161,7 @@ impl Connection {
 
     /// Answers the requests that were received, as many as may wait; true if it stopped only to let answers out.
     fn take_requests(&mut self) -> bool {
-        while self.open && self.pending.len() < self.service.options.max_waiting_per_connection {
+        while self.open && self.waiting() < self.service.options.max_waiting_per_connection {
             if self.peer.writer.pending() >= FLUSH {
                 return true;
             }
@@ -169,8 +181,8 @@ impl Connection {
                     }
                     self.frame_ended();
                     self.open &= !self.peer.session.login.gave_up();
-                    if was_ready && self.changes.is_none() && self.wants_changes() {
-                        self.changes = Some(self.service.events.subscribe());
+                    if was_ready && self.events.is_none() && !self.peer.session.events.is_empty() {
+                        self.events = Some(self.service.events.subscribe());
                     }
                 }
                 Err(failure) => {
@@ -219,10 +231,6 @@ impl Connection {
         }
     }
 
-    fn wants_changes(&self) -> bool {
-        self.peer.session.events.contains(&EventType::SchemaChange)
-    }
-
     fn refuse(&mut self, stream: Option<i16>, failure: &ProtocolError) {
         tracing::debug!(%failure, "a message could not be understood");
         let stream = stream.unwrap_or(0);
@@ -239,7 +247,21 @@ impl Connection {
     }
 
     async fn flush<S: AsyncWrite + Unpin>(&mut self, socket: &mut S) -> io::Result<()> {
-        let out = self.peer.writer.ready().map_err(io::Error::other)?;
+        self.send(socket, None).await?;
+        let Some(outbox) = &self.peer.outbox else { return Ok(()) };
+        match outbox.take().map_err(io::Error::other)? {
+            Some(out) => self.send(socket, Some(out)).await,
+            None => Err(io::Error::new(io::ErrorKind::TimedOut, "the client asks for more than it reads")),
+        }
+    }
+
+    /// Writes what the cluster answered, or what this side has to say.
+    async fn send<S: AsyncWrite + Unpin>(&mut self, socket: &mut S, out: Option<BytesMut>) -> io::Result<()> {
+        let mut answered = out;
+        let out = match &mut answered {
+            Some(out) => out,
+            None => self.peer.writer.ready().map_err(io::Error::other)?,
+        };
         if out.is_empty() {
             return Ok(());
         }
@@ -250,24 +272,31 @@ impl Connection {
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers"))?
     }
 
+    /// Requests that are not answered.
+    fn waiting(&self) -> usize {
+        self.pending.len() + self.peer.outbox.as_ref().map_or(0, |outbox| outbox.waiting())
+    }
+
     async fn wait<S: AsyncRead + Unpin>(
         &mut self,
         socket: &mut S,
         stopping: &mut watch::Receiver<bool>,
     ) -> io::Result<Woken> {
-        let full = self.pending.len() >= self.service.options.max_waiting_per_connection;
+        let full = self.waiting() >= self.service.options.max_waiting_per_connection;
+        let outbox = self.peer.outbox.as_deref();
         let serving = self.open && self.reading;
         let deadline = self.deadline;
         if self.input.capacity() - self.input.len() < READ / 4 {
             self.input.reserve(READ);
         }
         let input = &mut self.input;
-        let changes = &mut self.changes;
+        let events = &mut self.events;
         tokio::select! {
             biased;
             Some(answer) = self.pending.next(), if !self.pending.is_empty() => Ok(Woken::Finished(answer)),
             received = read(socket, input, deadline), if serving && !full => received,
-            change = next_change(changes), if serving => Ok(change),
+            event = next_event(events), if serving => Ok(event),
+            () = answered(outbox) => Ok(Woken::Answered),
             () = stop(stopping), if serving => Ok(Woken::Stop),
         }
     }
@@ -289,8 +318,11 @@ impl Connection {
         Ok(())
     }
 
-    fn tell(&mut self, change: &SchemaChange) -> io::Result<()> {
-        reply::write_event(&mut self.peer.writer, change).map_err(io::Error::other)
+    fn tell(&mut self, event: &ClusterEvent) -> io::Result<()> {
+        if !self.peer.session.events.contains(&type_of(event)) {
+            return Ok(());
+        }
+        reply::write_event(&mut self.peer.writer, event).map_err(io::Error::other)
     }
 }
 
@@ -333,10 +365,17 @@ async fn read<S: AsyncRead + Unpin>(
     }
 }
 
-async fn next_change(changes: &mut Option<broadcast::Receiver<SchemaChange>>) -> Woken {
-    let Some(changes) = changes else { return std::future::pending().await };
-    match changes.recv().await {
-        Ok(change) => Woken::Changed(change),
+async fn answered(outbox: Option<&Outbox>) {
+    match outbox {
+        Some(outbox) => outbox.woken().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(events: &mut Option<broadcast::Receiver<ClusterEvent>>) -> Woken {
+    let Some(events) = events else { return std::future::pending().await };
+    match events.recv().await {
+        Ok(event) => Woken::Told(event),
         Err(broadcast::error::RecvError::Lagged(_)) => Woken::Missed,
         // The service holds the sender as long as this connection lives.
         Err(broadcast::error::RecvError::Closed) => std::future::pending().await,

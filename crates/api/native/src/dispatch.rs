@@ -14,10 +14,11 @@ use ilium_protocol::{
     QueryRequest, QueryResult, Request, Response, ResponseExtras, RowsMetadata, Startup, Supported,
 };
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Effect, Error, ErrorKind, Outcome, Prepared, Principal, Result, ResultKind,
+    Answer, BatchEntry, BatchKind, Channel, Effect, Error, ErrorKind, Outcome, Prepared, Result, ResultKind,
 };
 
 use crate::clients::Client;
+use crate::forwarded::{Admitted, Outbox};
 use crate::plans::{Halt, Planned, Plans};
 use crate::prepared::{PreparedStatement, PreparedStatements, wire_columns};
 use crate::reply::{self, KnownColumns, ReplyTo};
@@ -32,23 +33,23 @@ pub struct Pending {
 
 enum Awaited {
     Outcome(Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>),
-    Login(Pin<Box<dyn Future<Output = Result<Principal>> + Send>>),
+    Login(Pin<Box<dyn Future<Output = Result<Admitted>> + Send>>),
     Plan(Pin<Box<dyn Future<Output = Planned> + Send>>),
 }
 
 /// What was waited for.
 pub enum Finished {
     Outcome(Result<Outcome>),
-    Login(Result<Principal>),
+    Login(Result<Admitted>),
     Plan(Planned),
 }
 
 impl Pending {
     pub(crate) fn login(
         stream: i16,
-        principal: Pin<Box<dyn Future<Output = Result<Principal>> + Send>>,
+        admitted: Pin<Box<dyn Future<Output = Result<Admitted>> + Send>>,
     ) -> Pending {
-        Pending { to: Some(ReplyTo::new(stream)), awaited: Awaited::Login(principal) }
+        Pending { to: Some(ReplyTo::new(stream)), awaited: Awaited::Login(admitted) }
     }
 }
 
@@ -58,7 +59,7 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let polled = match &mut self.awaited {
             Awaited::Outcome(outcome) => outcome.as_mut().poll(cx).map(Finished::Outcome),
-            Awaited::Login(principal) => principal.as_mut().poll(cx).map(Finished::Login),
+            Awaited::Login(admitted) => admitted.as_mut().poll(cx).map(Finished::Login),
             Awaited::Plan(plan) => plan.as_mut().poll(cx).map(Finished::Plan),
         };
         let Poll::Ready(finished) = polled else { return Poll::Pending };
@@ -75,6 +76,10 @@ pub struct Peer {
     pub session: Session,
     pub reader: FrameReader,
     pub writer: FrameWriter,
+    /// What the cluster answers, where statements are forwarded.
+    pub outbox: Option<Arc<Outbox>>,
+    /// The way there, once the client has logged in.
+    pub channel: Option<Box<dyn Channel>>,
 }
 
 impl Service {
@@ -85,6 +90,9 @@ impl Service {
         envelope: &ilium_protocol::Envelope,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
         peer.client.count_request();
+        if self.forward(peer, envelope)? {
+            return Ok(None);
+        }
         self.handle_with(peer, envelope, Plans::default())
     }
 
@@ -113,7 +121,7 @@ impl Service {
         let mut shown = Cow::Borrowed("");
         let answer = match request {
             Request::Options => {
-                peer.writer.response(stream, &plain, &Response::Supported(supported()))?;
+                self.tell_supported(peer, stream)?;
                 return Ok(None);
             }
             Request::Startup(_) if peer.session.started => Err(unexpected(
@@ -177,7 +185,7 @@ impl Service {
     }
 
     /// Refuses a statement before anything of it is done, so that it is safe to send again.
-    fn admit(&self) -> Result<()> {
+    pub(crate) fn admit(&self) -> Result<()> {
         if self.waiting.load(Ordering::Relaxed) < self.options.max_waiting {
             return Ok(());
         }
@@ -223,7 +231,7 @@ impl Service {
         }
         match finished {
             Finished::Outcome(outcome) => self.complete(peer, &to, outcome)?,
-            Finished::Login(principal) => self.logged_in(peer, to.stream, principal)?,
+            Finished::Login(admitted) => self.logged_in(peer, to.stream, admitted)?,
             Finished::Plan(Ok((envelope, plans))) => return self.handle_with(peer, &envelope, plans),
             Finished::Plan(Err(error)) => self.complete(peer, &to, Err(error))?,
         }
@@ -254,6 +262,28 @@ impl Service {
         reply::write(&mut peer.writer, to, &outcome)
     }
 
+    /// Answers OPTIONS: what this side speaks, and in front of a cluster no more than that does.
+    fn tell_supported(&self, peer: &mut Peer, stream: i16) -> std::result::Result<(), ProtocolError> {
+        let versions: Vec<String> = self.versions().iter().map(ToString::to_string).collect();
+        let language = self.forward.as_ref().map(|forward| forward.cql_version());
+        let supported = Supported {
+            options: vec![
+                ("PROTOCOL_VERSIONS", versions.iter().map(String::as_str).collect()),
+                ("COMPRESSION", vec!["snappy", "lz4"]),
+                // Else the language of Cassandra 5.0 (`QueryProcessor.CQL_VERSION`).
+                ("CQL_VERSION", vec![language.as_deref().unwrap_or("3.4.7")]),
+            ],
+        };
+        peer.writer.response(stream, &ResponseExtras::default(), &Response::Supported(supported))
+    }
+
+    /// The versions of the protocol that clients may speak, oldest first.
+    fn versions(&self) -> Vec<ProtocolVersion> {
+        let Some(forward) = &self.forward else { return ProtocolVersion::ALL.to_vec() };
+        let spoken = forward.versions();
+        ProtocolVersion::ALL.into_iter().filter(|version| spoken.contains(&version.number())).collect()
+    }
+
     fn start(
         &self,
         peer: &mut Peer,
@@ -262,6 +292,13 @@ impl Service {
         startup: &Startup<'_>,
     ) -> std::result::Result<Option<Pending>, ProtocolError> {
         let plain = ResponseExtras::default();
+        let versions = self.versions();
+        if !versions.contains(&version) {
+            // In a version that the client can go on with.
+            peer.writer.set_version(versions.last().copied().unwrap_or(version));
+            peer.writer.refuse_version(version.number(), stream)?;
+            return Ok(None);
+        }
         let compression = match startup.check_cql_version().and_then(|()| startup.compression(version)) {
             Ok(compression) => compression,
             Err(failure) => {
@@ -306,7 +343,7 @@ impl Service {
         self.admit()?;
         let context = session.context(&request.parameters, &self.options)?;
         let prepared = plans
-            .at(0, || Ok(self.store.prepare(self.parse(request.query)?, context.keyspace.as_deref())))?;
+            .at(0, || Ok(self.store()?.prepare(self.parse(request.query)?, context.keyspace.as_deref())))?;
         if may_hold_password(&prepared.statement) {
             *shown = Cow::Owned(ilium_cql::lexer::without_passwords(request.query));
         }
@@ -314,7 +351,7 @@ impl Service {
         let binds = session::binds(&request.parameters.values, &prepared.binds, |_| {
             Error::invalid("Invalid amount of bind variables")
         })?;
-        Ok(self.store.execute(&prepared, binds, &context))
+        Ok(self.store()?.execute(&prepared, binds, &context))
     }
 
     fn prepare(
@@ -325,7 +362,7 @@ impl Service {
     ) -> std::result::Result<Arc<PreparedStatement>, Halt> {
         let keyspace = session.keyspace_for(request.keyspace);
         let prepared =
-            plans.at(0, || Ok(self.store.prepare(self.parse(request.query)?, keyspace.as_deref())))?;
+            plans.at(0, || Ok(self.store()?.prepare(self.parse(request.query)?, keyspace.as_deref())))?;
         let id = PreparedStatements::id(keyspace.as_deref(), request.query);
         let text: Arc<str> = match may_hold_password(&prepared.statement) {
             true => ilium_cql::lexer::without_passwords(request.query).into(),
@@ -356,10 +393,10 @@ impl Service {
             )));
         };
         let old = &statement.prepared;
-        if old.schema_version == self.store.schema().version {
+        if old.schema_version == self.store()?.schema().version {
             return Ok(statement);
         }
-        let plan = || Ok(self.store.prepare(Arc::clone(&old.statement), old.keyspace.as_deref()));
+        let plan = || Ok(self.store()?.prepare(Arc::clone(&old.statement), old.keyspace.as_deref()));
         let prepared = plans.at(position, plan)?;
         let renewed = Arc::new(statement.renewed(prepared));
         self.prepared.keep(Arc::clone(&renewed));
@@ -389,7 +426,7 @@ impl Service {
             _ => KnownColumns::Unknown,
         };
         to.is_listed = takes_its_time(statement.prepared.effect);
-        let answer = self.store.execute(&statement.prepared, binds, &context);
+        let answer = self.store()?.execute(&statement.prepared, binds, &context);
         to.statement = Some(statement);
         Ok(answer)
     }
@@ -427,7 +464,7 @@ impl Service {
             BatchType::Unlogged => BatchKind::Unlogged,
             BatchType::Counter => BatchKind::Counter,
         };
-        Ok(self.store.execute_batch(kind, entries, &context))
+        Ok(self.store()?.execute_batch(kind, entries, &context))
     }
 
     fn batch_entry(
@@ -439,7 +476,7 @@ impl Service {
     ) -> std::result::Result<BatchEntry, Halt> {
         let prepared: Arc<Prepared> = match entry.statement {
             BatchedStatement::Query(text) => {
-                plans.at(position, || Ok(self.store.prepare(self.parse(text)?, keyspace)))?
+                plans.at(position, || Ok(self.store()?.prepare(self.parse(text)?, keyspace)))?
             }
             BatchedStatement::Prepared(id) => Arc::clone(&self.lookup(id, plans, position)?.prepared),
         };
@@ -476,17 +513,6 @@ fn unexpected(message: String) -> Halt {
 
 fn mismatch(markers: usize, values: usize) -> Error {
     Error::invalid(format!("there were {markers} markers(?) in CQL but {values} bound variables"))
-}
-
-fn supported() -> Supported<'static> {
-    Supported {
-        options: vec![
-            ("PROTOCOL_VERSIONS", vec!["3/v3", "4/v4", "5/v5"]),
-            ("COMPRESSION", vec!["snappy", "lz4"]),
-            // The language of Cassandra 5.0 (`QueryProcessor.CQL_VERSION`).
-            ("CQL_VERSION", vec!["3.4.7"]),
-        ],
-    }
 }
 
 fn write_prepared(

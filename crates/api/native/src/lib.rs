@@ -1,17 +1,20 @@
-//! The CQL API: Cassandra's native protocol, versions 3 to 5, over any [`ilium_store::DataStore`].
+//! The CQL API: Cassandra's native protocol, versions 3 to 5, over any [`ilium_store::DataStore`], or in front
+//! of a cluster ([`ilium_store::Forward`]).
 //!
 //! Vocabulary: a [`Service`] is what all connections share (the store, prepared statements, limits); a *session* is
 //! what one connection remembers (keyspace, version, who logged in); a *reply* is an outcome on its way back to a stream
 //! id.
 //!
 //! The path of a request: `connection` reads bytes, `ilium_protocol` makes a message of them, `dispatch` hands it to
-//! the store, `reply` encodes what comes back into the connection's output.
+//! the store, `reply` encodes what comes back into the connection's output. In front of a cluster `forwarded` hands the
+//! message on as it is, and takes the answer.
 
 mod clients;
 mod connection;
 mod dispatch;
 mod errors;
 mod events;
+mod forwarded;
 mod login;
 mod options;
 mod plans;
@@ -23,7 +26,7 @@ mod turn_away;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use ilium_store::{DataStore, Login};
+use ilium_store::{DataStore, Error, Forward, Login, Result};
 
 pub use clients::{Client, ClientSession, Clients, Running, TlsSession};
 pub use connection::{close_in_order, serve};
@@ -36,7 +39,10 @@ use crate::prepared::{PreparedStatement, PreparedStatements};
 
 /// What all connections of one listener share.
 pub struct Service {
-    store: Arc<dyn DataStore>,
+    /// `None`: statements are forwarded.
+    store: Option<Arc<dyn DataStore>>,
+    /// The cluster that statements are forwarded to.
+    forward: Option<Arc<dyn Forward>>,
     login: Arc<dyn Login>,
     options: Options,
     prepared: PreparedStatements,
@@ -46,6 +52,8 @@ pub struct Service {
     waiting: AtomicUsize,
     /// Bytes of messages that are arriving, over all connections.
     arriving: AtomicUsize,
+    /// Bytes that a cluster answered and clients have not read, over all connections.
+    unread: AtomicUsize,
     /// Bytes read from all connections since the start, and written to them; frames as they are on the wire, TLS left aside.
     received: AtomicU64,
     sent: AtomicU64,
@@ -61,11 +69,29 @@ pub struct PreparedSummary {
 }
 
 impl Service {
+    /// Statements are run by the store.
     pub fn new(store: Arc<dyn DataStore>, login: Arc<dyn Login>, options: Options) -> Arc<Service> {
-        let events = Events::of(&*store);
+        let events = Events::of_store(&*store);
+        Service::with(Some(store), None, events, login, options)
+    }
+
+    /// Statements are forwarded to a cluster as the clients wrote them.
+    pub fn forwarding(forward: Arc<dyn Forward>, login: Arc<dyn Login>, options: Options) -> Arc<Service> {
+        let events = Events::of_cluster(&*forward);
+        Service::with(None, Some(forward), events, login, options)
+    }
+
+    fn with(
+        store: Option<Arc<dyn DataStore>>,
+        forward: Option<Arc<dyn Forward>>,
+        events: Events,
+        login: Arc<dyn Login>,
+        options: Options,
+    ) -> Arc<Service> {
         let prepared = PreparedStatements::new(options.max_prepared_statements, options.max_prepared_text);
         Arc::new(Service {
             store,
+            forward,
             login,
             options,
             prepared,
@@ -73,9 +99,14 @@ impl Service {
             clients: Clients::default(),
             waiting: AtomicUsize::new(0),
             arriving: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         })
+    }
+
+    fn store(&self) -> Result<&dyn DataStore> {
+        self.store.as_deref().ok_or_else(|| Error::internal("statements are forwarded here, none is run"))
     }
 
     /// Who is connected at this moment.
@@ -108,6 +139,11 @@ impl Service {
     /// Bytes of messages that are arriving at this moment, short ones not counted.
     pub fn bytes_arriving(&self) -> usize {
         self.arriving.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that a cluster answered and clients have not read.
+    pub fn bytes_unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Bytes of frames that came in since the start.

@@ -7,6 +7,7 @@ use ilium_protocol::{Compression, ProtocolError, ProtocolVersion, Response, Resp
 use ilium_store::{Answer, Error, ErrorKind, Principal, Result};
 
 use crate::dispatch::{Peer, Pending};
+use crate::forwarded::Admitted;
 use crate::{Service, errors};
 
 /// Drivers look at it to know what they are asked for.
@@ -46,17 +47,20 @@ impl Service {
         peer.session.login.starting = Some((version, compression));
         let identity = peer.client.tls.as_ref().and_then(|tls| tls.identity.as_deref());
         let principal = match identity {
-            _ if !self.login.is_required() => Ok(Principal::Anonymous),
-            None => Err(None),
-            Some(identity) => match self.login.with_identity(identity) {
-                Answer::Ready(principal) => principal.map_err(Some),
-                Answer::Later(principal) => {
-                    return Ok(Some(self.wait_for(Pending::login(stream, principal))));
-                }
-            },
+            _ if !self.login.is_required() => Answer::Ready(Ok(Principal::Anonymous)),
+            None => {
+                self.start_with(peer, stream, Err(None))?;
+                return Ok(None);
+            }
+            Some(identity) => self.login.with_identity(identity),
         };
-        self.start_with(peer, stream, principal)?;
-        Ok(None)
+        match self.admit_client(peer, version, principal) {
+            Answer::Later(admitted) => Ok(Some(self.wait_for(Pending::login(stream, admitted)))),
+            Answer::Ready(admitted) => {
+                self.start_with(peer, stream, admitted.map_err(Some))?;
+                Ok(None)
+            }
+        }
     }
 
     /// The answer to STARTUP once it is known whether the client must log in.
@@ -64,11 +68,13 @@ impl Service {
         &self,
         peer: &mut Peer,
         stream: i16,
-        principal: std::result::Result<Principal, Option<Error>>,
+        admitted: std::result::Result<Admitted, Option<Error>>,
     ) -> std::result::Result<(), ProtocolError> {
         let Some((version, compression)) = peer.session.login.starting.take() else { return Ok(()) };
-        let response = match &principal {
+        let response = match &admitted {
             Ok(_) => Response::Ready,
+            // No log-in would help.
+            Err(Some(error)) if !self.login.is_required() => return refuse(peer, stream, error),
             Err(error) => {
                 if let Some(error) = error {
                     tracing::info!(client = %peer.client.address, %error, "a certificate stands for no role");
@@ -79,10 +85,13 @@ impl Service {
         peer.writer.response(stream, &ResponseExtras::default(), &response)?;
         peer.reader.negotiated(version, compression)?;
         peer.writer.negotiated(version, compression)?;
+        if let Some(outbox) = &peer.outbox {
+            outbox.negotiated(version, compression)?;
+        }
         peer.session.version = version;
         peer.session.started = true;
-        if let Ok(principal) = principal {
-            be_ready(peer, principal);
+        if let Ok(admitted) = admitted {
+            be_ready(peer, admitted);
         }
         Ok(())
     }
@@ -102,13 +111,13 @@ impl Service {
             Ok((name, password)) => self.login.with_password(&name, &password),
             Err(error) => Answer::Ready(Err(error)),
         };
-        match answer {
-            Answer::Later(principal) => {
+        match self.admit_client(peer, peer.session.version, answer) {
+            Answer::Later(admitted) => {
                 peer.session.login.under_way = true;
-                Ok(Some(self.wait_for(Pending::login(stream, principal))))
+                Ok(Some(self.wait_for(Pending::login(stream, admitted))))
             }
-            Answer::Ready(principal) => {
-                self.logged_in(peer, stream, principal)?;
+            Answer::Ready(admitted) => {
+                self.logged_in(peer, stream, admitted)?;
                 Ok(None)
             }
         }
@@ -119,16 +128,16 @@ impl Service {
         &self,
         peer: &mut Peer,
         stream: i16,
-        principal: Result<Principal>,
+        admitted: Result<Admitted>,
     ) -> std::result::Result<(), ProtocolError> {
         peer.session.login.under_way = false;
         if peer.session.login.starting.is_some() {
-            return self.start_with(peer, stream, principal.map_err(Some));
+            return self.start_with(peer, stream, admitted.map_err(Some));
         }
-        match principal {
-            Ok(principal) => {
+        match admitted {
+            Ok(admitted) => {
                 peer.writer.response(stream, &ResponseExtras::default(), &Response::AuthSuccess(None))?;
-                be_ready(peer, principal);
+                be_ready(peer, admitted);
                 Ok(())
             }
             Err(error) => {
@@ -150,7 +159,9 @@ fn refuse(peer: &mut Peer, stream: i16, error: &Error) -> std::result::Result<()
     peer.writer.response(stream, &ResponseExtras::default(), &Response::Error(errors::response(error)))
 }
 
-fn be_ready(peer: &mut Peer, principal: Principal) {
+fn be_ready(peer: &mut Peer, admitted: Admitted) {
+    let Admitted { principal, channel } = admitted;
+    peer.channel = channel;
     let role = principal.role_name().cloned();
     peer.session.principal = principal;
     peer.session.is_ready = true;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ilium_protocol::{
-    ChangeType, ColumnList, Event, FrameWriter, ProtocolError, ProtocolVersion, QueryResult, Response,
-    ResponseExtras, Rows, RowsMetadata, SchemaTarget,
+    ChangeType, ColumnList, Event, FrameWriter, NodeStatus, ProtocolError, ProtocolVersion, QueryResult,
+    Response, ResponseExtras, Rows, RowsMetadata, SchemaTarget, TopologyChange,
 };
-use ilium_store::{Outcome, Result, ResultKind, SchemaChange, SchemaChangeKind};
+use ilium_store::{ClusterEvent, Outcome, Result, ResultKind, SchemaChange, SchemaChangeKind};
 
 use crate::errors;
 use crate::prepared::{PreparedStatement, wire_columns};
@@ -135,11 +135,22 @@ fn wire_change(change: &SchemaChange) -> ilium_protocol::SchemaChange<'_> {
     }
 }
 
-/// Writes the EVENT for a change of the schema.
-pub fn write_event(
-    writer: &mut FrameWriter,
-    change: &SchemaChange,
-) -> std::result::Result<(), ProtocolError> {
-    let event = Response::Event(Event::SchemaChange(wire_change(change)));
-    writer.response(ilium_protocol::EVENT_STREAM, &ResponseExtras::default(), &event)
+/// Writes an EVENT.
+pub fn write_event(writer: &mut FrameWriter, event: &ClusterEvent) -> std::result::Result<(), ProtocolError> {
+    let event = match event {
+        ClusterEvent::Schema(change) => Event::SchemaChange(wire_change(change)),
+        ClusterEvent::Topology { is_new: true, address } => {
+            Event::TopologyChange { change: TopologyChange::NewNode, node: *address }
+        }
+        ClusterEvent::Topology { is_new: false, address } => {
+            Event::TopologyChange { change: TopologyChange::RemovedNode, node: *address }
+        }
+        ClusterEvent::Status { is_up: true, address } => {
+            Event::StatusChange { status: NodeStatus::Up, node: *address }
+        }
+        ClusterEvent::Status { is_up: false, address } => {
+            Event::StatusChange { status: NodeStatus::Down, node: *address }
+        }
+    };
+    writer.response(ilium_protocol::EVENT_STREAM, &ResponseExtras::default(), &Response::Event(event))
 }

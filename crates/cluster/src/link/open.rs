@@ -99,8 +99,11 @@ struct Talk {
 impl Talk {
     async fn start(&mut self, credentials: Option<&Credentials>) -> Result<(), ConnectError> {
         let version = self.opened.version;
-        let options =
-            vec![("CQL_VERSION", "3.0.0"), ("DRIVER_NAME", DRIVER), ("DRIVER_VERSION", env!("CARGO_PKG_VERSION"))];
+        let options = vec![
+            ("CQL_VERSION", "3.0.0"),
+            ("DRIVER_NAME", DRIVER),
+            ("DRIVER_VERSION", env!("CARGO_PKG_VERSION")),
+        ];
         self.opened.reader.startup_sent(version, None).map_err(|e| self.nonsense(e))?;
         let answer = self.ask(&Request::Startup(Startup { options })).await?;
         let asks_for_login = match self.decode(&answer)? {
@@ -168,11 +171,9 @@ impl Talk {
             Response::Error(error) => {
                 ConnectError::Refused { address: self.address, error: of_response(error) }
             }
-            other => ConnectError::Unexpected {
-                address: self.address,
-                got: other.opcode().to_string(),
-                expected,
-            },
+            other => {
+                ConnectError::Unexpected { address: self.address, got: other.opcode().to_string(), expected }
+            }
         }
     }
 }

@@ -1,19 +1,12 @@
-//! Settings: flags, then environment variables, then the YAML file, then defaults.
-//!
-//! The file has the flags' names as its keys:
-//! ```yaml
-//! data: /var/lib/ilium
-//! cql: 127.0.0.1:9042
-//! durability: group
-//! ```
+//! What `ilium up` runs with.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::{CQL, HTTP, file, tls};
 use crate::cli::UpFlags;
 use crate::exit::Failure;
 
@@ -80,15 +73,8 @@ const KEYS: [&str; 12] = [
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
-    let file = match &flags.config {
-        Some(path) => read(path)?,
-        None => File::default(),
-    };
-    let tls = match (flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key)) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        _ => return Err(Failure::config("TLS needs both tls-certificate and tls-key")),
-    };
+    let file: File = file::read(flags.config.as_deref(), &KEYS)?;
+    let tls = tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?;
     let auth = flags.auth.or(file.auth).unwrap_or(false);
     let tls_client_ca = flags.tls_client_ca.or(file.tls_client_ca);
     if tls_client_ca.is_some() && !(auth && tls.is_some()) {
@@ -102,8 +88,8 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
     Ok(Settings {
         data: if in_memory { None } else { Some(data.unwrap_or_else(|| PathBuf::from("ilium-data"))) },
         auth,
-        cql: flags.cql.or(file.cql).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9042))),
-        http: flags.http.or(file.http).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        cql: flags.cql.or(file.cql).unwrap_or(CQL),
+        http: flags.http.or(file.http).unwrap_or(HTTP),
         durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
         dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
         init: flags.init.or(file.init),
@@ -135,40 +121,15 @@ fn origins(origins: Vec<String>, auth: bool) -> Result<Vec<String>, Failure> {
     Ok(origins)
 }
 
-fn read(path: &Path) -> Result<File, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::config(format!("cannot read the configuration file {}: {error}", path.display()))
-    })?;
-    parse(&text).map_err(|what| Failure::config(format!("{}: {what}", path.display())))
-}
-
-fn parse(text: &str) -> Result<File, String> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(File::default());
-    }
-    let keys: std::collections::BTreeMap<String, serde_json::Value> =
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    for key in keys.keys() {
-        if !KEYS.contains(&key.as_str()) {
-            return Err(unknown(key));
-        }
-    }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
-}
-
-fn unknown(key: &str) -> String {
-    let nearest = KEYS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key));
-    match nearest {
-        Some(nearest) => {
-            format!("unknown key `{key}`; did you mean `{nearest}`? The keys are: {}", KEYS.join(", "))
-        }
-        None => format!("unknown key `{key}`"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn parse(text: &str) -> Result<File, String> {
+        file::parse(text, &KEYS)
+    }
 
     #[test]
     fn a_file_says_what_flags_say() {

@@ -1,0 +1,206 @@
+//! Messages that go on to a cluster as they are, and the answers to them on their way back to the client.
+//!
+//! What comes back is written by whoever read it from the cluster, into the client's [`Outbox`]; the client's connection
+//! sends it from there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::BytesMut;
+use ilium_protocol::{
+    Compression, Envelope, Flags, FrameWriter, Header, Opcode, ProtocolError, ProtocolVersion, Response,
+    ResponseExtras,
+};
+use ilium_store::{Answer, Answers, Channel, Error, Frame, Principal, Result};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::dispatch::Peer;
+use crate::{Service, errors};
+
+/// A client that has logged in, and its way to the cluster where there is one.
+pub struct Admitted {
+    pub principal: Principal,
+    pub channel: Option<Box<dyn Channel>>,
+}
+
+/// The answers of the cluster to one client, ready for its socket.
+pub struct Outbox {
+    service: Arc<Service>,
+    unread: Mutex<Unread>,
+    /// Requests of this client that the cluster has not answered.
+    waiting: AtomicUsize,
+    /// Whether more was answered than the client may leave unread.
+    overflowed: AtomicBool,
+    wake: Notify,
+}
+
+/// What the client has not read.
+struct Unread {
+    writer: FrameWriter,
+    /// Its bytes as the service counts them: segments grow by some more when they are closed.
+    counted: usize,
+}
+
+impl Outbox {
+    pub fn new(service: Arc<Service>) -> Arc<Outbox> {
+        Arc::new(Outbox {
+            service,
+            unread: Mutex::new(Unread { writer: FrameWriter::new(ProtocolVersion::V5), counted: 0 }),
+            waiting: AtomicUsize::new(0),
+            overflowed: AtomicBool::new(false),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Changes to what STARTUP negotiated.
+    pub fn negotiated(
+        &self,
+        version: ProtocolVersion,
+        compression: Option<Compression>,
+    ) -> std::result::Result<(), ProtocolError> {
+        self.unread.lock().writer.negotiated(version, compression)
+    }
+
+    /// Requests that the cluster has not answered.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Resolves once there may be answers to let out.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// All that is there, for the socket; `None` if the client left too much unread.
+    pub fn take(&self) -> std::result::Result<Option<BytesMut>, ProtocolError> {
+        if self.overflowed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let mut unread = self.unread.lock();
+        let out = unread.writer.ready()?.split();
+        let counted = std::mem::take(&mut unread.counted);
+        drop(unread);
+        if counted > 0 {
+            self.service.unread.fetch_sub(counted, Ordering::Relaxed);
+        }
+        Ok(Some(out))
+    }
+}
+
+impl Answers for Outbox {
+    fn answer(&self, stream: i16, answer: Result<Frame>) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.service.abandon(1);
+        let mut guard = self.unread.lock();
+        if self.overflowed.load(Ordering::Relaxed) {
+            return;
+        }
+        let Unread { writer, counted } = &mut *guard;
+        let before = writer.pending();
+        if let Err(failure) = write(writer, stream, answer) {
+            let error = Error::internal(format!("the cluster's answer cannot be passed on: {failure}"));
+            let response = Response::Error(errors::response(&error));
+            if writer.response(stream, &ResponseExtras::default(), &response).is_err() {
+                self.overflowed.store(true, Ordering::Relaxed);
+            }
+        }
+        let (held, options) = (writer.pending(), &self.service.options);
+        let more = held.saturating_sub(before);
+        *counted += more;
+        let unread = self.service.unread.fetch_add(more, Ordering::Relaxed) + more;
+        if held > options.max_unread_per_connection || unread > options.max_unread {
+            self.overflowed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {
+        self.wake.notify_one();
+    }
+}
+
+fn write(
+    writer: &mut FrameWriter,
+    stream: i16,
+    answer: Result<Frame>,
+) -> std::result::Result<(), ProtocolError> {
+    let frame = match answer {
+        Ok(frame) => frame,
+        Err(error) => {
+            let response = Response::Error(errors::response(&error));
+            return writer.response(stream, &ResponseExtras::default(), &response);
+        }
+    };
+    let header = Header {
+        version: writer.version(),
+        flags: Flags::from_bits(frame.flags),
+        stream,
+        opcode: Opcode::from_byte(frame.opcode)?,
+    };
+    writer.envelope(&Envelope { header, body: frame.body })
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let counted = self.unread.get_mut().counted;
+        self.service.unread.fetch_sub(counted, Ordering::Relaxed);
+    }
+}
+
+impl Service {
+    /// What a client that has logged in needs to be served.
+    pub(crate) fn admit_client(
+        &self,
+        peer: &Peer,
+        version: ProtocolVersion,
+        principal: Answer<Principal>,
+    ) -> Answer<Admitted> {
+        match (&self.forward, &peer.outbox) {
+            (Some(forward), Some(outbox)) => {
+                let (forward, answers) = (Arc::clone(forward), Arc::clone(outbox) as Arc<dyn Answers>);
+                Answer::Later(Box::pin(async move {
+                    let principal = principal.wait().await?;
+                    let channel = forward.open(&principal, version.number(), answers).wait().await?;
+                    Ok(Admitted { principal, channel: Some(channel) })
+                }))
+            }
+            _ => match principal {
+                Answer::Ready(principal) => {
+                    Answer::Ready(principal.map(|principal| Admitted { principal, channel: None }))
+                }
+                Answer::Later(principal) => Answer::Later(Box::pin(async move {
+                    Ok(Admitted { principal: principal.await?, channel: None })
+                })),
+            },
+        }
+    }
+
+    /// Sends a statement's message on to the cluster; `false` if that is not where it goes.
+    pub(crate) fn forward(
+        &self,
+        peer: &mut Peer,
+        envelope: &Envelope,
+    ) -> std::result::Result<bool, ProtocolError> {
+        let header = envelope.header;
+        let is_statement =
+            matches!(header.opcode, Opcode::Execute | Opcode::Query | Opcode::Prepare | Opcode::Batch);
+        let (Some(channel), Some(outbox), true) = (&mut peer.channel, &peer.outbox, is_statement) else {
+            return Ok(false);
+        };
+        if let Err(error) = self.admit() {
+            let response = Response::Error(errors::response(&error));
+            peer.writer.response(header.stream, &ResponseExtras::default(), &response)?;
+            return Ok(true);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        outbox.waiting.fetch_add(1, Ordering::Relaxed);
+        let frame = Frame {
+            version: header.version.number(),
+            flags: header.flags.bits(),
+            opcode: header.opcode.byte(),
+            body: envelope.body.clone(),
+        };
+        channel.send(header.stream, frame);
+        Ok(true)
+    }
+}

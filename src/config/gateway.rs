@@ -1,0 +1,89 @@
+//! What `ilium gateway` runs with.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ilium_cluster::Credentials;
+use serde::Deserialize;
+
+use super::{CQL, HTTP, file, tls};
+use crate::cli::GatewayFlags;
+use crate::exit::Failure;
+
+pub struct Settings {
+    pub contact_points: Vec<String>,
+    pub cql: SocketAddr,
+    pub http: SocketAddr,
+    /// The gateway's own role.
+    pub user: Option<Credentials>,
+    pub local_dc: Option<String>,
+    pub local_rack: Option<String>,
+    /// Certificate chain and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+/// The file, its keys named as the flags are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct File {
+    contact_points: Option<Vec<String>>,
+    cql: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    local_dc: Option<String>,
+    local_rack: Option<String>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+}
+
+const KEYS: [&str; 9] = [
+    "contact-points",
+    "cql",
+    "http",
+    "user",
+    "password-file",
+    "local-dc",
+    "local-rack",
+    "tls-certificate",
+    "tls-key",
+];
+
+/// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
+pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
+    let file: File = file::read(flags.config.as_deref(), &KEYS)?;
+    let contact_points = flags.contact_points.or(file.contact_points).unwrap_or_default();
+    if contact_points.is_empty() {
+        return Err(Failure::config(
+            "contact-points is missing: name a node of the cluster or more, as HOST or HOST:PORT, comma-separated",
+        ));
+    }
+    let user = match (flags.user.or(file.user), flags.password_file.or(file.password_file)) {
+        (Some(name), Some(password)) => Some(Credentials::new(&name, &secret(&password)?)),
+        (None, None) => None,
+        _ => return Err(Failure::config("the gateway's own role needs both user and password-file")),
+    };
+    Ok(Settings {
+        contact_points,
+        cql: flags.cql.or(file.cql).unwrap_or(CQL),
+        http: flags.http.or(file.http).unwrap_or(HTTP),
+        user,
+        local_dc: flags.local_dc.or(file.local_dc),
+        local_rack: flags.local_rack.or(file.local_rack),
+        tls: tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?,
+    })
+}
+
+/// A password alone in its file. A line's end after it is not part of it: editors and `echo` leave one.
+fn secret(path: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::config(format!("cannot read the password file {}: {error}", path.display()))
+    })?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() {
+        return Err(Failure::config(format!("the password file {} is empty", path.display())));
+    }
+    Ok(password.to_owned())
+}

@@ -1,0 +1,30 @@
+//! Settings: flags, then environment variables, then the YAML file, then defaults.
+//!
+//! The file has the flags' names as its keys:
+//! ```yaml
+//! data: /var/lib/ilium
+//! cql: 127.0.0.1:9042
+//! durability: group
+//! ```
+
+mod file;
+pub mod gateway;
+pub mod up;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::exit::Failure;
+
+/// Where the APIs listen unless told otherwise: Cassandra's port, and the one that web frameworks take.
+const CQL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9042);
+const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Certificate chain and key: both or neither.
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        _ => Err(Failure::config("TLS needs both tls-certificate and tls-key")),
+    }
+}
