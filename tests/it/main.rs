@@ -13,6 +13,7 @@ mod auth;
 mod clients;
 mod compatibility;
 mod console;
+mod gateway;
 mod http;
 mod kill;
 mod layering;

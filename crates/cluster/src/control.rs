@@ -76,20 +76,18 @@ impl Control {
         let local = self.query("SELECT * FROM system.local WHERE key = 'local'").await?;
         let port = self.link.address.port();
         // Before Cassandra 4.0, and in ScyllaDB, there is but one port for all.
-        let (peers, address): (Table, fn(&Row<'_>, u16) -> Option<SocketAddr>) =
-            match self.query("SELECT * FROM system.peers_v2").await {
-                Ok(peers) => (peers, |row, port| {
-                    let own = row.int("native_port").and_then(|port| u16::try_from(port).ok());
-                    Some(SocketAddr::new(row.address("native_address")?, own.unwrap_or(port)))
-                }),
-                Err(_) => (self.query("SELECT * FROM system.peers").await?, |row, port| {
-                    Some(SocketAddr::new(row.address("rpc_address")?, port))
-                }),
-            };
+        let (peers, address, port_of) = match self.query("SELECT * FROM system.peers_v2").await {
+            Ok(peers) => (peers, "native_address", Some("native_port")),
+            Err(_) => (self.query("SELECT * FROM system.peers").await?, "rpc_address", None),
+        };
+        let address = |row: &Row<'_>| {
+            let own = port_of.and_then(|column| row.int(column)).and_then(|port| u16::try_from(port).ok());
+            Some(SocketAddr::new(row.address(address)?, own.unwrap_or(port)))
+        };
         let mut nodes = Vec::new();
         // Where it was reached is where it serves us, whatever it says of itself.
         nodes.extend(local.rows().next().and_then(|row| node(&row, self.link.address)));
-        nodes.extend(peers.rows().filter_map(|row| node(&row, reachable(address(&row, port)?, &row))));
+        nodes.extend(peers.rows().filter_map(|row| node(&row, reachable(address(&row)?, &row))));
         Ok(nodes)
     }
 
@@ -194,7 +192,7 @@ async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, Co
         }
     };
     let newest = control.link.version;
-    let refused = |error| ConnectError::Refused { address, error };
+    let refused = |error| ConnectError::Refused { address, error: Box::new(error) };
     let local = control.query("SELECT * FROM system.local WHERE key = 'local'").await.map_err(refused)?;
     let row = local.rows().next();
     let text = |column| row.as_ref().and_then(|row| row.text(column)).unwrap_or_default().to_owned();
@@ -217,7 +215,9 @@ async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, Co
 pub(crate) async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), ConnectError> {
     let FirstContact { control, events, .. } = first;
     let address = control.link.address;
-    refresh(cluster, &control).await.map_err(|error| ConnectError::Refused { address, error })?;
+    refresh(cluster, &control)
+        .await
+        .map_err(|error| ConnectError::Refused { address, error: Box::new(error) })?;
     if let Some(name) = &cluster.options.local_dc {
         let known: BTreeSet<String> =
             cluster.ring().nodes.iter().map(|node| node.datacenter.clone()).collect();

@@ -21,7 +21,7 @@ pub enum ConnectError {
     #[error("{address} asks for a log-in; give the gateway's role with --user and --password-file")]
     LoginNeeded { address: SocketAddr },
     #[error("{address} refused: {}", error.message)]
-    Refused { address: SocketAddr, error: Error },
+    Refused { address: SocketAddr, error: Box<Error> },
     #[error("{address} does not speak version {version} of the protocol")]
     Version { address: SocketAddr, version: ProtocolVersion },
     #[error("{address} answers what makes no sense: {source}")]
@@ -38,7 +38,7 @@ impl ConnectError {
     /// What a client is told whose log-in or statement needed the connection.
     pub fn into_error(self) -> Error {
         match self {
-            ConnectError::Refused { error, .. } => error,
+            ConnectError::Refused { error, .. } => *error,
             other => unreachable(&other.to_string()),
         }
     }

@@ -45,7 +45,8 @@ impl Logins {
 /// What a principal logs in with; `None`: it is nobody. An error for a proof that was given elsewhere.
 pub(crate) fn credentials_of(principal: &Principal) -> Option<Result<Credentials, Error>> {
     let Principal::Role(role) = principal else { return None };
-    let foreign = || Error::new(ErrorKind::BadCredentials, "this log-in is of another kind of server; log in again");
+    let foreign =
+        || Error::new(ErrorKind::BadCredentials, "this log-in is of another kind of server; log in again");
     let password = std::str::from_utf8(role.proof()).map_err(|_| foreign());
     Some(password.map(|password| Credentials::new(role.name(), password)))
 }
@@ -70,7 +71,11 @@ impl Cluster {
     }
 
     /// The key of the session that speaks for a principal; for the server itself that of the gateway's own role.
-    pub(crate) fn key_for(&self, principal: &Principal, version: ProtocolVersion) -> Result<SessionKey, Error> {
+    pub(crate) fn key_for(
+        &self,
+        principal: &Principal,
+        version: ProtocolVersion,
+    ) -> Result<SessionKey, Error> {
         let role = match credentials_of(principal) {
             Some(credentials) => Some(credentials?),
             None => self.options.user.clone(),

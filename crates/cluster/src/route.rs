@@ -146,14 +146,14 @@ fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Opt
 mod tests {
     use ilium_protocol::{
         BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, ExecuteRequest,
-        QueryParameters, Request, RequestExtras, Value, Values,
+        QueryParameters, Request, RequestExtras, Values,
     };
 
     use super::*;
     use crate::own;
 
     fn values(all: &[&[u8]]) -> Values {
-        Values::positional(all.iter().map(|bytes| Value::Bytes(bytes))).unwrap()
+        Values::positional(all.iter().map(|bytes| Some(*bytes))).unwrap()
     }
 
     #[test]

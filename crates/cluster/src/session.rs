@@ -217,6 +217,9 @@ fn with_line<T>(lines: &mut Vec<Line>, place: Place, change: impl FnOnce(&mut Li
     }
 }
 
+/// Whether it was tried, how far it is, how many requests wait: less is better.
+type Rank = (bool, u8, usize);
+
 /// The nearest, then the least busy; the turn decides between equals.
 fn best(
     lines: &[Line],
@@ -230,7 +233,7 @@ fn best(
     if count == 0 {
         return None;
     }
-    let mut found: Option<((bool, u8, usize), Place, &Arc<Link>)> = None;
+    let mut found: Option<(Rank, Place, &Arc<Link>)> = None;
     for place in places.clone().cycle_from(turn % count).take(count) {
         let distance = ring.distance(place);
         let open = lines.get(place as usize).and_then(|line| {

@@ -169,7 +169,7 @@ impl Talk {
     fn unexpected(&self, got: &Response<'_>, expected: &'static str) -> ConnectError {
         match got {
             Response::Error(error) => {
-                ConnectError::Refused { address: self.address, error: of_response(error) }
+                ConnectError::Refused { address: self.address, error: Box::new(of_response(error)) }
             }
             other => {
                 ConnectError::Unexpected { address: self.address, got: other.opcode().to_string(), expected }
