@@ -4,6 +4,8 @@ pub mod client;
 pub mod measure;
 mod open_loop;
 pub mod process;
+pub mod proxy;
 pub mod results;
+mod rival;
 pub mod stream;
 pub mod workload;

@@ -155,7 +155,7 @@ impl Server {
             if let Process::Cassandra(_) = &self.process {
                 check_sync(&mut client, &flags.durability).await?;
             }
-            for statement in workload::SCHEMA {
+            for statement in std::iter::once(workload::KEYSPACE).chain(workload::TABLES) {
                 client.query(statement).await?;
             }
             Statements::prepare(&mut client).await

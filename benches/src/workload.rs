@@ -69,8 +69,9 @@ pub struct Rows {
 pub const RANGE_ROWS: u64 = 100;
 pub const BATCH_ROWS: u64 = 50;
 
-pub const SCHEMA: [&str; 3] = [
-    "CREATE KEYSPACE bench WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+pub const KEYSPACE: &str =
+    "CREATE KEYSPACE bench WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
+pub const TABLES: [&str; 2] = [
     "CREATE TABLE bench.rows (id bigint PRIMARY KEY, score int, payload blob)",
     "CREATE TABLE bench.ranges (id bigint, at int, payload blob, PRIMARY KEY (id, at))",
 ];

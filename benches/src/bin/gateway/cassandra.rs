@@ -4,52 +4,80 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ilium_benches::client::Client;
 use ilium_benches::measure::{self, Clients, Target};
 use ilium_benches::process::Idle;
+use ilium_benches::proxy::{self, Proxy};
 use ilium_benches::workload::{self, Filling, Kind, RANGE_ROWS, Rows, Statements, Workload};
 use ilium_testbed::Cassandra;
-use ilium_testbed::cassandra::Options;
+use ilium_testbed::cassandra::{Options, Ring, RingOptions};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
-use crate::proxy::Proxy;
 
 /// What it flushes after the last answer counts, too.
 const IDLE: Idle = Idle { looks: 1, limit: Duration::from_secs(60) };
 
-pub struct Cluster {
-    node: Cassandra,
+pub enum Cluster {
+    One(Box<Cassandra>),
+    Ring(Ring),
 }
 
 impl Cluster {
-    /// As shipped but for the heap: G1, both compilers, 1 GiB.
-    pub fn start() -> Result<Cluster> {
-        let options = Options { heap: 1024, quick: false, throwaway: false, ..Options::default() };
-        Ok(Cluster { node: Cassandra::start(&options)? })
+    /// As shipped but for the heap: G1, both compilers; 1 GiB, and half of it for each node of a ring.
+    pub fn start(nodes: usize) -> Result<Cluster> {
+        let options = |heap| Options { heap, quick: false, throwaway: false, ..Options::default() };
+        Ok(if nodes == 1 {
+            Cluster::One(Box::new(Cassandra::start(&options(1024))?))
+        } else {
+            Cluster::Ring(Ring::start(&RingOptions { nodes, node: options(512), ..RingOptions::default() })?)
+        })
     }
 
-    /// The node that a proxy is told of.
-    pub fn contact(&self) -> SocketAddr {
-        self.node.address()
+    fn addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Cluster::One(node) => vec![node.address()],
+            Cluster::Ring(ring) => ring.addresses(),
+        }
     }
 
-    /// A query that reads a row of the cluster's, and that no proxy answers by itself.
-    pub fn first_query(&self) -> &'static str {
-        "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'"
+    fn processes(&self) -> Result<Vec<u32>> {
+        match self {
+            Cluster::One(node) => Ok(vec![node.id()]),
+            Cluster::Ring(ring) => {
+                let ids = (0..ring.count()).map(|number| ring.id(number)?.context("a node has ended"));
+                ids.collect()
+            }
+        }
+    }
+
+    /// The node that is told of.
+    fn contact(&self) -> Result<SocketAddr> {
+        self.addresses().into_iter().next().context("a cluster without nodes")
+    }
+
+    /// Starts a proxy in front of it.
+    pub fn proxy(&self, kind: proxy::Kind, runtime: &Runtime, flags: &Flags) -> Result<Proxy> {
+        Proxy::start(kind, &flags.ilium, self.contact()?, flags.version(), runtime)
     }
 
     /// Makes the tables, without rows.
     pub fn make(&self, runtime: &Runtime, flags: &Flags) -> Result<()> {
         runtime.block_on(async {
-            let mut client = Client::connect(self.contact(), flags.version()).await?;
+            let mut client = Client::connect(self.contact()?, flags.version()).await?;
             client.query("DROP KEYSPACE IF EXISTS bench").await?;
-            for statement in workload::SCHEMA {
+            let factor = format!("'replication_factor': {}", self.addresses().len());
+            client.query(&workload::KEYSPACE.replace("'replication_factor': 1", &factor)).await?;
+            for statement in workload::TABLES {
                 client.query(statement).await?;
             }
-            Ok(())
-        })
+            anyhow::Ok(())
+        })?;
+        match self {
+            Cluster::One(_) => Ok(()),
+            Cluster::Ring(ring) => ring.until_agreed(),
+        }
     }
 
     /// Makes the tables and their rows.
@@ -64,40 +92,49 @@ impl Cluster {
 
     /// The straight way.
     pub fn direct(&self, runtime: &Runtime, flags: &Flags) -> Result<Target> {
-        self.target("direct", self.contact(), None, runtime, flags)
+        self.target("direct", self.addresses(), None, runtime, flags)
     }
 
     /// The way through a proxy.
     pub fn through(&self, proxy: &Proxy, runtime: &Runtime, flags: &Flags) -> Result<Target> {
-        self.target(proxy.kind.name(), proxy.address, Some(proxy.id()), runtime, flags)
+        self.target(proxy.kind.name(), vec![proxy.address], Some(proxy.id()), runtime, flags)
     }
 
     fn target(
         &self,
         name: &'static str,
-        address: SocketAddr,
+        addresses: Vec<SocketAddr>,
         proxy: Option<u32>,
         runtime: &Runtime,
         flags: &Flags,
     ) -> Result<Target> {
         let version = flags.version();
         let statements = runtime.block_on(async {
-            let mut client = Client::connect(address, version).await?;
-            Statements::prepare(&mut client).await
+            let mut statements = None;
+            // The ids are the same everywhere, and a node knows only what was prepared on it.
+            for &address in &addresses {
+                let mut client = Client::connect(address, version).await?;
+                statements = Some(Statements::prepare(&mut client).await?);
+            }
+            statements.context("a way without addresses")
         })?;
         Ok(Target {
             name,
-            addresses: vec![address],
+            addresses,
             version,
             statements: Arc::new(statements),
-            servers: vec![self.node.id()],
+            servers: self.processes()?,
             proxy,
             idle: IDLE,
         })
     }
 
     pub fn stop(self) -> Result<()> {
-        self.node.stop()
+        match self {
+            Cluster::One(node) => node.stop(),
+            // Dropped: what it holds is nobody's.
+            Cluster::Ring(_) => Ok(()),
+        }
     }
 }
 

@@ -10,8 +10,6 @@
 
 mod cassandra;
 mod memory;
-mod proxy;
-mod rival;
 mod speed;
 mod start;
 mod table;
@@ -20,10 +18,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
+use ilium_benches::proxy::Kind;
 use ilium_protocol::ProtocolVersion;
 
 use cassandra::Cluster;
-use proxy::Kind;
 
 /// As `ilium` allocates, which makes the client cheap where all share two cores.
 #[global_allocator]
@@ -54,6 +52,9 @@ struct Flags {
     /// What stands between
     #[arg(long, value_delimiter = ',', default_value = "gateway,cql-proxy")]
     proxies: Vec<Kind>,
+    /// Nodes of the cluster, 1 to 3; each row is on all of them
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
     /// The native protocol's version; cql-proxy speaks none above 4
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(4..=5))]
     protocol: u8,
@@ -102,7 +103,7 @@ fn main() -> Result<()> {
         kind.obtain(&flags.ilium)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let cluster = Cluster::start()?;
+    let cluster = Cluster::start(flags.nodes)?;
     let measured = |part| flags.parts.contains(&part);
     if measured(Part::Speed) || measured(Part::Memory) || measured(Part::Start) {
         cluster.fill(&runtime, &flags)?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ilium_benches::measure::{self, Clients};
 use ilium_benches::process::{resident_of, watched};
+use ilium_benches::proxy::Proxy;
 use ilium_benches::workload::{Kind, Workload};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::cassandra::{Cluster, rows};
-use crate::proxy::Proxy;
 
 const IDLE: usize = 1000;
 const BUSY: usize = 500;
@@ -35,7 +35,7 @@ struct Resident {
 pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
     let mut table = Vec::new();
     for &kind in &flags.proxies {
-        let proxy = Proxy::start(kind, runtime, cluster, flags)?;
+        let proxy = cluster.proxy(kind, runtime, flags)?;
         table.push((kind.name(), one(runtime, cluster, &proxy, flags)?));
     }
     report(&table);

@@ -10,7 +10,6 @@ use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::cassandra::{Cluster, rows, saturation};
-use crate::proxy::Proxy;
 
 mod report;
 
@@ -30,7 +29,7 @@ pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
     let mut proxies = Vec::new();
     let mut ways = vec![cluster.direct(runtime, flags)?];
     for &kind in &flags.proxies {
-        let proxy = Proxy::start(kind, runtime, cluster, flags)?;
+        let proxy = cluster.proxy(kind, runtime, flags)?;
         ways.push(cluster.through(&proxy, runtime, flags)?);
         proxies.push(proxy);
     }

@@ -5,7 +5,6 @@ use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::cassandra::Cluster;
-use crate::proxy::Proxy;
 
 /// Starts of each, in turn.
 const STARTS: usize = 9;
@@ -14,7 +13,7 @@ pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); flags.proxies.len()];
     for _ in 0..STARTS {
         for (&kind, times) in flags.proxies.iter().zip(&mut times) {
-            let proxy = Proxy::start(kind, runtime, cluster, flags)?;
+            let proxy = cluster.proxy(kind, runtime, flags)?;
             times.push(proxy.took.as_secs_f64() * 1000.0);
         }
     }

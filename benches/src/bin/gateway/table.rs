@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use ilium_benches::client::Tally;
 use ilium_benches::measure::{self, Target};
 use ilium_benches::process::{memory_of, watched};
+use ilium_benches::proxy::{self, Proxy};
 use ilium_benches::stream::{LOOK_EVERY, stream};
 use ilium_benches::workload::{Filling, Kind, Rows, Workload};
 use tokio::runtime::Runtime;
 
 use crate::Flags;
 use crate::cassandra::{Cluster, saturation};
-use crate::proxy::{self, Proxy};
 
 /// Bytes of a payload: with the id and the score a row has 1,000 bytes of values.
 const PAYLOAD: usize = 988;
@@ -42,7 +42,7 @@ pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
     measure::run(runtime, &direct, &load, saturation(flags), rows, 0)?;
     let mut proxies = Vec::new();
     for &kind in &flags.proxies {
-        let proxy = Proxy::start(kind, runtime, cluster, flags)?;
+        let proxy = cluster.proxy(kind, runtime, flags)?;
         let target = cluster.through(&proxy, runtime, flags)?;
         proxies.push((proxy, target));
     }

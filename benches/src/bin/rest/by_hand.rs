@@ -134,19 +134,15 @@ async fn insert(State(service): State<Arc<Service>>, Json(customer): Json<NewCus
     }
 }
 
-/// The service in a process of its own.
+/// A service in a process of its own, that says first where it listens.
 pub struct ByHand {
     child: std::process::Child,
     pub address: std::net::SocketAddr,
 }
 
 impl ByHand {
-    pub fn start(folder: &std::path::Path) -> Result<ByHand> {
-        let mut child = std::process::Command::new(std::env::current_exe()?)
-            .arg("--serve-by-hand")
-            .arg(folder)
-            .stdout(std::process::Stdio::piped())
-            .spawn()?;
+    pub fn start(command: &mut std::process::Command) -> Result<ByHand> {
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
         let mut line = String::new();
         let out = child.stdout.take().context("a child without output")?;
         std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line)?;

@@ -1,21 +1,23 @@
-//! The REST API beside a service written by hand for one table, over the same engine.
+//! The REST API beside a service written by hand for one table, over the same engine or the same cluster.
 //!
 //! ```text
-//! cargo run --release -p ilium-benches --bin rest -- [--rounds 5] [--ilium target/release/ilium]
+//! cargo run --release -p ilium-benches --bin rest -- [--cluster] [--rounds 5] [--ilium target/release/ilium]
 //! ```
 
 mod by_hand;
 mod client;
+mod cluster;
 mod customers;
 mod stream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use ilium_benches::process::{Idle, cpu_of, memory_of, settle};
+use ilium_benches::process::{Idle, cpu_of, memory_of, resident_of, settle};
 use ilium_benches::results::median;
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Binds, Connection, Settings};
@@ -26,7 +28,7 @@ use by_hand::ByHand;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The REST API beside an axum service written by hand for one table, over the same engine
+/// The REST API beside an axum service written by hand for one table, over the same engine or cluster
 #[derive(Parser)]
 struct Flags {
     /// Rounds, interleaved; the medians of all are printed
@@ -41,6 +43,9 @@ struct Flags {
     /// The binary to measure
     #[arg(long, default_value = "target/release/ilium")]
     ilium: PathBuf,
+    /// In front of a real Cassandra: `ilium gateway` beside a service over the Rust driver
+    #[arg(long, conflicts_with = "stream")]
+    cluster: bool,
     /// Stream this many cells as JSON lines and CSV instead, and show the server's memory meanwhile
     #[arg(long)]
     stream: Option<u64>,
@@ -56,6 +61,19 @@ struct Server {
     name: &'static str,
     address: SocketAddr,
     process: u32,
+    /// What works for it behind.
+    behind: Vec<u32>,
+}
+
+impl Server {
+    fn new(name: &'static str, address: SocketAddr, process: u32, behind: Vec<u32>) -> Server {
+        Server { name, address, process, behind }
+    }
+
+    fn settle(&self) {
+        let processes: Vec<u32> = self.behind.iter().chain([&self.process]).copied().collect();
+        settle(&processes, IDLE);
+    }
 }
 
 struct Measured {
@@ -72,6 +90,9 @@ fn main() -> Result<()> {
         return by_hand::serve(folder);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if flags.cluster {
+        return cluster::run(&runtime, &flags);
+    }
     let (folder, other) = (Folder::new()?, Folder::new()?);
     let ilium = Ilium::start(&std::path::absolute(&flags.ilium)?, &folder, &["--durability", "periodic"])
         .context("build it with cargo build --release")?;
@@ -81,26 +102,32 @@ fn main() -> Result<()> {
     if let Some(cells) = flags.stream {
         return stream::run(&ilium, cells);
     }
-    let by_hand = ByHand::start(&other.data())?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let by_hand = ByHand::start(command.arg("--serve-by-hand").arg(other.data()))?;
     let servers = [
-        Server { name: "ilium", address: ilium.http(), process: ilium.id() },
-        Server { name: "by hand", address: by_hand.address, process: by_hand.id() },
+        Server::new("ilium", ilium.http(), ilium.id(), Vec::new()),
+        Server::new("by hand", by_hand.address, by_hand.id(), Vec::new()),
     ];
+    compare(&runtime, &servers, &flags)
+}
+
+/// Every workload on both in turn.
+fn compare(runtime: &tokio::runtime::Runtime, servers: &[Server], flags: &Flags) -> Result<()> {
     for work in ["insert", "read by key"] {
         let mut rounds: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
         // The first is a warm-up, and thrown away.
         for round in 0..=flags.rounds {
             for (server, measured) in servers.iter().zip(&mut rounds) {
-                let result = measure(&runtime, server, work, &flags)?;
+                let result = measure(runtime, server, work, flags)?;
                 progress(round, server, work, &result);
                 if round > 0 {
                     measured.push(result);
                 }
             }
         }
-        report(work, &servers, &rounds)?;
+        report(work, servers, &rounds)?;
     }
-    for server in &servers {
+    for server in servers {
         memory(server);
     }
     Ok(())
@@ -112,7 +139,7 @@ fn measure(
     work: &str,
     flags: &Flags,
 ) -> Result<Measured> {
-    settle(&[server.process], IDLE);
+    server.settle();
     let before = cpu_of(server.process);
     let started = Instant::now();
     // A fixed stride that meets every row once, in an order of its own.
@@ -122,7 +149,7 @@ fn measure(
     let run = client::run(server.address, flags.connections, count, move |at| request(spread(at)));
     let mut tally = runtime.block_on(run)?;
     let seconds = started.elapsed().as_secs_f64();
-    settle(&[server.process], IDLE);
+    server.settle();
     tally.latencies.sort_unstable();
     let at = |share: f64| {
         tally.latencies.get(((tally.latencies.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0)
@@ -174,5 +201,11 @@ fn report(work: &str, servers: &[Server], rounds: &[Vec<Measured>]) -> Result<()
 
 #[expect(clippy::print_stdout, reason = "the report is what the program is for")]
 fn memory(server: &Server) {
-    println!("{}: {:.0} MiB (RssAnon and RssShmem)", server.name, memory_of(server.process));
+    let process = server.process;
+    println!(
+        "{}: {:.0} MiB (RssAnon and RssShmem), {:.0} MiB resident in all",
+        server.name,
+        memory_of(process),
+        resident_of(process)
+    );
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
-use ilium_benches::client::Client;
+use ilium_protocol::ProtocolVersion;
 use ilium_testbed::guarded::Guarded;
 use ilium_testbed::{folders, loopback};
 use tokio::runtime::Runtime;
 
-use crate::cassandra::Cluster;
-use crate::{Flags, rival};
+use crate::client::Client;
+use crate::rival;
 
 /// The longest wait for a first answer.
 const START: Duration = Duration::from_secs(30);
@@ -21,9 +21,14 @@ const START: Duration = Duration::from_secs(30);
 /// How often a new proxy is asked.
 const ASK_EVERY: Duration = Duration::from_micros(500);
 
+/// A query that reads a row of the cluster's, and that no proxy answers by itself.
+const FIRST: &str = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
+    /// `ilium gateway`.
     Gateway,
+    /// The rival, DataStax's.
     CqlProxy,
 }
 
@@ -62,14 +67,19 @@ pub struct Proxy {
 impl Proxy {
     /// Starts it as shipped but for its addresses, and waits until it has answered a query that only the cluster can
     /// answer.
-    pub fn start(kind: Kind, runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<Proxy> {
-        let program = kind.obtain(&flags.ilium)?;
+    pub fn start(
+        kind: Kind,
+        ilium: &Path,
+        contact: SocketAddr,
+        version: ProtocolVersion,
+        runtime: &Runtime,
+    ) -> Result<Proxy> {
+        let program = kind.obtain(ilium)?;
         let folder = folders::scratch(kind.name())?;
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let ports = loopback::free_ports(ip, 2)?;
         let [cql, http] = ports.as_slice() else { bail!("two ports were asked for") };
         let (address, http) = (SocketAddr::new(ip, *cql), SocketAddr::new(ip, *http));
-        let contact = cluster.contact();
         let args: Vec<String> = match kind {
             Kind::Gateway => vec![
                 "gateway".to_owned(),
@@ -90,8 +100,8 @@ impl Proxy {
         let said = || std::fs::read_to_string(&output).unwrap_or_default();
         loop {
             let answered = runtime.block_on(async {
-                let mut client = Client::connect(address, flags.version()).await?;
-                client.query(cluster.first_query()).await
+                let mut client = Client::connect(address, version).await?;
+                client.query(FIRST).await
             });
             match answered {
                 Ok(answer) => {
