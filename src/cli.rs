@@ -85,6 +85,13 @@ pub struct GatewayFlags {
     /// Where the HTTP APIs listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
     pub http: Option<SocketAddr>,
+    /// Under which address clients reach this gateway, and drivers find it in system.local [default: that of --cql]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_ADVERTISE")]
+    pub advertise: Option<SocketAddr>,
+    /// The gateways beside this one, which drivers find in system.peers, comma-separated; a name may stand for several, as
+    /// that of a headless service does [default port: 9042]
+    #[arg(long, value_name = "HOST[:PORT],...", env = "ILIUM_PEERS", value_delimiter = ',')]
+    pub peers: Option<Vec<String>>,
     /// The gateway's own role, where the cluster asks for a log-in; clients log in as themselves
     #[arg(long, value_name = "NAME", env = "ILIUM_USER")]
     pub user: Option<String>,

@@ -52,6 +52,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let http = http.map_err(Failure::unavailable)?;
     let (cql_at, http_at) = (cql.address().map_err(Failure::io)?, http.address().map_err(Failure::io)?);
 
+    upstream.appear_as(settings.advertise.unwrap_or(cql_at), settings.peers).await;
+
     let (stop, stopping) = watch::channel(false);
     let service =
         Service::forwarding(Arc::new(upstream.clone()), Arc::new(upstream.clone()), Options::default());

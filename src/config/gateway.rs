@@ -15,6 +15,10 @@ pub struct Settings {
     pub contact_points: Vec<String>,
     pub cql: SocketAddr,
     pub http: SocketAddr,
+    /// Where clients reach it; `None`: where it listens.
+    pub advertise: Option<SocketAddr>,
+    /// The gateways beside it.
+    pub peers: Vec<String>,
     /// The gateway's own role.
     pub user: Option<Credentials>,
     pub local_dc: Option<String>,
@@ -30,6 +34,8 @@ struct File {
     contact_points: Option<Vec<String>>,
     cql: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    advertise: Option<SocketAddr>,
+    peers: Option<Vec<String>>,
     user: Option<String>,
     password_file: Option<PathBuf>,
     local_dc: Option<String>,
@@ -38,10 +44,12 @@ struct File {
     tls_key: Option<PathBuf>,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "contact-points",
     "cql",
     "http",
+    "advertise",
+    "peers",
     "user",
     "password-file",
     "local-dc",
@@ -64,10 +72,19 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         (None, None) => None,
         _ => return Err(Failure::config("the gateway's own role needs both user and password-file")),
     };
+    let cql = flags.cql.or(file.cql).unwrap_or(CQL);
+    let advertise = flags.advertise.or(file.advertise);
+    if advertise.unwrap_or(cql).ip().is_unspecified() {
+        return Err(Failure::config(format!(
+            "advertise is missing: {cql} stands for every address of this machine, and drivers must be told one"
+        )));
+    }
     Ok(Settings {
         contact_points,
-        cql: flags.cql.or(file.cql).unwrap_or(CQL),
+        cql,
         http: flags.http.or(file.http).unwrap_or(HTTP),
+        advertise,
+        peers: flags.peers.or(file.peers).unwrap_or_default(),
         user,
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),

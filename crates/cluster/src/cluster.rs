@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::control::{self, Control};
 use crate::error::{ConnectError, unreachable};
+use crate::gateways::Gateways;
 use crate::login::Logins;
 use crate::prepared::Statements;
 use crate::ring::{Home, Node, Place, Replication, Ring};
@@ -36,6 +37,7 @@ pub(crate) struct Cluster {
     pub(crate) facts: Facts,
     pub(crate) statements: Statements,
     pub(crate) logins: Logins,
+    pub(crate) gateways: Gateways,
     started: Instant,
     ring: RwLock<Arc<Ring>>,
     /// Places are given once; a node that comes back has the one it had.
@@ -52,6 +54,7 @@ impl Cluster {
         let cluster = Arc::new(Cluster {
             statements: Statements::new(options.max_prepared_statements),
             logins: Logins::new(options.login_validity),
+            gateways: Gateways::default(),
             facts: first.facts.clone(),
             options,
             started: Instant::now(),

@@ -135,10 +135,10 @@ fn node(row: &Row<'_>, address: SocketAddr) -> Option<Node> {
     })
 }
 
-/// The addresses of the contact points, in the order given.
-async fn contact_addresses(options: &Options) -> (Vec<SocketAddr>, Vec<String>) {
+/// The addresses that names stand for, `HOST` or `HOST:PORT` each, in the order given; and what is wrong with the others.
+pub(crate) async fn addresses_of(names: &[String]) -> (Vec<SocketAddr>, Vec<String>) {
     let (mut addresses, mut failures) = (Vec::new(), Vec::new());
-    for point in &options.contact_points {
+    for point in names {
         let has_port = point.parse::<std::net::Ipv6Addr>().is_err()
             && point.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let found = if has_port {
@@ -157,7 +157,7 @@ async fn contact_addresses(options: &Options) -> (Vec<SocketAddr>, Vec<String>) 
 
 /// Meets the cluster at the first contact point that answers.
 pub(crate) async fn first_contact(options: &Options) -> Result<FirstContact, ConnectError> {
-    let (addresses, mut failures) = contact_addresses(options).await;
+    let (addresses, mut failures) = addresses_of(&options.contact_points).await;
     for address in addresses {
         match meet(address, options).await {
             Ok(first) => return Ok(first),
@@ -300,7 +300,7 @@ async fn find_again(cluster: &Arc<Cluster>) -> (Arc<Control>, mpsc::UnboundedRec
         addresses.sort_unstable();
         let mut addresses: Vec<SocketAddr> = addresses.into_iter().map(|(_, address)| address).collect();
         // All nodes may have got other addresses.
-        addresses.extend(contact_addresses(&cluster.options).await.0);
+        addresses.extend(addresses_of(&cluster.options.contact_points).await.0);
         for address in addresses {
             match Control::open(address, cluster.facts.newest, &cluster.options).await {
                 Ok(found) => return found,

@@ -10,7 +10,7 @@ use ilium_store::{Error, ErrorKind};
 /// Why a connection to a node could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    #[error("the contact point `{0}` has no address: {1}; write HOST or HOST:PORT of a node of the cluster")]
+    #[error("`{0}` has no address: {1}; write HOST or HOST:PORT")]
     Unknown(String, std::io::Error),
     #[error("cannot connect to {address}: {source}")]
     Connect { address: SocketAddr, source: std::io::Error },

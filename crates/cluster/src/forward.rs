@@ -11,7 +11,7 @@ use ilium_cql::ast::Statement as Parsed;
 use ilium_cql::identifier::quote_if_needed;
 use ilium_protocol::{
     BatchType, BatchedStatement, Consistency, Envelope, ErrorDetail, Flags, Header, Opcode, PrepareRequest,
-    ProtocolVersion, QueryResult, Request, Response,
+    ProtocolVersion, QueryParameters, QueryResult, Request, Response,
 };
 use ilium_store::{Answers, Channel, Error, ErrorKind, Frame, WriteType};
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ use crate::cluster::Cluster;
 use crate::effect;
 use crate::error::{ConnectError, unreachable};
 use crate::exchange::{Exchange, Flushes};
+use crate::gateways::RingQuestion;
 use crate::link::{Link, Lost};
 use crate::prepared::Statement;
 use crate::ring::Place;
@@ -93,11 +94,23 @@ impl Channel for ClientChannel {
         let kind = match Opcode::from_byte(frame.opcode) {
             Ok(Opcode::Execute) => {
                 let id = route::executed(flags, body);
-                Kind::Execute(id.and_then(|id| way.cluster.statements.get(id)))
+                let statement = id.and_then(|id| way.cluster.statements.get(id));
+                if let Some(question) = statement.as_ref().and_then(|statement| statement.question.as_ref())
+                    && way.cluster.gateways.are_known()
+                {
+                    way.begin_ring_answer(stream, frame, question.clone());
+                    return;
+                }
+                Kind::Execute(statement)
             }
             Ok(Opcode::Query) => {
-                if let Some(keyspace) = route::text(flags, body).and_then(used_keyspace) {
+                let text = route::text(flags, body);
+                if let Some(keyspace) = text.and_then(used_keyspace) {
                     way.begin_use(stream, frame, keyspace);
+                    return;
+                }
+                if let Some(question) = text.and_then(|text| way.ring_question(text)) {
+                    way.begin_ring_answer(stream, frame, question);
                     return;
                 }
                 Kind::Query
@@ -158,6 +171,28 @@ impl Way {
         let mut flushes = Flushes::default();
         self.give(stream, answer, &mut flushes);
         flushes.flush();
+    }
+
+    fn ring_question(&self, text: &str) -> Option<RingQuestion> {
+        if !self.cluster.gateways.are_known() {
+            return None;
+        }
+        RingQuestion::of(text, self.session.lock().key.keyspace.as_deref())
+    }
+
+    /// Answers what the client asks of the ring: it is to see the gateways, not the nodes.
+    fn begin_ring_answer(self: &Arc<Self>, stream: i16, frame: Frame, question: RingQuestion) {
+        let way = Arc::clone(self);
+        tokio::spawn(async move {
+            let request = Envelope { header: header(way.version, stream, &frame), body: frame.body };
+            let parameters = match Request::decode(&request) {
+                Ok((_, Request::Query(query))) => query.parameters,
+                Ok((_, Request::Execute(execute))) => execute.parameters,
+                _ => QueryParameters::default(),
+            };
+            let answer = way.cluster.answer_of_ring(&question, way.version, &parameters).await;
+            way.give_at_once(stream, answer);
+        });
     }
 
     /// `USE`: the client goes on in the session of that keyspace, once the cluster has said that there is one.
@@ -332,12 +367,7 @@ impl Forwarded {
     }
 
     fn header(&self) -> Header {
-        Header {
-            version: self.way.version,
-            flags: Flags::from_bits(self.frame.flags),
-            stream: self.stream,
-            opcode: Opcode::from_byte(self.frame.opcode).unwrap_or(Opcode::Query),
-        }
+        header(self.way.version, self.stream, &self.frame)
     }
 
     /// Its link is gone: it is sent to another node where that does no harm, else the client hears that nobody knows.
@@ -435,6 +465,11 @@ fn unquoted(name: &str) -> String {
         Some(inner) => inner.replace("\"\"", "\""),
         None => name.to_owned(),
     }
+}
+
+fn header(version: ProtocolVersion, stream: i16, frame: &Frame) -> Header {
+    let flags = Flags::from_bits(frame.flags);
+    Header { version, flags, stream, opcode: Opcode::from_byte(frame.opcode).unwrap_or(Opcode::Query) }
 }
 
 fn is_schema_change(envelope: &Envelope) -> bool {

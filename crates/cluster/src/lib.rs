@@ -15,6 +15,7 @@ mod effect;
 mod error;
 mod exchange;
 mod forward;
+mod gateways;
 mod link;
 mod login;
 mod options;

@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use smallvec::SmallVec;
 
 use crate::effect;
+use crate::gateways::RingQuestion;
 
 /// Which of a statement's values make its partition key, and in which keyspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Statement {
     pub keyspace: Option<Arc<str>>,
     /// `None`: the key is not all bound, or the version of the protocol does not tell.
     pub key: Option<KeyMarkers>,
+    /// What it asks of the ring, if that is what it does.
+    pub question: Option<RingQuestion>,
     effect: OnceLock<Option<Effect>>,
 }
 
@@ -39,7 +42,9 @@ impl Statement {
         let key = first
             .filter(|_| !markers.is_empty())
             .map(|keyspace| KeyMarkers { keyspace, markers: SmallVec::from_slice(markers) });
-        Statement { id: answer.id.into(), text: text.into(), keyspace, key, effect: OnceLock::new() }
+        let question = RingQuestion::of(text, keyspace.as_deref());
+        let (id, text) = (answer.id.into(), text.into());
+        Statement { id, text, keyspace, key, question, effect: OnceLock::new() }
     }
 
     /// Whether it gives the same when it is done twice. What our parser does not know, it does not.

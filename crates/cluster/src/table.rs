@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use ilium_cql::value::list_elements;
-use ilium_protocol::{Envelope, ProtocolError, QueryResult, Response};
+use ilium_protocol::{ColumnSpec, Envelope, ProtocolError, QueryResult, Response};
 
 use crate::error::of_response;
 
 /// A page of rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
+    pub columns: Vec<ColumnSpec>,
     rows: Vec<Vec<Option<Bytes>>>,
     places: HashMap<String, usize>,
 }
@@ -33,19 +34,19 @@ impl Table {
                 )));
             }
         };
-        let columns = rows.metadata.columns.as_specs().unwrap_or_default();
+        let columns = rows.metadata.columns.as_specs().unwrap_or_default().to_vec();
         let mut cells = rows.cells();
         let mut decoded = Vec::new();
         for _ in 0..rows.row_count {
             let mut row = Vec::with_capacity(columns.len());
-            for _ in columns {
+            for _ in &columns {
                 let cell = cells.next().transpose().map_err(nonsense)?.flatten();
                 row.push(cell.map(|cell| envelope.body.slice_ref(cell)));
             }
             decoded.push(row);
         }
         let places = columns.iter().enumerate().map(|(at, column)| (column.name.to_string(), at)).collect();
-        Ok(Table { rows: decoded, places })
+        Ok(Table { columns, rows: decoded, places })
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {

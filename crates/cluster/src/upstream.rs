@@ -1,6 +1,8 @@
 //! The cluster as the APIs see it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{
@@ -8,9 +10,13 @@ use ilium_store::{
 };
 
 use crate::cluster::Cluster;
+use crate::control::addresses_of;
 use crate::forward::ClientChannel;
 use crate::login::credentials_of;
 use crate::{ConnectError, Credentials, Options};
+
+/// How often names of peers are looked up: Kubernetes lets DNS answers live for 5 s at the least (CoreDNS's `ttl`).
+const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 
 /// A running cluster, behind every seam that APIs know.
 #[derive(Clone)]
@@ -20,6 +26,33 @@ impl Upstream {
     /// Finds the cluster by its contact points and watches it from then on.
     pub async fn connect(options: Options) -> std::result::Result<Upstream, ConnectError> {
         Cluster::connect(options).await.map(Upstream)
+    }
+
+    /// From now on clients that ask for the ring see gateways instead of nodes: this one, which they reach at `own`, and
+    /// those that `peers` (`HOST` or `HOST:PORT`) stand for. A name may stand for several addresses, and for others later:
+    /// it is looked up again every few seconds.
+    pub async fn appear_as(&self, own: SocketAddr, peers: Vec<String>) {
+        let (found, failures) = addresses_of(&peers).await;
+        for failure in failures {
+            tracing::warn!(failure, "a peer has no address");
+        }
+        self.0.gateways.set(own, found);
+        if peers.is_empty() {
+            return;
+        }
+        let cluster = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_UP_EVERY).await;
+                let (found, failures) = addresses_of(&peers).await;
+                let Some(cluster) = cluster.upgrade() else { return };
+                if failures.is_empty() {
+                    for event in cluster.gateways.set(own, found) {
+                        cluster.tell(&event);
+                    }
+                }
+            }
+        });
     }
 
     /// Whether the cluster can be asked, and a sentence that says so; else why not.
