@@ -14,43 +14,48 @@ pub(crate) mod python;
 pub(crate) mod schemathesis;
 mod scylla;
 
-use dialogue::converse;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use dialogue::{converse, converse_through_gateway};
 use ilium_testbed::require;
 
-#[test]
-fn the_python_driver_does_all_that_applications_do() {
-    let Some(python) = require("the Python driver", python::driver()) else { return };
-    let program = obtained::source("python/client.py");
-    converse(|address| python.command(&program, &[], address)).unwrap();
+/// Each client's program runs against the embedded engine, and against a gateway in front of a real Cassandra.
+macro_rules! clients {
+    ($($name:ident, $through_gateway:ident: $what:literal, $obtained:expr => $command:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let Some(obtained) = require($what, $obtained) else { return };
+            converse(|address| $command(&obtained, address)).unwrap();
+        }
+
+        #[test]
+        fn $through_gateway() {
+            let Some(obtained) = require($what, $obtained) else { return };
+            converse_through_gateway(|address| $command(&obtained, address)).unwrap();
+        }
+    )*};
 }
 
-#[test]
-fn cqlsh_describes_everything_and_copies_to_and_from_files() {
-    let Some(python) = require("cqlsh", python::cqlsh()) else { return };
-    let program = obtained::source("cqlsh/client.py");
-    converse(|address| python.command(&program, &[], address)).unwrap();
+clients! {
+    the_python_driver_does_all_that_applications_do, the_python_driver_does_the_same_through_a_gateway:
+        "the Python driver", python::driver() => python_client;
+    cqlsh_describes_everything_and_copies_to_and_from_files, cqlsh_does_the_same_through_a_gateway:
+        "cqlsh", python::cqlsh() => cqlsh_client;
+    gocql_does_all_that_applications_do, gocql_does_the_same_through_a_gateway:
+        "gocql", go::gocql() => go::Program::command;
+    the_node_driver_does_all_that_applications_do, the_node_driver_does_the_same_through_a_gateway:
+        "the Node driver", node::modules() => node::Modules::command;
+    the_java_driver_does_all_that_applications_do, the_java_driver_does_the_same_through_a_gateway:
+        "the Java driver", java::jars() => java::Jars::command;
+    the_rust_driver_does_all_that_applications_do, the_rust_driver_does_the_same_through_a_gateway:
+        "the Rust driver", scylla::scylla() => scylla::Program::command;
 }
 
-#[test]
-fn gocql_does_all_that_applications_do() {
-    let Some(program) = require("gocql", go::gocql()) else { return };
-    converse(|address| program.command(address)).unwrap();
+fn python_client(python: &python::Python, address: SocketAddr) -> Command {
+    python.command(&obtained::source("python/client.py"), &[], address)
 }
 
-#[test]
-fn the_node_driver_does_all_that_applications_do() {
-    let Some(modules) = require("the Node driver", node::modules()) else { return };
-    converse(|address| modules.command(address)).unwrap();
-}
-
-#[test]
-fn the_java_driver_does_all_that_applications_do() {
-    let Some(jars) = require("the Java driver", java::jars()) else { return };
-    converse(|address| jars.command(address)).unwrap();
-}
-
-#[test]
-fn the_rust_driver_does_all_that_applications_do() {
-    let Some(program) = require("the Rust driver", scylla::scylla()) else { return };
-    converse(|address| program.command(address)).unwrap();
+fn cqlsh_client(python: &python::Python, address: SocketAddr) -> Command {
+    python.command(&obtained::source("cqlsh/client.py"), &[], address)
 }

@@ -114,7 +114,11 @@ func open(version int, compressor gocql.Compressor, keyspace string, events gocq
 
 func schema(session *gocql.Session) {
 	run(session, "DROP KEYSPACE IF EXISTS app")
-	run(session, "CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}")
+	replicas := os.Getenv("REPLICATION_FACTOR")
+	if replicas == "" {
+		replicas = "3"
+	}
+	run(session, "CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': "+replicas+"}")
 	run(session, "CREATE TYPE app.address (street text, numbers frozen<list<int>>, labels frozen<map<text, text>>)")
 	var definitions []string
 	for _, c := range columns {

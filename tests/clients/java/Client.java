@@ -113,7 +113,8 @@ public class Client {
 
   private static void schema(CqlSession session) throws Exception {
     session.execute("DROP KEYSPACE IF EXISTS app");
-    session.execute("CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}");
+    String replicas = System.getenv().getOrDefault("REPLICATION_FACTOR", "3");
+    session.execute("CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': " + replicas + "}");
     session.execute("USE app");
     session.execute("CREATE TYPE address (street text, numbers frozen<list<int>>, labels frozen<map<text, text>>)");
     StringBuilder definitions = new StringBuilder();

@@ -83,7 +83,8 @@ const prepared = { prepare: true };
 
 async function schema(client) {
   await client.execute('DROP KEYSPACE IF EXISTS app');
-  await client.execute("CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}");
+  const replicas = process.env.REPLICATION_FACTOR || '3';
+  await client.execute(`CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': ${replicas}}`);
   await client.execute('USE app');
   await client.execute('CREATE TYPE address (street text, numbers frozen<list<int>>, labels frozen<map<text, text>>)');
   await client.execute(`CREATE TABLE every_type (id int PRIMARY KEY, ${COLUMNS.map(([name, type]) => `${name} ${type}`).join(', ')})`);

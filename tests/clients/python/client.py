@@ -6,6 +6,7 @@ Usage: client.py ADDRESS PORT. Prints what it checked; the first mismatch ends i
 import datetime
 import decimal
 import ipaddress
+import os
 import sys
 import threading
 import uuid
@@ -95,7 +96,8 @@ def connect(version, compression):
 
 def schema(session, cluster):
     session.execute("DROP KEYSPACE IF EXISTS app")
-    session.execute("CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}")
+    replicas = os.environ.get("REPLICATION_FACTOR", "3")
+    session.execute("CREATE KEYSPACE app WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': " + replicas + "}")
     session.set_keyspace("app")
     session.execute("CREATE TYPE address (street text, numbers frozen<list<int>>, labels frozen<map<text, text>>)")
     columns = ", ".join(f"{name} {kind}" for name, kind, _, _ in COLUMNS)

@@ -5,11 +5,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::wire::{Binds, Connection, Settings};
+use ilium_testbed::{Cassandra, require};
 
 /// What a program says when it wants the server killed and started again.
 const RESTART: &str = "restart the server";
@@ -36,7 +38,47 @@ pub fn converse(program: impl FnOnce(SocketAddr) -> Command) -> Result<()> {
 /// As [`converse`], for a program that uses further APIs than CQL.
 pub fn converse_over_all(program: impl FnOnce(&Ilium) -> Command) -> Result<()> {
     let folder = Folder::new()?;
-    let mut server = Ilium::start(binary(), &folder, &[])?;
+    converse_with(
+        |address| match address {
+            None => Ilium::start(binary(), &folder, &[]),
+            Some(address) => Ilium::start_at(binary(), &folder, address, &[]),
+        },
+        program,
+    )
+}
+
+/// As [`converse`], with a gateway in front of a real Cassandra instead of the embedded engine; the gateway is what is
+/// killed and started again. One program at a time: all use the same keyspaces.
+pub fn converse_through_gateway(program: impl FnOnce(SocketAddr) -> Command) -> Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return Ok(()) };
+    let _turn = TURN.lock();
+    let mut direct = Connection::open(cassandra.address(), 5)?;
+    for keyspace in ["app", "elsewhere"] {
+        direct.query(&format!("DROP KEYSPACE IF EXISTS {keyspace}"), &Binds::None, &Settings::default())?;
+    }
+    let folder = Folder::new()?;
+    converse_with(
+        |address| {
+            let at = address.map(|address| address.to_string());
+            let flags: Vec<&str> = at.iter().flat_map(|at| ["--cql", at.as_str()]).collect();
+            Ilium::gateway(binary(), &folder, &[cassandra.address()], &flags)
+        },
+        |gateway| {
+            let mut program = program(gateway.address());
+            // One node: more replicas than that could not agree on anything.
+            program.env("REPLICATION_FACTOR", "1");
+            program
+        },
+    )
+}
+
+/// `start` gets the address of the server that was killed.
+fn converse_with(
+    start: impl Fn(Option<SocketAddr>) -> Result<Ilium>,
+    program: impl FnOnce(&Ilium) -> Command,
+) -> Result<()> {
+    let mut server = start(None)?;
     let address = server.address();
     let mut client = Client::start(program(&server))?;
     let mut last = String::new();
@@ -44,12 +86,12 @@ pub fn converse_over_all(program: impl FnOnce(&Ilium) -> Command) -> Result<()> 
         println!("{line}");
         if line == RESTART {
             server.crash()?;
-            server = Ilium::start_at(binary(), &folder, address, &[])?;
+            server = start(Some(address))?;
             client.tell(RESTARTED)?;
         }
         last = line;
     }
-    client.end().with_context(|| format!("after {last:?}"))?;
+    client.end().with_context(|| format!("after {last:?}\n{}", server.output().unwrap_or_default()))?;
     ensure!(last == GOOD_END, "the program ended well, but its last line was {last:?}");
     server.stop()
 }

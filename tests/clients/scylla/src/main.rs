@@ -95,7 +95,8 @@ async fn open(compression: Option<Compression>) -> Result<Session> {
 
 async fn schema(session: &Session) -> Result<()> {
     run(session, "DROP KEYSPACE IF EXISTS app").await?;
-    let replication = "{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}";
+    let replicas = std::env::var("REPLICATION_FACTOR").unwrap_or_else(|_| "3".to_owned());
+    let replication = format!("{{'class': 'NetworkTopologyStrategy', 'datacenter1': {replicas}}}");
     run(session, &format!("CREATE KEYSPACE app WITH replication = {replication}")).await?;
     session.use_keyspace("app", false).await?;
     run(
