@@ -63,11 +63,22 @@ fn every_row_of_the_tables_of_access_holds() {
 }
 
 #[test]
-fn every_row_of_the_tables_of_access_holds_on_a_real_cassandra_and_hashes_go_from_one_to_the_other() {
+fn every_row_of_the_tables_of_access_holds_on_a_real_cassandra_and_through_a_gateway_and_hashes_go_from_one_to_the_other()
+ {
     let Some(cassandra) = require("Apache Cassandra", Cassandra::with_login()) else { return };
     let target = cassandra.target();
     let wrong = access::run(&target, &access::all("").unwrap()).unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let folder = Folder::new().unwrap();
+    let password_file = folder.data().with_file_name("password");
+    std::fs::write(&password_file, format!("{}\n", target.superuser.password)).unwrap();
+    let flags = ["--user", &target.superuser.name, "--password-file", password_file.to_str().unwrap()];
+    let gateway = Ilium::gateway(binary(), &folder, &[target.address], &flags).unwrap();
+    let through = Target { address: gateway.address(), superuser: target.superuser.clone() };
+    let wrong = access::run(&through, &access::all("").unwrap()).unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    gateway.stop().unwrap();
 
     let (server, folder) = guarded(&[]);
     let Credentials { name, password } = &target.superuser;
