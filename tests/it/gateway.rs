@@ -1,5 +1,7 @@
 //! `ilium gateway` in front of a real Cassandra.
 
+mod faults;
+
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Bind, Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, require};

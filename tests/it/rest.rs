@@ -86,7 +86,7 @@ fn fill(cql: SocketAddr) {
     }
 }
 
-fn get(http: SocketAddr, path: &str) -> Response {
+pub(crate) fn get(http: SocketAddr, path: &str) -> Response {
     let headers = vec![("Host".to_owned(), http.to_string())];
     let request = Request { method: "GET".to_owned(), target: encoded(path), headers, body: Vec::new() };
     ask(http, &request).unwrap()
