@@ -7,7 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod dialogue;
 pub(crate) mod dsbulk;
 mod go;
-mod java;
+pub(crate) mod java;
 mod node;
 pub(crate) mod obtained;
 pub(crate) mod python;

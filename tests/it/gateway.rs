@@ -1,6 +1,7 @@
 //! `ilium gateway` in front of a real Cassandra.
 
 mod faults;
+mod rolling;
 
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Bind, Binds, Connection, Outcome, Settings};

@@ -78,22 +78,38 @@ fn converse_with(
     start: impl Fn(Option<SocketAddr>) -> Result<Ilium>,
     program: impl FnOnce(&Ilium) -> Command,
 ) -> Result<()> {
-    let mut server = start(None)?;
-    let address = server.address();
-    let mut client = Client::start(program(&server))?;
+    let first = start(None)?;
+    let (address, program) = (first.address(), program(&first));
+    let mut server = Some(first);
+    let talked = talk(program, |line| {
+        if line != RESTART {
+            return Ok(None);
+        }
+        if let Some(server) = server.take() {
+            server.crash()?;
+        }
+        server = Some(start(Some(address))?);
+        Ok(Some(RESTARTED))
+    });
+    let said = server.as_ref().map(|server| server.output().unwrap_or_default());
+    talked.with_context(|| format!("the server said:\n{}", said.unwrap_or_default()))?;
+    server.map_or(Ok(()), Ilium::stop)
+}
+
+/// Runs a program; what `hears` gives for a line is told to it. It must check everything and end well.
+pub fn talk(program: Command, mut hears: impl FnMut(&str) -> Result<Option<&'static [u8]>>) -> Result<()> {
+    let mut client = Client::start(program)?;
     let mut last = String::new();
     while let Some(line) = client.line()? {
         println!("{line}");
-        if line == RESTART {
-            server.crash()?;
-            server = start(Some(address))?;
-            client.tell(RESTARTED)?;
+        if let Some(words) = hears(&line)? {
+            client.tell(words)?;
         }
         last = line;
     }
-    client.end().with_context(|| format!("after {last:?}\n{}", server.output().unwrap_or_default()))?;
+    client.end().with_context(|| format!("after {last:?}"))?;
     ensure!(last == GOOD_END, "the program ended well, but its last line was {last:?}");
-    server.stop()
+    Ok(())
 }
 
 /// A running program, killed if the test fails.

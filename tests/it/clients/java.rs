@@ -37,15 +37,20 @@ pub fn fetch(name: &str, pom: &str) -> Result<PathBuf> {
 }
 
 impl Jars {
-    /// Java compiles a program of one file as it starts it.
     pub fn command(&self, server: SocketAddr) -> Command {
+        let mut command = self.program("java/Client.java");
+        command.args([server.ip().to_string(), server.port().to_string()]);
+        command
+    }
+
+    /// A program below `tests/clients`. Java compiles one of one file as it starts it.
+    pub fn program(&self, path: &str) -> Command {
         let mut command = Command::new("java");
         command
             .arg("-cp")
             .arg(self.0.join("*"))
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-            .arg(source("java/Client.java"))
-            .args([server.ip().to_string(), server.port().to_string()]);
+            .arg(source(path));
         command
     }
 }

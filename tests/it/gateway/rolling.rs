@@ -1,0 +1,45 @@
+//! Gateways side by side, restarted one after the other under load.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::{Cassandra, loopback, require};
+
+use crate::clients::dialogue::{binary, talk};
+use crate::clients::java;
+
+/// What the program is told once the gateway it named is there again.
+const RESTARTED: &[u8] = b"restarted\n";
+
+#[test]
+fn nothing_that_may_be_repeated_fails_while_gateways_are_restarted_one_after_the_other() {
+    let Some(jars) = require("the Java driver", java::jars()) else { return };
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let addresses = [loopback::address(), loopback::address()];
+    // The same port for all, as clients of before Cassandra 4.0 expect it.
+    let port = loopback::free_ports(addresses[0], 1).unwrap()[0];
+    let places = addresses.map(|address| SocketAddr::new(address, port));
+    let peers = places.map(|place| place.to_string()).join(",");
+    let folders = places.map(|_| Folder::new().unwrap());
+    let start = |at: usize| {
+        let own = places[at].to_string();
+        Ilium::gateway(binary(), &folders[at], &[cassandra.address()], &["--cql", &own, "--peers", &peers])
+            .unwrap()
+    };
+    let gateways = RefCell::new([Some(start(0)), Some(start(1))]);
+    let mut program = jars.program("java/Rolling.java");
+    program.arg(port.to_string()).args(addresses.map(|address| address.to_string()));
+    talk(program, |line| {
+        let Some(at) = line.strip_prefix("restart ") else { return Ok(None) };
+        let at: usize = at.parse()?;
+        let mut gateways = gateways.borrow_mut();
+        gateways[at].take().unwrap().stop()?;
+        gateways[at] = Some(start(at));
+        Ok(Some(RESTARTED))
+    })
+    .unwrap();
+    for gateway in gateways.into_inner().into_iter().flatten() {
+        gateway.stop().unwrap();
+    }
+}
