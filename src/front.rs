@@ -4,44 +4,39 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
-use ilium_embedded::Engine;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
-use ilium_native::Service;
-use ilium_server::metrics::{HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Measured, health_routes};
+use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
+use ilium_server::{Checks, Measured, health_routes};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
 use crate::exit::Failure;
-use crate::figures;
 
 pub struct Parts {
-    pub engine: Engine,
-    /// The CQL API, for its figures.
-    pub service: Arc<Service>,
+    pub store: Arc<dyn DataStore>,
     pub access: Arc<Access>,
-    /// What the CQL API asked of the store.
-    pub of_cql: Arc<Requests>,
+    /// What the CQL API asked of the store, where it asks one.
+    pub of_cql: Option<Arc<Requests>>,
+    pub figures: Figures,
+    pub checks: Checks,
     pub console: ConsoleOptions,
     pub cors_origins: Vec<String>,
     pub stopping: watch::Receiver<bool>,
 }
 
 pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
-    let Parts { engine, service, access, of_cql, console, cors_origins, stopping } = parts;
+    let Parts { store, access, of_cql, figures, checks, console, cors_origins, stopping } = parts;
     let observer = Arc::<HttpRequests>::default();
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
     let counted = |requests: &Arc<Requests>| -> Arc<dyn DataStore> {
-        Arc::new(Measured::new(Arc::new(engine.clone()), Arc::clone(requests)))
+        Arc::new(Measured::new(Arc::clone(&store), Arc::clone(requests)))
     };
     let (rest, console_store) = (counted(&of_rest), counted(&of_console));
-    let metrics = Metrics {
-        apis: vec![("cql", of_cql), ("rest", of_rest), ("console", of_console)],
-        http: Arc::clone(&observer) as _,
-        figures: figures::of(engine.clone(), &service),
-    };
+    let apis = of_cql.map(|of_cql| ("cql", of_cql)).into_iter();
+    let apis = apis.chain([("rest", of_rest), ("console", of_console)]).collect();
+    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, figures };
     let routes = auth_routes(Arc::clone(&access))
-        .merge(health_routes(figures::checks(engine), stopping))
+        .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))
         .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()))
         .merge(ilium_console::routes(console_store, Arc::clone(&access), console));

@@ -1,6 +1,7 @@
 //! `ilium`: Cassandra's data model and APIs in one binary.
 
 mod cli;
+mod clock;
 mod config;
 mod exit;
 mod figures;

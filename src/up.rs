@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ilium_console::Options as ConsoleOptions;
 use ilium_embedded::{Engine, EngineOptions, storage};
@@ -21,11 +21,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::VERSION;
+use crate::clock::now;
 use crate::config::up::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
 use crate::superuser_file::SuperuserFile;
-use crate::{front, logging, script, settings_table};
+use crate::{figures, front, logging, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -102,10 +103,11 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     };
     let access = Arc::new(Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now));
     let parts = front::Parts {
-        engine,
-        service: Arc::clone(&service),
+        store,
         access: Arc::clone(&access),
-        of_cql,
+        of_cql: Some(of_cql),
+        figures: figures::of(engine.clone(), &service),
+        checks: figures::checks(engine),
         console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },
         cors_origins: settings.cors_origins,
         stopping: stopping.clone(),
@@ -137,12 +139,6 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         ended.map_err(Failure::io)?;
     }
     Ok(())
-}
-
-/// Seconds since the epoch, by which tokens end.
-#[expect(clippy::disallowed_methods, reason = "tokens end by the time of day, also after a restart")]
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Where it listens.
