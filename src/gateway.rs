@@ -5,21 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ilium_cluster::{Options as ClusterOptions, Upstream};
-use ilium_http::{Front, FrontOptions};
+use ilium_cluster::{ClusterStore, Options as ClusterOptions, StoreOptions, Upstream};
+use ilium_console::Options as ConsoleOptions;
+use ilium_http::Access;
 use ilium_native::{Options, Service};
-use ilium_server::metrics::{HttpRequests, Metrics, metrics_routes};
 use ilium_server::{
-    Check, CqlListener, HttpListener, HttpOptions, ListenOptions, Tls, TlsFiles, health_routes,
+    Check, Checks, CqlListener, HttpListener, HttpOptions, ListenOptions, Tls, TlsFiles, passing_token_keys,
 };
-use ilium_store::Login as _;
+use ilium_store::{DEFAULT_LIFETIME, DataStore as _, Login as _};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::cli::VERSION;
+use crate::clock::now;
 use crate::config::gateway::Settings;
 use crate::exit::Failure;
-use crate::{figures, logging};
+use crate::{figures, front, logging};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
@@ -57,21 +59,33 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     let service =
         Service::forwarding(Arc::new(upstream.clone()), Arc::new(upstream.clone()), Options::default());
-    let observer = Arc::<HttpRequests>::default();
-    let metrics = Metrics {
-        apis: Vec::new(),
-        http: Arc::clone(&observer) as _,
+    let tokens = passing_token_keys(DEFAULT_LIFETIME).map_err(Failure::io)?;
+    let access = Arc::new(Access::new(Arc::new(upstream.clone()), tokens, now));
+    let store = ClusterStore::open(&upstream, StoreOptions::default(), Arc::clone(&access) as _).await;
+    let store = store.map_err(Failure::unavailable)?;
+    let speaks_tls = tls.is_some();
+    let parts = front::Parts {
+        checks: checks(upstream.clone(), store.clone()),
         figures: figures::of_gateway(&service),
+        of_cql: None,
+        access,
+        console: ConsoleOptions {
+            started,
+            facts: vec![
+                ("Ilium", VERSION.to_owned()),
+                ("In front of", store.capabilities().to_string()),
+                ("CQL", cql_at.to_string()),
+                ("HTTP", http_at.to_string()),
+                ("TLS", if speaks_tls { "on both ports" } else { "off" }.to_owned()),
+                ("Log in", if authenticated { "at the cluster" } else { "not needed" }.to_owned()),
+            ],
+            speaks_tls,
+        },
+        cors_origins: Vec::new(),
+        stopping: stopping.clone(),
+        store: Arc::new(store),
     };
-    let checked = upstream.clone();
-    let checks = Box::new(move || {
-        let reachable = checked.check();
-        let passes = reachable.is_ok();
-        let reason = reachable.unwrap_or_else(|error| error.message);
-        vec![Check { name: "cluster", passes, reason }]
-    });
-    let routes = health_routes(checks, stopping.clone()).merge(metrics_routes(Arc::new(metrics)));
-    let front = Arc::new(Front::new(routes, FrontOptions::new(authenticated, observer)));
+    let front = front::of(parts)?;
 
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));
@@ -94,6 +108,20 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether there is a cluster to ask, and what it is and can do.
+fn checks(upstream: Upstream, store: ClusterStore) -> Checks {
+    Box::new(move || {
+        let reachable = upstream.check();
+        let passes = reachable.is_ok();
+        let capabilities = store.capabilities();
+        let reason = match reachable {
+            Ok(reachable) => format!("{reachable}: {capabilities}"),
+            Err(error) => error.message,
+        };
+        vec![Check { name: "cluster", passes, reason }]
+    })
+}
+
 /// Says where it listens. Whoever starts it as a child reads the first two lines.
 fn announce(cluster: &str, cql: SocketAddr, http: SocketAddr, started: Instant) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -102,6 +130,6 @@ fn announce(cluster: &str, cql: SocketAddr, http: SocketAddr, started: Instant) 
         "CQL on {cql} after {} ms, in front of the cluster {cluster}",
         started.elapsed().as_millis()
     )?;
-    writeln!(out, "HTTP on {http}: health, metrics")?;
+    writeln!(out, "HTTP on {http}: console, REST, health, metrics")?;
     out.flush()
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use ilium_testbed::http::{Request, Response, ask, component, encoded};
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::rest_cases::json::Json;
-use ilium_testbed::rest_cases::{self, FileResult, Target};
+use ilium_testbed::rest_cases::{self, FileResult, Store, Target};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
-use ilium_testbed::{Ilium, require};
+use ilium_testbed::{Cassandra, Ilium, require};
 
 use crate::clients::dialogue::{binary, converse_over_all};
 use crate::clients::{python, schemathesis};
@@ -20,8 +20,18 @@ const MAKE: [&str; 2] = [
 #[test]
 fn rest_answers_as_stargate_does_and_cql_reads_what_it_wrote() {
     let folder = Folder::new().unwrap();
-    let ilium = Ilium::start(binary(), &folder, &[]).unwrap();
-    let target = Target::new(ilium.http(), ilium.address()).unwrap();
+    run_cases(Ilium::start(binary(), &folder, &[]).unwrap(), Store::Embedded);
+}
+
+#[test]
+fn rest_answers_the_same_in_front_of_a_cluster() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    run_cases(Ilium::gateway(binary(), &folder, &[cassandra.address()], &[]).unwrap(), Store::Cluster);
+}
+
+fn run_cases(ilium: Ilium, store: Store) {
+    let target = Target::new(ilium.http(), ilium.address(), store).unwrap();
     let results = rest_cases::run(&target, rest_cases::all("").unwrap()).unwrap();
     let details: String = results.iter().map(|result| result.details.clone()).collect();
     assert!(results.iter().all(FileResult::well), "{details}");

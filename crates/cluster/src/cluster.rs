@@ -1,7 +1,7 @@
 //! A cluster as this process knows it: its ring, its sessions, the statements prepared through it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use ilium_cql::schema::UuidBytes;
@@ -10,6 +10,7 @@ use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind};
 use parking_lot::{Mutex, RwLock};
 
 use crate::control::{self, Control};
+use crate::data_store::Snapshot;
 use crate::error::{ConnectError, unreachable};
 use crate::gateways::Gateways;
 use crate::login::Logins;
@@ -45,6 +46,8 @@ pub(crate) struct Cluster {
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     listeners: RwLock<Vec<ClusterListener>>,
     control: RwLock<Option<Arc<Control>>>,
+    /// Of the schema, where statements of our own are run.
+    snapshot: OnceLock<Weak<Snapshot>>,
 }
 
 impl Cluster {
@@ -63,6 +66,7 @@ impl Cluster {
             sessions: Mutex::default(),
             listeners: RwLock::default(),
             control: RwLock::new(None),
+            snapshot: OnceLock::new(),
         });
         control::take_over(&cluster, first).await?;
         // A limit of no session at all is the only thing that can be wrong here.
@@ -195,6 +199,24 @@ impl Cluster {
                 self.facts.cluster_name
             )),
             _ => Err(unreachable(&format!("none of the {nodes} nodes of the cluster can be reached"))),
+        }
+    }
+
+    /// Names the snapshot that follows the schema, once.
+    pub(crate) fn set_snapshot(&self, snapshot: &Arc<Snapshot>) {
+        let _ = self.snapshot.set(Arc::downgrade(snapshot));
+    }
+
+    /// After a change of the schema: whoever is told that it is done must find it everywhere, on every node and in every
+    /// API here. It is done: what fails here is told to nobody.
+    pub(crate) async fn settle(&self) {
+        if !self.agree().await {
+            tracing::warn!("the cluster's nodes do not agree on the schema yet");
+        }
+        if let Some(snapshot) = self.snapshot.get().and_then(Weak::upgrade)
+            && let Err(error) = snapshot.refresh(self).await
+        {
+            tracing::warn!(%error, "the cluster's schema cannot be read");
         }
     }
 

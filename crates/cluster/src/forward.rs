@@ -288,9 +288,7 @@ impl Forwarded {
                     _ if is_schema_change(&envelope) => {
                         // Other nodes are asked next: the client must find everywhere what it was told is done.
                         tokio::spawn(async move {
-                            if !self.way.cluster.agree().await {
-                                tracing::warn!("the cluster's nodes do not agree on the schema yet");
-                            }
+                            self.way.cluster.settle().await;
                             self.way.give_at_once(self.stream, Ok(frame_of(envelope)));
                         });
                         return;

@@ -11,6 +11,7 @@
 mod cluster;
 mod control;
 mod credentials;
+mod data_store;
 mod effect;
 mod error;
 mod exchange;
@@ -29,6 +30,7 @@ mod table;
 mod upstream;
 
 pub use credentials::Credentials;
+pub use data_store::{ClusterStore, StoreOptions};
 pub use error::ConnectError;
 pub use options::Options;
 pub use upstream::Upstream;

@@ -105,6 +105,11 @@ impl Ring {
         replicas.get(at).map_or(&[], |replicas| replicas)
     }
 
+    /// The ring's tokens in order.
+    pub fn tokens(&self) -> impl Iterator<Item = i64> {
+        self.tokens.iter().map(|(token, _)| *token)
+    }
+
     fn node(&self, place: Place) -> Option<&Arc<Node>> {
         self.nodes.iter().find(|node| node.place == place)
     }

@@ -65,6 +65,10 @@ impl Upstream {
         &self.0.facts.cluster_name
     }
 
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.0
+    }
+
     /// Statements that are remembered by their id.
     pub fn statements(&self) -> usize {
         self.0.statements.len()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use data_encoding::BASE64;
-use ilium_store::{Error, ErrorKind, Login, Principal, TokenError, Tokens};
+use ilium_store::{Error, ErrorKind, Login, Principal, SealError, Seals, TokenError, Tokens};
 use parking_lot::RwLock;
 
 use crate::Refusal;
@@ -82,6 +82,17 @@ impl Access {
     /// How long tokens are good for.
     pub fn token_lifetime(&self) -> Duration {
         self.tokens.read().lifetime()
+    }
+}
+
+/// Page states, under the keys of tokens.
+impl Seals for Access {
+    fn seal(&self, bound_to: &[u8], text: &[u8]) -> Result<Vec<u8>, SealError> {
+        Seals::seal(&**self.tokens.read(), bound_to, text)
+    }
+
+    fn open(&self, bound_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        Seals::open(&**self.tokens.read(), bound_to, sealed)
     }
 }
 

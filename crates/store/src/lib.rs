@@ -29,5 +29,5 @@ pub use error::{Error, ErrorKind, Result, WriteType};
 pub use forward::{Answers, Channel, ClusterEvent, ClusterListener, Forward, Frame};
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};
-pub use seal::{SealError, SealKey};
+pub use seal::{SealError, SealKey, Seals};
 pub use token::{DEFAULT_LIFETIME, TokenError, Tokens};

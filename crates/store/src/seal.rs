@@ -16,6 +16,14 @@ pub enum SealError {
     NoRandomness,
 }
 
+/// Seals what clients carry, under keys that may change while some that were sealed with the last ones are still about.
+pub trait Seals: Send + Sync + 'static {
+    /// `bound_to` says what the text is for: it opens for nothing else.
+    fn seal(&self, bound_to: &[u8], text: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    fn open(&self, bound_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError>;
+}
+
 /// A secret of 32 bytes and the cipher made from it.
 pub struct SealKey {
     cipher: LessSafeKey,

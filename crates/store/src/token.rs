@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use crate::{Principal, Role, SealError, SealKey};
+use crate::{Principal, Role, SealError, SealKey, Seals};
 
 /// What the sealing is bound to: a page state never opens as a token, nor does a token of an older form.
 const PURPOSE: &[u8] = b"ilium token 3";
@@ -85,6 +85,18 @@ impl Tokens {
             return Err(TokenError::Expired);
         }
         principal(rest).ok_or(TokenError::Altered)
+    }
+}
+
+/// What else clients carry is sealed under the same keys, for purposes of its own.
+impl Seals for Tokens {
+    fn seal(&self, bound_to: &[u8], text: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.keys.first().ok_or(SealError::NoRandomness)?.seal(bound_to, text)
+    }
+
+    fn open(&self, bound_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let opened = self.keys.iter().find_map(|key| key.open(bound_to, sealed).ok());
+        opened.ok_or(SealError::Altered)
     }
 }
 

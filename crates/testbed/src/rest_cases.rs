@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-pub use file::CaseFile;
+pub use file::{CaseFile, Store};
 pub use run::{FileResult, Target, run};
 
 /// The folder of the case files in this checkout.

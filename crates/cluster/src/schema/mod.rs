@@ -83,7 +83,9 @@ pub fn read(version: UuidBytes, sources: &[Option<Rows<'_>>; SOURCES.len()]) -> 
         for row in Source::rows(source)? {
             let row = row?;
             let table = table(&row, row.name(name_column)?, &mut columns, &mut indexes)?;
-            if let Some(keyspace) = read.get_mut(&table.keyspace) {
+            // A table that was made or dropped while sources were read has no columns yet, or no more.
+            let is_whole = table.partition_key().next().is_some();
+            if let Some(keyspace) = read.get_mut(&table.keyspace).filter(|_| is_whole) {
                 keyspace.tables.insert(Arc::clone(&table.name), Arc::new(table));
             }
         }

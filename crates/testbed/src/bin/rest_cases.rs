@@ -1,7 +1,7 @@
 //! Runs the cases of `tests/rest` and says what is not as they want it.
 //!
-//! `rest_cases --ilium PROGRAM [--filter x] [--case x] [--quiet]` starts an Ilium for them, `rest_cases --http HOST:PORT
-//! --cql HOST:PORT` uses one that runs.
+//! `rest_cases --ilium PROGRAM [--filter x] [--case x] [--quiet]` starts an Ilium for them, with `--gateway` one in front of
+//! a Cassandra; `rest_cases --http HOST:PORT --cql HOST:PORT [--gateway]` uses one that runs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 use std::net::SocketAddr;
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use ilium_testbed::ilium::Folder;
-use ilium_testbed::rest_cases::{self, FileResult, Target};
-use ilium_testbed::{Ilium, loopback};
+use ilium_testbed::rest_cases::{self, FileResult, Store, Target};
+use ilium_testbed::{Cassandra, Ilium, loopback};
 
 #[derive(Default)]
 struct Flags {
@@ -21,6 +21,7 @@ struct Flags {
     filter: String,
     case: String,
     quiet: bool,
+    gateway: bool,
 }
 
 fn flags() -> Result<Flags> {
@@ -35,8 +36,11 @@ fn flags() -> Result<Flags> {
             "--filter" => flags.filter = value()?,
             "--case" => flags.case = value()?,
             "--quiet" => flags.quiet = true,
+            "--gateway" => flags.gateway = true,
             other => {
-                bail!("{other} is no flag; there are --ilium, --http, --cql, --filter, --case and --quiet")
+                bail!(
+                    "{other} is no flag; there are --ilium, --gateway, --http, --cql, --filter, --case and --quiet"
+                )
             }
         }
     }
@@ -61,17 +65,22 @@ fn run() -> Result<bool> {
         files.iter_mut().for_each(|f| f.cases.retain(|c| c.name.contains(&flags.case)));
         files.retain(|f| !f.cases.is_empty());
     }
+    let store = if flags.gateway { Store::Cluster } else { Store::Embedded };
     let folder = Folder::new()?;
     let own;
     let (http, cql) = match (&flags.ilium, flags.http, flags.cql) {
         (Some(program), None, None) => {
-            own = Ilium::start(&program.canonicalize()?, &folder, &[])?;
+            let program = program.canonicalize()?;
+            own = match flags.gateway {
+                true => Ilium::gateway(&program, &folder, &[Cassandra::shared()?.address()], &[])?,
+                false => Ilium::start(&program, &folder, &[])?,
+            };
             (own.http(), own.address())
         }
         (None, Some(http), Some(cql)) => (http, cql),
         _ => bail!("give either --ilium, or --http and --cql"),
     };
-    let results = rest_cases::run(&Target::new(http, cql)?, files)?;
+    let results = rest_cases::run(&Target::new(http, cql, store)?, files)?;
     let (mut passed, mut all) = (0, 0);
     for result in &results {
         if !flags.quiet {

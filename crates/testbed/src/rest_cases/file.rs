@@ -23,7 +23,8 @@
 //! beside its own) and the setup, CQL statements. Cases of a file share its tables, so each uses keys of its own, or
 //! only reads.
 //!
-//! A case is `== name`, then steps. `differs: why` says where Stargate answers otherwise and is not followed.
+//! A case is `== name`, then steps. `differs: why` says where Stargate answers otherwise and is not followed; `embedded: why`
+//! and `cluster: why` say that the case is for this store alone.
 //!
 //! - A *request* is a line `METHOD path?query`, headers, the body, and the answer. In the path a person writes spaces,
 //!   braces and quotes as they are; they are sent percent-encoded. Header lines are `Name: value`, and `Name: none`
@@ -65,7 +66,16 @@ pub struct Case {
     pub name: String,
     /// Why Stargate's answer is not followed, where it is not.
     pub differs: Option<String>,
+    /// The only store that it is for.
+    pub only: Option<Store>,
     pub steps: Vec<Step>,
+}
+
+/// What is behind the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Embedded,
+    Cluster,
 }
 
 #[derive(Debug, Clone)]
@@ -175,7 +185,7 @@ pub fn parse(name: &str, text: &str) -> Result<CaseFile> {
             if file.cases.iter().any(|case| case.name == name) {
                 bail!("line {number}: there are two cases called: {name}");
             }
-            file.cases.push(Case { name: name.to_owned(), differs: None, steps: Vec::new() });
+            file.cases.push(Case { name: name.to_owned(), differs: None, only: None, steps: Vec::new() });
             continue;
         } else if line.trim().is_empty() || is_comment(line) {
             continue;
@@ -229,6 +239,12 @@ fn step(case: &mut Case, base: &str, line: &str, lines: &mut Lines<'_>) -> Resul
     if let Some(why) = line.strip_prefix("differs: ") {
         case.differs = Some(why.to_owned());
         return Ok(());
+    }
+    for (start, store) in [("embedded: ", Store::Embedded), ("cluster: ", Store::Cluster)] {
+        if line.starts_with(start) {
+            case.only = Some(store);
+            return Ok(());
+        }
     }
     if let Some(text) = line.strip_prefix("cql> ") {
         let statement = text.trim_end_matches(';').to_owned();

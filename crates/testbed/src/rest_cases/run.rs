@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::file::{Answer, Body, Case, CaseFile, Content, Request, Rows, Step, place};
+use super::file::{Answer, Body, Case, CaseFile, Content, Request, Rows, Step, Store, place};
 
 use super::json::{Json, Kept, missing};
 use crate::cases::suite::lanes;
@@ -22,6 +22,8 @@ const CREDENTIALS: &str = r#"{"username": "cassandra", "password": "cassandra"}"
 pub struct Target {
     pub http: SocketAddr,
     pub cql: SocketAddr,
+    /// What is behind it.
+    pub store: Store,
     /// Sent as `X-Cassandra-Token`.
     pub token: String,
 }
@@ -51,7 +53,7 @@ impl fmt::Display for FileResult {
 
 impl Target {
     /// Asks the target for a token.
-    pub fn new(http: SocketAddr, cql: SocketAddr) -> Result<Target> {
+    pub fn new(http: SocketAddr, cql: SocketAddr, store: Store) -> Result<Target> {
         let request = http::Request {
             method: "POST".to_owned(),
             target: "/v1/auth".to_owned(),
@@ -66,7 +68,7 @@ impl Target {
         let text = String::from_utf8(response.body)?;
         let answer = Json::read(&text).with_context(|| format!("POST /v1/auth gave {text:?}"))?;
         match answer.get("authToken") {
-            Some(Json::String(token)) => Ok(Target { http, cql, token: token.clone() }),
+            Some(Json::String(token)) => Ok(Target { http, cql, store, token: token.clone() }),
             _ => bail!("POST /v1/auth gave no token: {} {text}", response.status),
         }
     }
@@ -74,6 +76,9 @@ impl Target {
 
 /// Runs the files, some at a time.
 pub fn run(target: &Target, files: Vec<CaseFile>) -> Result<Vec<FileResult>> {
+    let mut files = files;
+    let is_for = |case: &Case| case.only.is_none_or(|store| store == target.store);
+    files.iter_mut().for_each(|file| file.cases.retain(is_for));
     lanes(files, |file| {
         let mut result = FileResult {
             name: file.name.clone(),

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
 use ilium_cql::ast::{
-    CreateIndex, IndexOn, IndexTarget, Name, Property, PropertyValue, Selection, Statement,
+    CreateIndex, IndexOn, IndexTarget, Name, Property, PropertyValue, QualifiedName, Selection, Statement,
 };
 use ilium_http::Refusal;
 use serde_json::Value;
@@ -59,8 +59,8 @@ pub async fn create(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
         return Err(Refusal::not_found(format!("Column '{column}' not found in table '{table_name}'")));
     }
     let statement = Statement::CreateIndex(CreateIndex {
-        // The index is in its table's keyspace; a keyspace before its name is where a table without one would be.
-        name: body.text("name")?.map(|name| qualified(&keyspace, name)),
+        // The index is in its table's keyspace, and Cassandra takes none before its name.
+        name: body.text("name")?.map(|name| QualifiedName { keyspace: None, name: Name::new(name) }),
         custom: using.is_some(),
         if_not_exists: body.flag("ifNotExists")?,
         table: qualified(&keyspace, &table_name),

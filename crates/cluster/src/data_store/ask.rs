@@ -1,0 +1,269 @@
+//! One request to the cluster, until there is an answer: where it goes, what is mended on the way, and when it is given
+//! up.
+//!
+//! It is sent to another node where the first did nothing of it: its link was gone before the request left, or it was
+//! still starting. What a node may have done is sent again only if that changes nothing. Everything else is the
+//! caller's: the cluster has answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ilium_protocol::{
+    BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Envelope, ErrorDetail,
+    ExecuteRequest, Opcode, QueryParameters, QueryRequest, Request, Response, Values,
+};
+use ilium_store::{Context, Effect, Error, ErrorKind, Result, WriteType};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::time::{sleep, timeout_at};
+
+use super::answer;
+use super::plan::{Handle, Planned};
+use super::request::Route;
+use crate::cluster::Cluster;
+use crate::error::of_response;
+use crate::link::{Link, Lost};
+use crate::ring::Place;
+use crate::session::Session;
+
+/// Nodes a request is sent to at most.
+const TRIES: usize = 3;
+
+/// Times a request has its statements prepared again. A batch may hold many that a node has forgotten.
+const PREPARED_AGAIN: u8 = 64;
+
+/// What is asked.
+#[derive(Clone)]
+pub(super) enum Message<'m> {
+    Text {
+        text: &'m str,
+        parameters: QueryParameters<'m>,
+    },
+    Prepare(&'m Planned),
+    Statement {
+        statement: &'m Planned,
+        parameters: QueryParameters<'static>,
+        /// Where the page begins, as the cluster has it.
+        page: Option<Bytes>,
+    },
+    Batch {
+        kind: BatchType,
+        entries: &'m [(Arc<Planned>, Values)],
+        parameters: QueryParameters<'m>,
+    },
+}
+
+pub(super) struct Asked<'a> {
+    pub cluster: &'a Arc<Cluster>,
+    pub session: &'a Arc<Session>,
+    pub message: Message<'a>,
+    pub route: Option<Route>,
+    pub effect: Effect,
+    /// Whether doing it twice changes nothing.
+    pub may_repeat: bool,
+    pub speculate_after: Option<Duration>,
+    pub context: &'a Context,
+}
+
+/// What a node answered, and by what handle the statement was executed.
+pub(super) struct Reply {
+    pub envelope: Envelope,
+    pub handle: Option<Arc<Handle>>,
+}
+
+/// The nodes that were asked, by all tries of one request.
+type Tried = Mutex<SmallVec<[Place; TRIES]>>;
+
+impl Asked<'_> {
+    /// The answer, within the time the context gives. An ERROR of the cluster is an error here.
+    pub async fn reply(&self) -> Result<Reply> {
+        let tried = Tried::default();
+        let asked = self.first_of_two(&tried);
+        let Some(deadline) = self.context.deadline else { return asked.await };
+        match timeout_at(deadline.into(), asked).await {
+            Ok(reply) => reply,
+            Err(_) => Err(self.timed_out(
+                "Operation timed out: the cluster did not answer in the time this request has; ask for less, or allow \
+                 more time"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Asks a second node where the first is slow, if that is wanted.
+    async fn first_of_two(&self, tried: &Tried) -> Result<Reply> {
+        let Some(pause) = self.speculate_after else { return self.until_answered(tried).await };
+        let mut first = std::pin::pin!(self.until_answered(tried));
+        tokio::select! {
+            reply = &mut first => return reply,
+            () = sleep(pause) => {}
+        }
+        let mut second = std::pin::pin!(self.until_answered(tried));
+        // Where one fails the other may not.
+        tokio::select! {
+            reply = &mut first => match reply {
+                Ok(reply) => Ok(reply),
+                Err(error) => second.await.map_err(|_| error),
+            },
+            reply = &mut second => match reply {
+                Ok(reply) => Ok(reply),
+                Err(_) => first.await,
+            },
+        }
+    }
+
+    async fn until_answered(&self, tried: &Tried) -> Result<Reply> {
+        let mut prepared_again = 0;
+        let mut tries = 0;
+        let mut last = None;
+        while tries < TRIES {
+            let Some((place, link)) = self.pick(&tried.lock()) else { break };
+            if tries > 0 && tried.lock().contains(&place) {
+                break;
+            }
+            tried.lock().push(place);
+            tries += 1;
+            loop {
+                let (sent, handle) = self.send(&link).await;
+                let envelope = match sent {
+                    Ok(envelope) => envelope,
+                    Err(Lost::Unsent) => break,
+                    Err(Lost::Sent) if self.may_repeat => break,
+                    Err(Lost::Sent) => {
+                        return Err(self.timed_out(format!(
+                            "the connection to {} was lost before it answered: the statement may have been done or not, \
+                             and cannot be repeated safely",
+                            link.address
+                        )));
+                    }
+                };
+                if envelope.header.opcode != Opcode::Error {
+                    return Ok(Reply { envelope, handle });
+                }
+                let (extras, response) = Response::decode(&envelope).map_err(answer::nonsense)?;
+                let Response::Error(refusal) = response else {
+                    return Err(answer::unexpected(&response, "an error"));
+                };
+                match refusal.detail {
+                    ErrorDetail::Unprepared { id } if prepared_again < PREPARED_AGAIN => {
+                        prepared_again += 1;
+                        self.prepare_again(id, &link).await?;
+                    }
+                    ErrorDetail::IsBootstrapping => {
+                        last = Some(of_response(&refusal));
+                        break;
+                    }
+                    _ => {
+                        let mut error = of_response(&refusal);
+                        error.warnings = extras.warnings.into_iter().map(str::to_owned).collect();
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.unavailable()))
+    }
+
+    fn pick(&self, tried: &[Place]) -> Option<(Place, Arc<Link>)> {
+        self.cluster.with_ring(|ring| {
+            let preferred =
+                self.route.as_ref().map_or(&[][..], |(keyspace, token)| ring.replicas(keyspace, *token));
+            self.session.pick(ring, preferred, tried)
+        })
+    }
+
+    async fn send(&self, link: &Link) -> (std::result::Result<Envelope, Lost>, Option<Arc<Handle>>) {
+        match &self.message {
+            Message::Text { text, parameters } => {
+                let query = QueryRequest { query: text, parameters: parameters.clone() };
+                (link.ask(&Request::Query(query)).await, None)
+            }
+            Message::Prepare(planned) => (link.ask(&planned.request()).await, None),
+            Message::Statement { statement, parameters, page } => {
+                let handle = statement.handle();
+                let mut parameters: QueryParameters<'_> = parameters.clone();
+                parameters.paging_state = page.as_deref();
+                // Only version 5 tells when they are others than we think.
+                parameters.skip_metadata = handle.metadata_id.is_some() && handle.rows.is_some();
+                let execute = ExecuteRequest {
+                    id: &handle.id,
+                    result_metadata_id: handle.metadata_id.as_deref(),
+                    parameters,
+                };
+                (link.ask(&Request::Execute(execute)).await, Some(handle))
+            }
+            Message::Batch { kind, entries, parameters } => {
+                let handles: Vec<Arc<Handle>> =
+                    entries.iter().map(|(statement, _)| statement.handle()).collect();
+                let statements = entries.iter().zip(&handles).map(|((_, values), handle)| BatchStatement {
+                    statement: BatchedStatement::Prepared(&handle.id),
+                    values: values.clone(),
+                });
+                let batch = BatchRequest {
+                    kind: *kind,
+                    statements: statements.collect(),
+                    parameters: parameters.clone(),
+                };
+                (link.ask(&Request::Batch(batch)).await, None)
+            }
+        }
+    }
+
+    /// Has a node prepare what it has forgotten, or never knew.
+    async fn prepare_again(&self, id: &[u8], link: &Link) -> Result<()> {
+        let planned = match &self.message {
+            Message::Statement { statement, .. } => Some(*statement),
+            Message::Batch { entries, .. } => entries
+                .iter()
+                .map(|(statement, _)| &**statement)
+                .find(|statement| *statement.handle().id == *id),
+            Message::Text { .. } | Message::Prepare(_) => None,
+        };
+        let Some(planned) = planned else {
+            return Err(Error::internal("a node does not know a statement that it was not asked for"));
+        };
+        let reply = link.ask(&planned.request()).await.map_err(|_| self.unavailable())?;
+        if reply.header.opcode == Opcode::Error
+            && let Ok((_, Response::Error(refusal))) = Response::decode(&reply)
+        {
+            // Its table is gone, or is no longer as the statement wants it.
+            return Err(of_response(&refusal));
+        }
+        let handle = Handle::of(&reply)?;
+        // The columns we know stay until a node tells others with its rows.
+        let known = planned.handle();
+        if *known.id != *handle.id || known.metadata_id != handle.metadata_id {
+            planned.set_handle(handle);
+        }
+        Ok(())
+    }
+
+    /// No node was there to do anything of it.
+    fn unavailable(&self) -> Error {
+        let level = self.context.consistency as u16;
+        let name = Consistency::from_code(level).map_or("ONE", Consistency::name);
+        let kind = ErrorKind::Unavailable { consistency: level, required: 1, alive: 0 };
+        let nodes = self.cluster.ring().nodes.len();
+        Error::new(
+            kind,
+            format!(
+                "Cannot achieve consistency level {name}: none of the {nodes} nodes of the cluster can be reached"
+            ),
+        )
+    }
+
+    fn timed_out(&self, message: String) -> Error {
+        let consistency = self.context.consistency as u16;
+        let (received, required) = (0, 1);
+        let kind = match self.effect {
+            Effect::Read => ErrorKind::ReadTimeout { consistency, received, required, data_present: false },
+            effect => {
+                let write_type =
+                    if effect == Effect::ConditionalWrite { WriteType::Cas } else { WriteType::Simple };
+                ErrorKind::WriteTimeout { consistency, received, required, write_type }
+            }
+        };
+        Error::new(kind, message)
+    }
+}
