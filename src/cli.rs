@@ -104,6 +104,9 @@ pub struct GatewayFlags {
     /// The rack whose replicas are asked first
     #[arg(long, value_name = "NAME", env = "ILIUM_LOCAL_RACK")]
     pub local_rack: Option<String>,
+    /// Log statements that take longer than so many milliseconds, without their values [default: none is logged]
+    #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SLOW")]
+    pub slow: Option<u64>,
     /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
     pub tls_certificate: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use ilium_cluster::{Stats, Upstream};
 use ilium_embedded::Engine;
 use ilium_native::Service;
 use ilium_server::metrics::{Figure, FigureUnit, FigureValue, Figures};
@@ -13,15 +14,50 @@ pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
     let service = Arc::downgrade(service);
     Box::new(move || {
         let mut figures = of_storage(&engine);
+        if let Some(service) = service.upgrade() {
+            let value = FigureValue::Gauge(service.prepared_count() as f64);
+            let (name, help) = ("cql_prepared_statements", "Statements kept prepared");
+            figures.push(Figure { name, help, unit: None, value });
+        }
         figures.extend(of_cql(&service));
         figures
     })
 }
 
-/// Of the CQL API in front of a cluster.
-pub fn of_gateway(service: &Arc<Service>) -> Figures {
+/// Of the cluster and the CQL API in front of it.
+pub fn of_gateway(upstream: Upstream, service: &Arc<Service>) -> Figures {
     let service = Arc::downgrade(service);
-    Box::new(move || of_cql(&service))
+    Box::new(move || {
+        let mut figures = of_upstream(upstream.stats());
+        if let Some(service) = service.upgrade() {
+            let (name, help) = ("cql_unread", "Bytes that the cluster answered and clients have not read");
+            let value = FigureValue::Gauge(service.bytes_unread() as f64);
+            figures.push(Figure { name, help, unit: Some(FigureUnit::Bytes), value });
+        }
+        figures.extend(of_cql(&service));
+        figures
+    })
+}
+
+fn of_upstream(stats: Stats) -> Vec<Figure> {
+    let gauge =
+        |name, help, value: usize| Figure { name, help, unit: None, value: FigureValue::Gauge(value as f64) };
+    vec![
+        gauge("upstream_nodes", "Nodes of the cluster, as it tells", stats.nodes),
+        gauge(
+            "upstream_nodes_connected",
+            "Nodes that the gateway's own session has connections to",
+            stats.connected,
+        ),
+        gauge(
+            "upstream_sessions",
+            "Roles, versions and keyspaces that connections are kept for",
+            stats.sessions,
+        ),
+        gauge("upstream_connections", "Connections to nodes", stats.links),
+        gauge("upstream_in_flight", "Requests that wait on connections to nodes", stats.in_flight),
+        gauge("upstream_prepared_statements", "Statements remembered, to be prepared again", stats.prepared),
+    ]
 }
 
 fn of_storage(engine: &Engine) -> Vec<Figure> {
@@ -68,7 +104,6 @@ fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
             unit: None,
             value: FigureValue::Counter(service.clients().requests()),
         },
-        gauge("cql_prepared_statements", "Statements kept prepared", service.prepared_count()),
         bytes("cql_received", "Bytes of frames that came in", service.bytes_received()),
         bytes("cql_sent", "Bytes of frames that went out", service.bytes_sent()),
         Figure {

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Checks, Measured, health_routes};
+use ilium_server::{Checks, Forwarded, Measured, health_routes};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
@@ -15,8 +15,10 @@ use crate::exit::Failure;
 pub struct Parts {
     pub store: Arc<dyn DataStore>,
     pub access: Arc<Access>,
-    /// What the CQL API asked of the store, where it asks one.
-    pub of_cql: Option<Arc<Requests>>,
+    /// What the CQL API asked of the store or the cluster.
+    pub of_cql: Arc<Requests>,
+    /// What it forwards, where it does.
+    pub forwarded: Option<Arc<Forwarded>>,
     pub figures: Figures,
     pub checks: Checks,
     pub console: ConsoleOptions,
@@ -25,16 +27,15 @@ pub struct Parts {
 }
 
 pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
-    let Parts { store, access, of_cql, figures, checks, console, cors_origins, stopping } = parts;
+    let Parts { store, access, of_cql, forwarded, figures, checks, console, cors_origins, stopping } = parts;
     let observer = Arc::<HttpRequests>::default();
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
     let counted = |requests: &Arc<Requests>| -> Arc<dyn DataStore> {
         Arc::new(Measured::new(Arc::clone(&store), Arc::clone(requests)))
     };
     let (rest, console_store) = (counted(&of_rest), counted(&of_console));
-    let apis = of_cql.map(|of_cql| ("cql", of_cql)).into_iter();
-    let apis = apis.chain([("rest", of_rest), ("console", of_console)]).collect();
-    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, figures };
+    let apis = vec![("cql", of_cql), ("rest", of_rest), ("console", of_console)];
+    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, forwarded, figures };
     let routes = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))

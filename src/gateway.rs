@@ -9,10 +9,12 @@ use ilium_cluster::{ClusterStore, Options as ClusterOptions, StoreOptions, Upstr
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::Access;
 use ilium_native::{Options, Service};
+use ilium_server::metrics::Requests;
 use ilium_server::{
-    Check, Checks, CqlListener, HttpListener, HttpOptions, ListenOptions, Tls, TlsFiles, passing_token_keys,
+    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, ListenOptions, Tls, TlsFiles,
+    passing_token_keys,
 };
-use ilium_store::{DEFAULT_LIFETIME, DataStore as _, Login as _};
+use ilium_store::{DEFAULT_LIFETIME, DataStore as _, Forward as _, Login as _};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -59,6 +61,9 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     let service =
         Service::forwarding(Arc::new(upstream.clone()), Arc::new(upstream.clone()), Options::default());
+    let of_cql = Arc::<Requests>::default();
+    let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow));
+    upstream.watch(Arc::clone(&forwarded) as _);
     let tokens = passing_token_keys(DEFAULT_LIFETIME).map_err(Failure::io)?;
     let access = Arc::new(Access::new(Arc::new(upstream.clone()), tokens, now));
     let store = ClusterStore::open(&upstream, StoreOptions::default(), Arc::clone(&access) as _).await;
@@ -66,8 +71,9 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let speaks_tls = tls.is_some();
     let parts = front::Parts {
         checks: checks(upstream.clone(), store.clone()),
-        figures: figures::of_gateway(&service),
-        of_cql: None,
+        figures: figures::of_gateway(upstream.clone(), &service),
+        of_cql,
+        forwarded: Some(forwarded),
         access,
         console: ConsoleOptions {
             started,

@@ -105,7 +105,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let parts = front::Parts {
         store,
         access: Arc::clone(&access),
-        of_cql: Some(of_cql),
+        of_cql,
+        forwarded: None,
         figures: figures::of(engine.clone(), &service),
         checks: figures::checks(engine),
         console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ilium_cluster::Credentials;
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub user: Option<Credentials>,
     pub local_dc: Option<String>,
     pub local_rack: Option<String>,
+    /// Statements that take longer are logged.
+    pub slow: Option<Duration>,
     /// Certificate chain and key.
     pub tls: Option<(PathBuf, PathBuf)>,
 }
@@ -40,11 +43,12 @@ struct File {
     password_file: Option<PathBuf>,
     local_dc: Option<String>,
     local_rack: Option<String>,
+    slow: Option<u64>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "contact-points",
     "cql",
     "http",
@@ -54,6 +58,7 @@ const KEYS: [&str; 11] = [
     "password-file",
     "local-dc",
     "local-rack",
+    "slow",
     "tls-certificate",
     "tls-key",
 ];
@@ -88,6 +93,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         user,
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),
+        slow: flags.slow.or(file.slow).map(Duration::from_millis),
         tls: tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?,
     })
 }

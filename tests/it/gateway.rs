@@ -2,6 +2,7 @@
 
 mod faults;
 mod rolling;
+mod watching;
 
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Bind, Binds, Connection, Outcome, Settings};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ilium_cql::schema::UuidBytes;
 use ilium_protocol::ProtocolVersion;
-use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind};
+use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind, Watcher};
 use parking_lot::{Mutex, RwLock};
 
 use crate::control::{self, Control};
@@ -17,6 +17,7 @@ use crate::login::Logins;
 use crate::prepared::Statements;
 use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
+use crate::upstream::Stats;
 use crate::{Credentials, Options};
 
 /// What was learned when the cluster was first reached, and does not change while it is served.
@@ -39,6 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) statements: Statements,
     pub(crate) logins: Logins,
     pub(crate) gateways: Gateways,
+    pub(crate) watcher: OnceLock<Arc<dyn Watcher>>,
     started: Instant,
     ring: RwLock<Arc<Ring>>,
     /// Places are given once; a node that comes back has the one it had.
@@ -58,6 +60,7 @@ impl Cluster {
             statements: Statements::new(options.max_prepared_statements),
             logins: Logins::new(options.login_validity),
             gateways: Gateways::default(),
+            watcher: OnceLock::new(),
             facts: first.facts.clone(),
             options,
             started: Instant::now(),
@@ -217,6 +220,20 @@ impl Cluster {
             && let Err(error) = snapshot.refresh(self).await
         {
             tracing::warn!(%error, "the cluster's schema cannot be read");
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let sessions: Vec<Arc<Session>> = self.sessions.lock().values().cloned().collect();
+        let loads = sessions.iter().flat_map(|session| session.loads());
+        let (links, in_flight) = loads.fold((0, 0), |(links, load), (_, more, on)| (links + more, load + on));
+        Stats {
+            nodes: self.ring().nodes.len(),
+            connected: self.connected().len(),
+            sessions: sessions.len(),
+            links,
+            in_flight,
+            prepared: self.statements.len(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ilium_protocol::Envelope;
 use ilium_store::Answers;
@@ -37,19 +38,28 @@ impl Exchange {
 }
 
 /// The clients that were given answers and have not been told to let them out.
-#[derive(Default)]
-pub(crate) struct Flushes(SmallVec<[Arc<dyn Answers>; 8]>);
+pub(crate) struct Flushes {
+    clients: SmallVec<[Arc<dyn Answers>; 8]>,
+    /// When the answers came: one look at the clock for all that came together.
+    pub now: Instant,
+}
+
+impl Default for Flushes {
+    fn default() -> Flushes {
+        Flushes { clients: SmallVec::new(), now: Instant::now() }
+    }
+}
 
 impl Flushes {
     pub fn add(&mut self, answers: &Arc<dyn Answers>) {
         // The last first: answers of one client often come in a row.
-        if !self.0.iter().rev().any(|other| Arc::ptr_eq(other, answers)) {
-            self.0.push(Arc::clone(answers));
+        if !self.clients.iter().rev().any(|other| Arc::ptr_eq(other, answers)) {
+            self.clients.push(Arc::clone(answers));
         }
     }
 
     pub fn flush(self) {
-        for answers in self.0 {
+        for answers in self.clients {
             answers.flush();
         }
     }

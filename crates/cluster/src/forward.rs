@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ilium_cql::ast::Statement as Parsed;
 use ilium_cql::identifier::quote_if_needed;
@@ -13,13 +14,13 @@ use ilium_protocol::{
     BatchType, BatchedStatement, Consistency, Envelope, ErrorDetail, Flags, Header, Opcode, PrepareRequest,
     ProtocolVersion, QueryParameters, QueryResult, Request, Response,
 };
-use ilium_store::{Answers, Channel, Error, ErrorKind, Frame, WriteType};
+use ilium_store::{Answers, Caller, Channel, Error, ErrorKind, Frame, Seen, WriteType};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use crate::cluster::Cluster;
 use crate::effect;
-use crate::error::{ConnectError, unreachable};
+use crate::error::{ConnectError, of_response, unreachable};
 use crate::exchange::{Exchange, Flushes};
 use crate::gateways::RingQuestion;
 use crate::link::{Link, Lost};
@@ -40,6 +41,7 @@ const SCHEMA_CHANGE: [u8; 4] = [0, 0, 0, 5];
 /// One client's way to the cluster.
 pub(crate) struct Way {
     cluster: Arc<Cluster>,
+    caller: Caller,
     answers: Arc<dyn Answers>,
     version: ProtocolVersion,
     /// Another once the client has changed its keyspace.
@@ -56,6 +58,7 @@ pub(crate) struct Forwarded {
     /// Nodes it was sent to.
     tried: SmallVec<[Place; TRIES]>,
     prepared_again: u8,
+    begun: Instant,
 }
 
 enum Kind {
@@ -80,9 +83,10 @@ impl ClientChannel {
         cluster: Arc<Cluster>,
         session: Arc<Session>,
         version: ProtocolVersion,
+        caller: Caller,
         answers: Arc<dyn Answers>,
     ) -> ClientChannel {
-        let way = Way { cluster, answers, version, session: Mutex::new(session) };
+        let way = Way { cluster, caller, answers, version, session: Mutex::new(session) };
         ClientChannel { way: Arc::new(way), touched: SmallVec::new() }
     }
 }
@@ -121,14 +125,7 @@ impl Channel for ClientChannel {
             }
             _ => Kind::Prepare,
         };
-        let forwarded = Forwarded {
-            way: Arc::clone(way),
-            stream,
-            frame,
-            kind,
-            tried: SmallVec::new(),
-            prepared_again: 0,
-        };
+        let forwarded = Forwarded::new(way, stream, frame, kind);
         if let Some(link) = forwarded.dispatch(&mut None)
             && !self.touched.iter().any(|other| Arc::ptr_eq(other, &link))
         {
@@ -204,14 +201,7 @@ impl Way {
             match way.cluster.open_session(key).await {
                 Err(error) => way.give_at_once(stream, Err(error)),
                 Ok(session) => {
-                    let forwarded = Forwarded {
-                        way,
-                        stream,
-                        frame,
-                        kind: Kind::Use(session),
-                        tried: SmallVec::new(),
-                        prepared_again: 0,
-                    };
+                    let forwarded = Forwarded::new(&way, stream, frame, Kind::Use(session));
                     if let Some(link) = forwarded.dispatch(&mut None) {
                         link.wake();
                     }
@@ -222,6 +212,49 @@ impl Way {
 }
 
 impl Forwarded {
+    fn new(way: &Arc<Way>, stream: i16, frame: Frame, kind: Kind) -> Forwarded {
+        if let Some(watcher) = way.cluster.watcher.get() {
+            watcher.begins();
+        }
+        Forwarded {
+            way: Arc::clone(way),
+            stream,
+            frame,
+            kind,
+            tried: SmallVec::new(),
+            prepared_again: 0,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Ends it: the client gets its answer, and whoever watches is told.
+    fn end(self, answer: Result<Frame, Error>, node: Option<SocketAddr>, flushes: &mut Flushes) {
+        if let Some(watcher) = self.way.cluster.watcher.get() {
+            let refusal = answer.as_ref().ok().and_then(|frame| refusal(self.way.version, frame));
+            let text = match &self.kind {
+                Kind::Execute(statement) | Kind::Batch(statement) => {
+                    statement.as_ref().map(|known| &*known.text)
+                }
+                Kind::Query | Kind::Prepare | Kind::Use(_) => route::text(self.frame.flags, &self.frame.body),
+            };
+            watcher.ends(&Seen {
+                caller: &self.way.caller,
+                opcode: self.frame.opcode,
+                text,
+                node,
+                took: flushes.now.saturating_duration_since(self.begun),
+                error: answer.as_ref().err().or(refusal.as_ref()),
+            });
+        }
+        self.way.give(self.stream, answer, flushes);
+    }
+
+    fn end_at_once(self, answer: Result<Frame, Error>, node: Option<SocketAddr>) {
+        let mut flushes = Flushes::default();
+        self.end(answer, node, &mut flushes);
+        flushes.flush();
+    }
+
     /// Writes it to a link, which is given to be woken. Where none takes it the client is told; `flushes` is for callers
     /// that tell several at once.
     fn dispatch(mut self, flushes: &mut Option<&mut Flushes>) -> Option<Arc<Link>> {
@@ -254,8 +287,8 @@ impl Forwarded {
         }
         let error = unreachable(reason);
         match flushes {
-            Some(flushes) => way.give(self.stream, Err(error), flushes),
-            None => way.give_at_once(self.stream, Err(error)),
+            Some(flushes) => self.end(Err(error), None, flushes),
+            None => self.end_at_once(Err(error), None),
         }
         None
     }
@@ -279,6 +312,7 @@ impl Forwarded {
 
     /// Takes the answer: gives it to the client, or does what must be done before.
     pub fn answered(self, envelope: Envelope, link: &Arc<Link>, flushes: &mut Flushes) {
+        let node = link.address;
         match envelope.header.opcode {
             Opcode::Error => self.failed(envelope, link, flushes),
             Opcode::Result => {
@@ -289,15 +323,15 @@ impl Forwarded {
                         // Other nodes are asked next: the client must find everywhere what it was told is done.
                         tokio::spawn(async move {
                             self.way.cluster.settle().await;
-                            self.way.give_at_once(self.stream, Ok(frame_of(envelope)));
+                            self.end_at_once(Ok(frame_of(envelope)), Some(node));
                         });
                         return;
                     }
                     _ => {}
                 }
-                self.way.give(self.stream, Ok(frame_of(envelope)), flushes);
+                self.end(Ok(frame_of(envelope)), Some(node), flushes);
             }
-            _ => self.way.give(self.stream, Ok(frame_of(envelope)), flushes),
+            _ => self.end(Ok(frame_of(envelope)), Some(node), flushes),
         }
     }
 
@@ -320,7 +354,7 @@ impl Forwarded {
             _ => None,
         };
         match missing {
-            None => self.way.give(self.stream, Ok(frame_of(envelope)), flushes),
+            None => self.end(Ok(frame_of(envelope)), Some(link.address), flushes),
             Some(statement) => {
                 let link = Arc::clone(link);
                 tokio::spawn(self.prepare_again(statement, link, envelope));
@@ -333,8 +367,6 @@ impl Forwarded {
         match prepare(&self.way, &statement, &link).await {
             Ok(true) => {
                 self.prepared_again += 1;
-                let way = Arc::clone(&self.way);
-                let stream = self.stream;
                 match link.submit(self.frame.clone(), Exchange::Client(self)) {
                     Ok(()) => link.wake(),
                     Err(Exchange::Client(back)) => {
@@ -342,11 +374,11 @@ impl Forwarded {
                             link.wake();
                         }
                     }
-                    Err(Exchange::Own(_)) => way.give_at_once(stream, Ok(frame_of(refusal))),
+                    Err(Exchange::Own(_)) => {}
                 }
             }
             // The client prepares again, and hears what is wrong.
-            _ => self.way.give_at_once(self.stream, Ok(frame_of(refusal))),
+            _ => self.end_at_once(Ok(frame_of(refusal)), Some(link.address)),
         }
     }
 
@@ -387,7 +419,7 @@ impl Forwarded {
             required: 1,
             write_type: WriteType::Simple,
         };
-        self.way.give(self.stream, Err(Error::new(kind, message)), flushes);
+        self.end(Err(Error::new(kind, message)), Some(node), flushes);
     }
 
     /// Whether it gives the same when it is done twice.
@@ -476,6 +508,19 @@ fn is_schema_change(envelope: &Envelope) -> bool {
     }
     // Something precedes the message: warnings, the id of a trace, a payload.
     matches!(Response::decode(envelope), Ok((_, Response::Result(QueryResult::SchemaChange(_)))))
+}
+
+/// What an ERROR says.
+fn refusal(version: ProtocolVersion, frame: &Frame) -> Option<Error> {
+    if frame.opcode != Opcode::Error.byte() {
+        return None;
+    }
+    let header = Header { version, flags: Flags::from_bits(frame.flags), stream: 0, opcode: Opcode::Error };
+    let envelope = Envelope { header, body: frame.body.clone() };
+    match Response::decode(&envelope) {
+        Ok((_, Response::Error(error))) => Some(of_response(&error)),
+        _ => None,
+    }
 }
 
 fn frame_of(envelope: Envelope) -> Frame {

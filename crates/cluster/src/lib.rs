@@ -33,4 +33,4 @@ pub use credentials::Credentials;
 pub use data_store::{ClusterStore, StoreOptions};
 pub use error::ConnectError;
 pub use options::Options;
-pub use upstream::Upstream;
+pub use upstream::{Stats, Upstream};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{
-    Answer, Answers, Channel, ClusterListener, Error, ErrorKind, Forward, Login, Principal, Result,
+    Answer, Answers, Caller, Channel, ClusterListener, Error, ErrorKind, Forward, Login, Principal, Result,
+    Watcher,
 };
 
 use crate::cluster::Cluster;
@@ -17,6 +18,21 @@ use crate::{ConnectError, Credentials, Options};
 
 /// How often names of peers are looked up: Kubernetes lets DNS answers live for 5 s at the least (CoreDNS's `ttl`).
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
+
+/// What is held for the cluster at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// As the cluster tells.
+    pub nodes: usize,
+    /// Those that the gateway's own session has links to.
+    pub connected: usize,
+    pub sessions: usize,
+    pub links: usize,
+    /// Requests that wait on links.
+    pub in_flight: usize,
+    /// Statements that are remembered by their id.
+    pub prepared: usize,
+}
 
 /// A running cluster, behind every seam that APIs know.
 #[derive(Clone)]
@@ -69,9 +85,8 @@ impl Upstream {
         &self.0
     }
 
-    /// Statements that are remembered by their id.
-    pub fn statements(&self) -> usize {
-        self.0.statements.len()
+    pub fn stats(&self) -> Stats {
+        self.0.stats()
     }
 }
 
@@ -84,26 +99,26 @@ impl Forward for Upstream {
         self.0.facts.cql_version.clone()
     }
 
-    fn open(
-        &self,
-        principal: &Principal,
-        version: u8,
-        answers: Arc<dyn Answers>,
-    ) -> Answer<Box<dyn Channel>> {
+    fn open(&self, caller: Caller, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>> {
         let cluster = Arc::clone(&self.0);
-        let version = match ProtocolVersion::from_number(version) {
+        let version = match ProtocolVersion::from_number(caller.version) {
             Ok(version) => version,
             Err(error) => return Answer::Ready(Err(Error::new(ErrorKind::Protocol, error.to_string()))),
         };
-        let key = match cluster.key_for(principal, version) {
+        let key = match cluster.key_for(&caller.principal, version) {
             Ok(key) => key,
             Err(error) => return Answer::Ready(Err(error)),
         };
         Answer::Later(Box::pin(async move {
             let session = cluster.open_session(key).await?;
-            let channel = ClientChannel::new(cluster, session, version, answers);
+            let channel = ClientChannel::new(cluster, session, version, caller, answers);
             Ok(Box::new(channel) as Box<dyn Channel>)
         }))
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) {
+        // There is one.
+        let _ = self.0.watcher.set(watcher);
     }
 
     fn listen(&self, listener: ClusterListener) {

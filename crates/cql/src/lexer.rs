@@ -17,7 +17,7 @@ mod secret;
 
 pub use keyword::{Keyword, KeywordClass};
 pub(crate) use quoted::unquote;
-pub use secret::without_passwords;
+pub use secret::{without_passwords, without_values};
 
 /// The lexical class of a piece of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

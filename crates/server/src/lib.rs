@@ -5,6 +5,7 @@
 mod accept;
 mod activity;
 mod cql_listener;
+mod forwarded;
 mod given_keys;
 mod health;
 mod http_listener;
@@ -17,6 +18,7 @@ mod watched;
 
 pub use accept::{ListenError, ListenOptions};
 pub use cql_listener::CqlListener;
+pub use forwarded::{Forwarded, NodeFigures};
 pub use given_keys::GivenKeys;
 pub use health::{Check, Checks, health_routes};
 pub use http_listener::{HttpListener, HttpOptions};

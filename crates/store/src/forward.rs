@@ -6,10 +6,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Answer, Principal, Result, SchemaChange};
+use crate::{Answer, Error, Principal, Result, SchemaChange};
 
 /// One message without its stream, its body not compressed. The numbers are those of the header (native protocol v5,
 /// section 2).
@@ -38,13 +39,46 @@ pub trait Forward: Send + Sync + 'static {
     /// The newest version of the language it speaks, such as `3.4.7`.
     fn cql_version(&self) -> String;
 
-    /// Opens the way of a client that has logged in and speaks this version. It may take a first connection to the
-    /// cluster as that role, so it comes later.
-    fn open(&self, principal: &Principal, version: u8, answers: Arc<dyn Answers>)
-    -> Answer<Box<dyn Channel>>;
+    /// Opens the way of a client that has logged in. It may take a first connection to the cluster as that role, so it
+    /// comes later.
+    fn open(&self, caller: Caller, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>>;
+
+    /// From now on tells `watcher` of every statement. There is one; a second call changes nothing.
+    fn watch(&self, watcher: Arc<dyn Watcher>);
 
     /// Calls `listener` for what clients are told unasked, in order, as long as the cluster is served. It must be quick.
     fn listen(&self, listener: ClusterListener);
+}
+
+/// A client that has logged in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub principal: Principal,
+    pub address: SocketAddr,
+    /// Of the protocol.
+    pub version: u8,
+}
+
+/// Told of statements that are forwarded, by the threads that serve clients and cluster: it must be quick.
+pub trait Watcher: Send + Sync {
+    fn begins(&self);
+
+    /// It has its answer.
+    fn ends(&self, seen: &Seen<'_>);
+}
+
+/// A statement that has its answer.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    pub caller: &'a Caller,
+    /// QUERY, PREPARE, EXECUTE or BATCH (native protocol v5, section 2.4).
+    pub opcode: u8,
+    /// As the client wrote it; of a batch that of its first statement. `None`: it is not known here.
+    pub text: Option<&'a str>,
+    /// Who answered; `None`: no node did.
+    pub node: Option<SocketAddr>,
+    pub took: Duration,
+    pub error: Option<&'a Error>,
 }
 
 /// One client's way to the cluster.

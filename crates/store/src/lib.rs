@@ -26,7 +26,7 @@ pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
-pub use forward::{Answers, Channel, ClusterEvent, ClusterListener, Forward, Frame};
+pub use forward::{Answers, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Seen, Watcher};
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};
 pub use seal::{SealError, SealKey, Seals};

@@ -11,7 +11,7 @@ use ilium_protocol::{
     Compression, Envelope, Flags, FrameWriter, Header, Opcode, ProtocolError, ProtocolVersion, Response,
     ResponseExtras,
 };
-use ilium_store::{Answer, Answers, Channel, Error, Frame, Principal, Result};
+use ilium_store::{Answer, Answers, Caller, Channel, Error, Frame, Principal, Result};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -158,9 +158,11 @@ impl Service {
         match (&self.forward, &peer.outbox) {
             (Some(forward), Some(outbox)) => {
                 let (forward, answers) = (Arc::clone(forward), Arc::clone(outbox) as Arc<dyn Answers>);
+                let (address, version) = (peer.client.address, version.number());
                 Answer::Later(Box::pin(async move {
                     let principal = principal.wait().await?;
-                    let channel = forward.open(&principal, version.number(), answers).wait().await?;
+                    let caller = Caller { principal: principal.clone(), address, version };
+                    let channel = forward.open(caller, answers).wait().await?;
                     Ok(Admitted { principal, channel: Some(channel) })
                 }))
             }

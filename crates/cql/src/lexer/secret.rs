@@ -1,4 +1,4 @@
-//! Statements as they may be shown: without their passwords.
+//! Statements as they may be shown: without their passwords, or without any value.
 
 use super::{Keyword, Token, TokenKind, TrailingComment, lex};
 
@@ -34,9 +34,58 @@ pub fn without_passwords(text: &str) -> String {
     shown
 }
 
+/// The text with a `?` for every constant: what a log may keep of a statement whose values are nobody's business. Past a
+/// place where the text is no CQL nothing is shown.
+pub fn without_values(text: &str) -> String {
+    let lexed = lex(text, TrailingComment::Accepted);
+    let mut shown = String::with_capacity(text.len());
+    let mut through = 0;
+    for Token { kind, start, end } in lexed.tokens {
+        let is_value = matches!(
+            kind,
+            TokenKind::String
+                | TokenKind::Integer
+                | TokenKind::Float
+                | TokenKind::Boolean
+                | TokenKind::Duration
+                | TokenKind::Uuid
+                | TokenKind::Hex
+        );
+        if matches!(kind, TokenKind::Error | TokenKind::End) {
+            break;
+        }
+        // What is between tokens are spaces and comments, and comments may hold anything.
+        if !shown.is_empty() && start as usize > through {
+            shown.push(' ');
+        }
+        shown.push_str(if is_value {
+            "?"
+        } else {
+            text.get(start as usize..end as usize).unwrap_or_default()
+        });
+        through = end as usize;
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_left_out_with_comments_and_what_is_no_cql() {
+        for (text, shown) in [
+            (
+                "SELECT a, b FROM t WHERE k = 'Ada' AND n = -12 LIMIT 5",
+                "SELECT a, b FROM t WHERE k = ? AND n = ? LIMIT ?",
+            ),
+            ("INSERT INTO t (k) /* Ada */ VALUES (0xcafe) -- Ada", "INSERT INTO t (k) VALUES (?)"),
+            ("UPDATE t SET v = :v WHERE k = ?", "UPDATE t SET v = :v WHERE k = ?"),
+            ("SELECT * FROM t WHERE k = 'Ada", "SELECT * FROM t WHERE k ="),
+        ] {
+            assert_eq!(without_values(text), shown);
+        }
+    }
 
     #[test]
     fn passwords_are_hidden_and_nothing_else_is() {

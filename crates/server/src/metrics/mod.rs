@@ -23,10 +23,12 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use http::HttpRequests;
+pub use latency::Latency;
 pub use requests::{Kind, Requests};
 
-use latency::Latency;
 use process::Process;
+
+use crate::Forwarded;
 
 /// A figure that somebody else keeps, asked for when metrics are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,8 @@ pub struct Metrics {
     /// Each API's name with its statements.
     pub apis: Vec<(&'static str, Arc<Requests>)>,
     pub http: Arc<HttpRequests>,
+    /// What is forwarded to a cluster, where there is one.
+    pub forwarded: Option<Arc<Forwarded>>,
     pub figures: Figures,
 }
 
@@ -133,6 +137,9 @@ impl Collector for Reading {
         for (api, requests) in &metrics.apis {
             ConstGauge::new(requests.in_flight()).encode(family.encode_family(&[("api", *api)])?)?;
         }
+        if let Some(forwarded) = &metrics.forwarded {
+            encode_nodes(&mut out, forwarded)?;
+        }
         let http = &metrics.http;
         let mut family = out.encode_descriptor(
             "http_request_duration",
@@ -174,6 +181,31 @@ impl Collector for Reading {
         }
         Ok(())
     }
+}
+
+/// What the nodes of a cluster answered.
+fn encode_nodes(out: &mut DescriptorEncoder<'_>, forwarded: &Forwarded) -> fmt::Result {
+    let nodes = forwarded.nodes();
+    let mut family = out.encode_descriptor(
+        "upstream_statement_duration",
+        "Time to the answer of a node of the cluster",
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
+    for (address, figures) in &nodes {
+        encode_latency(family.encode_family(&[("node", address.to_string())])?, &figures.latency)?;
+    }
+    let mut family = out.encode_descriptor(
+        "upstream_statement_errors",
+        "Statements that a node of the cluster failed",
+        None,
+        MetricType::Counter,
+    )?;
+    for (address, figures) in &nodes {
+        let labels = [("node", address.to_string())];
+        ConstCounter::new(figures.errors()).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 fn encode_latency(

@@ -47,6 +47,30 @@ impl Kind {
         }
     }
 
+    /// By the first words of a text; one that begins with a comment is [`Kind::Other`].
+    pub fn of_text(text: &str) -> Kind {
+        let mut words = text.split_ascii_whitespace();
+        let first = words.next().unwrap_or_default();
+        let is = |word: &str| first.eq_ignore_ascii_case(word);
+        let mut is_access = || {
+            let second = words.next().unwrap_or_default();
+            ["role", "user", "identity"].iter().any(|word| second.eq_ignore_ascii_case(word))
+        };
+        match () {
+            () if is("select") => Kind::Select,
+            () if is("insert") => Kind::Insert,
+            () if is("update") => Kind::Update,
+            () if is("delete") => Kind::Delete,
+            () if is("begin") => Kind::Batch,
+            () if is("create") || is("alter") || is("drop") || is("add") => match is_access() {
+                true => Kind::Access,
+                false => Kind::Schema,
+            },
+            () if is("grant") || is("revoke") || is("list") => Kind::Access,
+            () => Kind::Other,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Select => "select",

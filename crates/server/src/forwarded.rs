@@ -1,0 +1,101 @@
+//! What is known of statements that go on to a cluster: counts and times by kind and by node, and a log of the slow ones.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ilium_cql::lexer::without_values;
+use ilium_store::{Seen, Watcher};
+use parking_lot::RwLock;
+
+use crate::metrics::{Kind, Latency, Requests};
+
+/// BATCH and PREPARE (native protocol v5, section 2.4).
+const PREPARE: u8 = 0x09;
+const BATCH: u8 = 0x0D;
+
+/// Texts are shown up to so many bytes: a log line is for people.
+const SHOWN: usize = 1024;
+
+/// Watches what the CQL API forwards.
+pub struct Forwarded {
+    requests: Arc<Requests>,
+    nodes: RwLock<BTreeMap<SocketAddr, Arc<NodeFigures>>>,
+    slow: Option<Duration>,
+}
+
+/// One node of the cluster, as its answers show it.
+#[derive(Debug, Default)]
+pub struct NodeFigures {
+    pub latency: Latency,
+    errors: AtomicU64,
+}
+
+impl NodeFigures {
+    /// Statements that failed, for whatever reason.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+}
+
+impl Forwarded {
+    /// Statements that take longer than `slow` are logged.
+    pub fn new(requests: Arc<Requests>, slow: Option<Duration>) -> Forwarded {
+        Forwarded { requests, nodes: RwLock::default(), slow }
+    }
+
+    /// Each node that answered.
+    pub fn nodes(&self) -> Vec<(SocketAddr, Arc<NodeFigures>)> {
+        self.nodes.read().iter().map(|(address, figures)| (*address, Arc::clone(figures))).collect()
+    }
+
+    fn of_node(&self, address: SocketAddr) -> Arc<NodeFigures> {
+        if let Some(figures) = self.nodes.read().get(&address) {
+            return Arc::clone(figures);
+        }
+        Arc::clone(self.nodes.write().entry(address).or_default())
+    }
+}
+
+impl Watcher for Forwarded {
+    fn begins(&self) {
+        self.requests.begins();
+    }
+
+    fn ends(&self, seen: &Seen<'_>) {
+        let kind = match (seen.opcode, seen.text) {
+            (BATCH, _) => Kind::Batch,
+            (PREPARE, _) | (_, None) => Kind::Other,
+            (_, Some(text)) => Kind::of_text(text),
+        };
+        self.requests.ends(kind, seen.took, seen.error.map(|error| &error.kind));
+        if let Some(address) = seen.node {
+            let node = self.of_node(address);
+            node.latency.add(seen.took);
+            if seen.error.is_some() {
+                node.errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if self.slow.is_some_and(|slow| seen.took >= slow) {
+            tell(seen);
+        }
+    }
+}
+
+/// A line of the log of slow statements, its values left out.
+fn tell(seen: &Seen<'_>) {
+    let text = seen.text.map(without_values).unwrap_or_default();
+    let end = text.floor_char_boundary(SHOWN);
+    tracing::warn!(
+        target: "slow",
+        statement = text.get(..end).unwrap_or_default(),
+        milliseconds = u64::try_from(seen.took.as_millis()).unwrap_or(u64::MAX),
+        role = seen.caller.principal.role_name().map(|name| &**name),
+        client = %seen.caller.address,
+        node = seen.node.map(tracing::field::display),
+        error = seen.error.map(|error| error.message.as_str()),
+        "a statement took long"
+    );
+}
