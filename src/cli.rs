@@ -104,6 +104,9 @@ pub struct GatewayFlags {
     /// The rack whose replicas are asked first
     #[arg(long, value_name = "NAME", env = "ILIUM_LOCAL_RACK")]
     pub local_rack: Option<String>,
+    /// How long to serve on after SIGTERM, while /health/ready says no, before connections are drained [default: 0]
+    #[arg(long, value_name = "SECONDS", env = "ILIUM_DRAIN_WAIT")]
+    pub drain_wait: Option<u64>,
     /// Log statements that take longer than so many milliseconds, without their values [default: none is logged]
     #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SLOW")]
     pub slow: Option<u64>,

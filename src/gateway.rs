@@ -58,6 +58,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
 
     upstream.appear_as(settings.advertise.unwrap_or(cql_at), settings.peers).await;
 
+    // Readiness goes first: whoever sends clients here is to notice before any is sent away.
+    let (leave, leaving) = watch::channel(false);
     let (stop, stopping) = watch::channel(false);
     let service =
         Service::forwarding(Arc::new(upstream.clone()), Arc::new(upstream.clone()), Options::default());
@@ -88,7 +90,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
             speaks_tls,
         },
         cors_origins: Vec::new(),
-        stopping: stopping.clone(),
+        stopping: leaving,
         store: Arc::new(store),
     };
     let front = front::of(parts)?;
@@ -107,6 +109,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    leave.send_replace(true);
+    tokio::time::sleep(settings.drain_wait).await;
     stop.send_replace(true);
     while let Some(ended) = serving.join_next().await {
         ended.map_err(Failure::io)?;

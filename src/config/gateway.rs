@@ -24,6 +24,8 @@ pub struct Settings {
     pub user: Option<Credentials>,
     pub local_dc: Option<String>,
     pub local_rack: Option<String>,
+    /// Between the signal to stop and the drain.
+    pub drain_wait: Duration,
     /// Statements that take longer are logged.
     pub slow: Option<Duration>,
     /// Certificate chain and key.
@@ -43,12 +45,13 @@ struct File {
     password_file: Option<PathBuf>,
     local_dc: Option<String>,
     local_rack: Option<String>,
+    drain_wait: Option<u64>,
     slow: Option<u64>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "contact-points",
     "cql",
     "http",
@@ -58,6 +61,7 @@ const KEYS: [&str; 12] = [
     "password-file",
     "local-dc",
     "local-rack",
+    "drain-wait",
     "slow",
     "tls-certificate",
     "tls-key",
@@ -93,6 +97,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         user,
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),
+        drain_wait: Duration::from_secs(flags.drain_wait.or(file.drain_wait).unwrap_or(0)),
         slow: flags.slow.or(file.slow).map(Duration::from_millis),
         tls: tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?,
     })

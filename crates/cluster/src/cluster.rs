@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use ilium_cql::schema::UuidBytes;
+use ilium_cql::schema::{Schema, UuidBytes};
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind, Watcher};
 use parking_lot::{Mutex, RwLock};
@@ -208,6 +208,11 @@ impl Cluster {
     /// Names the snapshot that follows the schema, once.
     pub(crate) fn set_snapshot(&self, snapshot: &Arc<Snapshot>) {
         let _ = self.snapshot.set(Arc::downgrade(snapshot));
+    }
+
+    /// The schema, where somebody follows it.
+    pub(crate) fn schema(&self) -> Option<Arc<Schema>> {
+        self.snapshot.get().and_then(Weak::upgrade).map(|snapshot| snapshot.schema())
     }
 
     /// After a change of the schema: whoever is told that it is done must find it everywhere, on every node and in every

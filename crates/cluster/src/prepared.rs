@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ilium_protocol::{ColumnList, Prepared};
+use ilium_cql::schema::{Column, Schema};
+use ilium_protocol::Prepared;
 use ilium_store::Effect;
 use quick_cache::sync::Cache;
 use smallvec::SmallVec;
@@ -16,6 +17,28 @@ use crate::gateways::RingQuestion;
 pub(crate) struct KeyMarkers {
     pub keyspace: Arc<str>,
     pub markers: SmallVec<[u16; 4]>,
+}
+
+impl KeyMarkers {
+    /// As the node tells them.
+    fn told(answer: &Prepared<'_>) -> Option<KeyMarkers> {
+        let markers = answer.bind.partition_key.as_ref();
+        let first = answer.bind.columns.as_specs()?.first().filter(|_| !markers.is_empty())?;
+        Some(KeyMarkers { keyspace: Arc::clone(&first.keyspace), markers: SmallVec::from_slice(markers) })
+    }
+
+    /// By the names of the markers, which are those of the columns they are compared with or written to.
+    fn found(answer: &Prepared<'_>, schema: &Schema) -> Option<KeyMarkers> {
+        let specs = answer.bind.columns.as_specs()?;
+        let first = specs.first()?;
+        let table = schema.table(&first.keyspace, &first.table)?;
+        let marker = |column: &Column| {
+            let at = specs.iter().position(|spec| spec.name == column.name && spec.table == first.table)?;
+            u16::try_from(at).ok()
+        };
+        let markers = table.partition_key().map(marker).collect::<Option<_>>()?;
+        Some(KeyMarkers { keyspace: Arc::clone(&first.keyspace), markers })
+    }
 }
 
 #[derive(Debug)]
@@ -33,15 +56,14 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub fn new(answer: &Prepared<'_>, text: &str, keyspace: Option<Arc<str>>) -> Statement {
-        let first = match &answer.bind.columns {
-            ColumnList::Specs(specs) => specs.first().map(|column| Arc::clone(&column.keyspace)),
-            ColumnList::Omitted(_) | ColumnList::Encoded(_) => None,
-        };
-        let markers = answer.bind.partition_key.as_ref();
-        let key = first
-            .filter(|_| !markers.is_empty())
-            .map(|keyspace| KeyMarkers { keyspace, markers: SmallVec::from_slice(markers) });
+    /// `schema` is for an answer of a version that does not tell the key's markers.
+    pub fn new(
+        answer: &Prepared<'_>,
+        text: &str,
+        keyspace: Option<Arc<str>>,
+        schema: Option<&Schema>,
+    ) -> Statement {
+        let key = KeyMarkers::told(answer).or_else(|| KeyMarkers::found(answer, schema?));
         let question = RingQuestion::of(text, keyspace.as_deref());
         let (id, text) = (answer.id.into(), text.into());
         Statement { id, text, keyspace, key, question, effect: OnceLock::new() }
@@ -66,7 +88,7 @@ impl Statements {
         self.0.get(id)
     }
 
-    /// A client of a version that does not tell the key's markers takes nothing away from those that know them.
+    /// One whose key is not known takes nothing away from those that know it.
     pub fn keep(&self, statement: Statement) {
         if statement.key.is_some() || self.0.get(&statement.id).is_none() {
             self.0.insert(statement.id.clone(), Arc::new(statement));
@@ -75,5 +97,75 @@ impl Statements {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use ilium_cql::CqlType;
+    use ilium_cql::schema::{ColumnKind, Keyspace, Table};
+    use ilium_protocol::{BindMetadata, ColumnList, ColumnSpec, RowsMetadata};
+
+    use super::*;
+
+    /// `ks.t (a, b, c)` with the partition key `(b, a)`.
+    fn schema() -> Schema {
+        let column = |name: &str, kind, position| Column {
+            name: name.into(),
+            column_type: CqlType::Int,
+            kind,
+            position,
+            descending: false,
+        };
+        let table = Table {
+            keyspace: "ks".into(),
+            name: "t".into(),
+            id: [0; 16],
+            columns: vec![
+                column("b", ColumnKind::PartitionKey, 0),
+                column("a", ColumnKind::PartitionKey, 1),
+                column("c", ColumnKind::Regular, 0),
+            ],
+            indexes: Vec::new(),
+            dropped_columns: Default::default(),
+            options: Default::default(),
+            flags: Default::default(),
+        };
+        let keyspace = Keyspace {
+            name: "ks".into(),
+            durable_writes: true,
+            replication: Default::default(),
+            is_virtual: false,
+            tables: [(Arc::from("t"), Arc::new(table))].into(),
+            types: Default::default(),
+        };
+        Schema { version: [0; 16], keyspaces: [(Arc::from("ks"), Arc::new(keyspace))].into() }
+    }
+
+    fn key_of(markers: &[&str], told: &[u16]) -> Option<Vec<u16>> {
+        let spec = |name: &&str| ColumnSpec {
+            keyspace: "ks".into(),
+            table: "t".into(),
+            name: (*name).into(),
+            ty: CqlType::Int,
+        };
+        let specs: Vec<ColumnSpec> = markers.iter().map(spec).collect();
+        let answer = Prepared {
+            id: b"id",
+            result_metadata_id: None,
+            bind: BindMetadata { columns: ColumnList::specs(&specs), partition_key: told.into() },
+            result: RowsMetadata::none(),
+        };
+        let statement = Statement::new(&answer, "INSERT", None, Some(&schema()));
+        statement.key.map(|key| key.markers.to_vec())
+    }
+
+    #[test]
+    fn the_key_is_as_the_node_tells_or_as_the_schema_has_it() {
+        assert_eq!(key_of(&["a", "b", "c"], &[2, 1]), Some(vec![2, 1]));
+        assert_eq!(key_of(&["a", "b", "c"], &[]), Some(vec![1, 0]));
+        assert_eq!(key_of(&["a", "in(b)"], &[]), None);
+        assert_eq!(key_of(&[], &[]), None);
     }
 }

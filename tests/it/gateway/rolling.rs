@@ -1,13 +1,16 @@
 //! Gateways side by side, restarted one after the other under load.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, loopback, require};
 
 use crate::clients::dialogue::{binary, talk};
 use crate::clients::java;
+use crate::rest::get;
 
 /// What the program is told once the gateway it named is there again.
 const RESTARTED: &[u8] = b"restarted\n";
@@ -42,4 +45,22 @@ fn nothing_that_may_be_repeated_fails_while_gateways_are_restarted_one_after_the
     for gateway in gateways.into_inner().into_iter().flatten() {
         gateway.stop().unwrap();
     }
+}
+
+#[test]
+fn a_gateway_that_is_to_stop_says_so_and_serves_on_for_as_long_as_it_was_told() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &["--drain-wait", "3"]).unwrap();
+    let (cql, http) = (gateway.address(), gateway.http());
+    assert_eq!(get(http, "/health/ready").status, 200);
+    let stopping = std::thread::spawn(move || gateway.stop());
+    while get(http, "/health/ready").status == 200 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut late = Connection::open(cql, 5).unwrap();
+    let answer = late.query("SELECT key FROM system.local", &Binds::None, &Settings::default()).unwrap();
+    assert!(matches!(answer.outcome, Outcome::Rows(_)), "{answer:?}");
+    stopping.join().unwrap().unwrap();
+    assert!(TcpStream::connect(cql).is_err());
 }
