@@ -1,6 +1,6 @@
 //! A TCP proxy that fails on request: it stands between a client and a server, and a test tells it what to do.
 //!
-//! *Up* is from the client to the server, *down* the other way. A fault of the *bytes* (delay, drop, cut) concerns every
+//! *Up* is from the client to the server, *down* the other way. A fault of the *bytes* (delay, drop, damage, cut) concerns every
 //! connection from that moment on; a fault of the *door* (refuse, half-open) only those that come then. [`Proxy::sever`]
 //! ends those that are open.
 
@@ -29,6 +29,8 @@ pub enum Fault {
     Delay(Way, Duration),
     /// What goes this way is swallowed. Forwarded again, a stream goes on amid a frame.
     Drop(Way),
+    /// One bit of every piece that goes this way is another.
+    Damage(Way),
     /// After so many more bytes this way the connection that they went through is closed, both ways; once.
     Cut(Way, u64),
     /// Nothing listens: who connects is refused.
@@ -213,6 +215,12 @@ fn pump(state: &State, pair: &Pair, way: Way, mut from: &TcpStream, mut to: &Tcp
                 continue;
             }
             Passed::Head(count) => (bytes.get(..count).unwrap_or(bytes), true),
+            Passed::Damaged => {
+                if let Some(byte) = buffer.get_mut(count / 2) {
+                    *byte ^= 1;
+                }
+                (buffer.get(..count).unwrap_or_default(), false)
+            }
         };
         let sent = to.write_all(bytes);
         if last {
@@ -232,6 +240,7 @@ enum Passed {
     All,
     Late(Duration),
     Nothing,
+    Damaged,
     /// So many of them, and then the connection's end.
     Head(usize),
 }
@@ -242,6 +251,7 @@ impl State {
         match &mut *fault {
             Fault::Delay(slow, by) if *slow == way => Passed::Late(*by),
             Fault::Drop(lost) if *lost == way => Passed::Nothing,
+            Fault::Damage(harmed) if *harmed == way => Passed::Damaged,
             Fault::Cut(cut, left) if *cut == way => match left.checked_sub(bytes.len() as u64) {
                 Some(rest) if rest > 0 => {
                     *left = rest;

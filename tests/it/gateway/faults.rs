@@ -121,6 +121,37 @@ fn a_cluster_that_falls_silent_fails_requests_soon_and_is_used_again_when_it_is_
 }
 
 #[test]
+fn what_is_damaged_between_gateway_and_node_is_never_taken_for_an_answer() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let mut client = Connection::open(gateway.address(), 5).unwrap();
+    let mut ask = || {
+        let text = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'";
+        client.query(text, &Binds::None, &Settings::default()).unwrap().outcome
+    };
+    let is_right = |outcome: &Outcome| match outcome {
+        Outcome::Rows(rows) => rows.rows == [[Some(b"system_auth".to_vec())]],
+        _ => false,
+    };
+    assert!(is_right(&ask()));
+    for way in [Way::Down, Way::Up] {
+        proxy.set(Fault::Damage(way)).unwrap();
+        for _ in 0..5 {
+            let outcome = ask();
+            let Outcome::Error(error) = &outcome else {
+                panic!("{outcome:?} came through a damaged connection")
+            };
+            assert_eq!(error.code, UNAVAILABLE, "{error:?}");
+        }
+        proxy.set(Fault::None).unwrap();
+        until("it answers again", || is_right(&ask()));
+    }
+    gateway.stop().unwrap();
+}
+
+#[test]
 fn a_table_dropped_under_a_prepared_statement_gives_what_cassandra_gives() {
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
     let folder = Folder::new().unwrap();
