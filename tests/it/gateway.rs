@@ -1,5 +1,6 @@
 //! `ilium gateway` in front of a real Cassandra.
 
+mod connections;
 mod faults;
 mod rolling;
 mod watching;
