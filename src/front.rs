@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Checks, Forwarded, Measured, health_routes};
+use ilium_server::{Checks, Forwarded, Measured, Oversight, health_routes};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
@@ -30,10 +30,11 @@ pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
     let Parts { store, access, of_cql, forwarded, figures, checks, console, cors_origins, stopping } = parts;
     let observer = Arc::<HttpRequests>::default();
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
-    let counted = |requests: &Arc<Requests>| -> Arc<dyn DataStore> {
-        Arc::new(Measured::new(Arc::clone(&store), Arc::clone(requests)))
+    let counted = |api, requests: &Arc<Requests>| -> Arc<dyn DataStore> {
+        let over = Oversight { api, requests: Arc::clone(requests), limits: None };
+        Arc::new(Measured::new(Arc::clone(&store), over))
     };
-    let (rest, console_store) = (counted(&of_rest), counted(&of_console));
+    let (rest, console_store) = (counted("rest", &of_rest), counted("console", &of_console));
     let apis = vec![("cql", of_cql), ("rest", of_rest), ("console", of_console)];
     let metrics = Metrics { apis, http: Arc::clone(&observer) as _, forwarded, figures };
     let routes = auth_routes(Arc::clone(&access))

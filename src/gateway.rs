@@ -11,7 +11,7 @@ use ilium_http::Access;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
-    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, ListenOptions, Tls, TlsFiles,
+    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, Tls, TlsFiles,
     passing_token_keys,
 };
 use ilium_store::{DEFAULT_LIFETIME, DataStore as _, Forward as _, Login as _};
@@ -27,7 +27,7 @@ use crate::{figures, front, logging};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
-    logging::start();
+    logging::start(true);
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -61,8 +61,11 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     // Readiness goes first: whoever sends clients here is to notice before any is sent away.
     let (leave, leaving) = watch::channel(false);
     let (stop, stopping) = watch::channel(false);
-    let service =
-        Service::forwarding(Arc::new(upstream.clone()), Arc::new(upstream.clone()), Options::default());
+    let service = Service::forwarding(
+        Limited::around(Arc::new(upstream.clone()), None),
+        Arc::new(upstream.clone()),
+        Options::default(),
+    );
     let of_cql = Arc::<Requests>::default();
     let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow));
     upstream.watch(Arc::clone(&forwarded) as _);

@@ -4,9 +4,15 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// `ILIUM_LOG` says how much (as `warn`, `info`, `ilium_embedded=debug`); `ILIUM_LOG_FORMAT=json` gives JSON lines.
-pub fn start() {
-    let filter = EnvFilter::try_from_env("ILIUM_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+/// `ILIUM_LOG` says how much (as `warn`, `info`, `ilium_embedded=debug`); `ILIUM_LOG_FORMAT=json` gives JSON lines. With
+/// `audited` the audit log is a part of it, unless `ILIUM_LOG` says otherwise of `audit`.
+pub fn start(audited: bool) {
+    let wanted = std::env::var("ILIUM_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let wanted = match audited && !wanted.contains("audit") {
+        true => format!("{wanted},audit=info"),
+        false => wanted,
+    };
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("warn,audit=info"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -12,8 +12,8 @@ use ilium_http::Access;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
-    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Tls, TlsFiles, open_token_keys,
-    passing_token_keys, rotate_token_keys,
+    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Oversight, Tls, TlsFiles,
+    open_token_keys, passing_token_keys, rotate_token_keys,
 };
 use ilium_store::{DEFAULT_LIFETIME, DataStore};
 use tokio::runtime::{Builder, Handle};
@@ -33,7 +33,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
-    logging::start();
+    logging::start(settings.auth);
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -90,7 +90,10 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     let of_cql = Arc::<Requests>::default();
     let service = Service::new(
-        Arc::new(Measured::new(Arc::clone(&store), Arc::clone(&of_cql))),
+        Arc::new(Measured::new(
+            Arc::clone(&store),
+            Oversight { api: "cql", requests: Arc::clone(&of_cql), limits: None },
+        )),
         Arc::new(engine.clone()),
         limits,
     );

@@ -9,6 +9,7 @@
 )]
 
 mod alone;
+mod audit;
 mod auth;
 mod clients;
 mod compatibility;

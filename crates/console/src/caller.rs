@@ -4,6 +4,7 @@
 //! with whatever makes it call here, so a POST must also come from a page of this server, which its `Origin` says. That
 //! holds without log in, too, where the front asks for it before.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -11,6 +12,7 @@ use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
+use ilium_http::Peer;
 use ilium_store::Principal;
 
 use crate::page::Failure;
@@ -21,6 +23,7 @@ pub const TOKEN: &str = "ilium_token";
 
 pub struct Caller {
     pub principal: Principal,
+    pub address: Option<SocketAddr>,
 }
 
 impl Caller {
@@ -37,13 +40,15 @@ impl FromRequestParts<Arc<Console>> for Caller {
         if parts.method == Method::POST {
             own_page(&parts.uri, &parts.headers).map_err(TurnedAway::Refused)?;
         }
+        let peer = Peer::of(&parts.extensions);
+        let address = peer.address;
         if !console.access.is_required() {
-            return Ok(Caller { principal: Principal::Anonymous });
+            return Ok(Caller { principal: Principal::Anonymous, address });
         }
         if let Some(token) = token(&parts.headers)
-            && let Ok(principal) = console.access.of_token(token).await
+            && let Ok(principal) = console.access.of_token(token, &peer).await
         {
-            return Ok(Caller { principal });
+            return Ok(Caller { principal, address });
         }
         // What a form held is lost; the login leads on to its page.
         let asked = parts.uri.path_and_query().map_or("/", |asked| asked.as_str());

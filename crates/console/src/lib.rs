@@ -26,10 +26,11 @@ mod table;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::caller::Caller;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use ilium_http::Access;
-use ilium_store::{Cancellation, Context, DataStore, Principal};
+use ilium_store::{Cancellation, Context, DataStore};
 
 /// Rows of a page: more than a screen shows, few enough to be there at once.
 pub const PAGE_ROWS: u32 = 50;
@@ -77,9 +78,10 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, options: Options) 
         .with_state(Arc::new(Console { store, access, options }))
 }
 
-/// The circumstances of a statement on behalf of a principal, and what stops it when nobody waits any more.
-fn context(principal: &Principal) -> (Context, StopWhenDropped) {
-    let mut context = Context::new(principal.clone());
+/// The circumstances of a statement on behalf of a caller, and what stops it when nobody waits any more.
+fn context(caller: &Caller) -> (Context, StopWhenDropped) {
+    let mut context = Context::new(caller.principal.clone());
+    context.client = caller.address;
     context.page_size = Some(PAGE_ROWS);
     context.page_bytes = Some(PAGE_BYTES);
     context.deadline = Instant::now().checked_add(DEADLINE);

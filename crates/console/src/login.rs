@@ -8,9 +8,9 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use ilium_http::BodyLimits;
+use ilium_http::{BodyLimits, Peer};
 
 use crate::caller::{TOKEN, own_page};
 use crate::form::Fields;
@@ -47,13 +47,15 @@ pub async fn show(State(console): State<Arc<Console>>, uri: Uri) -> Response {
 pub async fn log_in(
     State(console): State<Arc<Console>>,
     uri: Uri,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
     own_page(&uri, &headers)?;
     let fields = Fields::of_body(body, &LIMITS).await?;
     let next = link::safe_next(fields.get("next"));
-    match console.access.token(fields.get("name"), fields.get("password")).await {
+    let peer = Peer::of(&extensions);
+    match console.access.token(fields.get("name"), fields.get("password"), &peer).await {
         Ok(token) => {
             let lifetime = console.access.token_lifetime().as_secs();
             let cookie = cookie(&token, lifetime, console.options.speaks_tls);

@@ -76,7 +76,7 @@ async fn views(
         tables.clone().into_iter().map(move |table| (Arc::clone(&keyspace), table))
     };
     let names: Vec<_> = chosen.iter().flat_map(of_keyspace).collect();
-    let mut sizes = sizes::of(&console.store, &caller.principal, &names).await.into_iter();
+    let mut sizes = sizes::of(&console.store, caller, &names).await.into_iter();
     let views = chosen.iter().map(|(keyspace, tables)| KeyspaceView {
         name: Arc::clone(&keyspace.name),
         link: link::keyspace(&keyspace.name),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::caller::Caller;
 use ilium_cql::ast::Statement;
-use ilium_store::{Bind, Binds, DataStore, Principal, ResultKind};
+use ilium_store::{Bind, Binds, DataStore, ResultKind};
 
 use crate::select::select;
 use crate::{figure, grid};
@@ -20,15 +21,11 @@ pub struct Size {
 }
 
 /// The sizes of these tables, in their order.
-pub async fn of(
-    store: &Arc<dyn DataStore>,
-    principal: &Principal,
-    tables: &[(Arc<str>, Arc<str>)],
-) -> Vec<Size> {
+pub async fn of(store: &Arc<dyn DataStore>, caller: &Caller, tables: &[(Arc<str>, Arc<str>)]) -> Vec<Size> {
     if tables.is_empty() {
         return Vec::new();
     }
-    let partitions = partitions(store, principal, tables).await;
+    let partitions = partitions(store, caller, tables).await;
     let bytes = bytes(store, tables).await;
     let named = tables.iter().zip(bytes).map(|(table, bytes)| Size {
         bytes: bytes.map_or_else(String::new, figure::bytes),
@@ -50,7 +47,7 @@ async fn bytes(store: &Arc<dyn DataStore>, tables: &[(Arc<str>, Arc<str>)]) -> V
 /// keyspace's, no others are read.
 async fn partitions(
     store: &Arc<dyn DataStore>,
-    principal: &Principal,
+    caller: &Caller,
     tables: &[(Arc<str>, Arc<str>)],
 ) -> BTreeMap<(Arc<str>, Arc<str>), u64> {
     let mut found = BTreeMap::new();
@@ -66,7 +63,7 @@ async fn partitions(
     let prepared = store.prepare(Arc::new(Statement::Select(select)), None).wait().await;
     let Ok(prepared) = prepared else { return found };
     let binds = Binds::from_values(restrictions.iter().map(|(_, value)| Bind::Value(value.as_bytes())));
-    let (mut context, _stop) = crate::context(principal);
+    let (mut context, _stop) = crate::context(caller);
     context.page_size = Some(MAX_ESTIMATES);
     let Ok(outcome) = store.execute(&prepared, binds, &context).wait().await else { return found };
     // A part of a table's ranges would be a wrong figure.

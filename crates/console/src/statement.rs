@@ -229,7 +229,7 @@ async fn execute(console: &Console, caller: &Caller, asked: &Asked, statement: S
             "Invalid amount of bind variables: nothing is bound here; write the values in place of the markers",
         ));
     }
-    let (mut context, _stop) = crate::context(&caller.principal);
+    let (mut context, _stop) = crate::context(caller);
     context.keyspace = keyspace.map(Arc::from);
     context.consistency = asked.consistency.1;
     context.page_state = asked.place.state()?;

@@ -85,7 +85,7 @@ pub async fn show(
         Err(error) => (status_of(&error.kind).0, Err(Refusal::from(error).description)),
     };
     let name = (Arc::clone(&table.keyspace), Arc::clone(&table.name));
-    let size = sizes::of(&console.store, &caller.principal, &[name]).await.pop().unwrap_or_default();
+    let size = sizes::of(&console.store, &caller, &[name]).await.pop().unwrap_or_default();
     let page = TablePage {
         frame: Frame::new(format!("{}.{}", table.keyspace, table.name), &caller, ""),
         keyspace: Arc::clone(&table.keyspace),
@@ -136,7 +136,7 @@ async fn read(
     let select = select((&table.keyspace, &table.name), &[], sought.iter().map(|field| &*field.name));
     let prepared = console.store.prepare(Arc::new(Statement::Select(select)), None).wait().await?;
     let binds = Binds::from_values(values.iter().map(|value| Bind::Value(value)));
-    let (mut context, _stop) = crate::context(&caller.principal);
+    let (mut context, _stop) = crate::context(caller);
     context.page_state = place.state()?;
     let outcome = console.store.execute(&prepared, binds, &context).wait().await?;
     match outcome.result {
@@ -189,7 +189,7 @@ async fn definition(console: &Console, caller: &Caller, table: &Table) -> Result
     let name = QualifiedName { keyspace: Some(Name::new(&*table.keyspace)), name: Name::new(&*table.name) };
     let describe = Describe { what: DescribeTarget::Table(name), with_internals: false };
     let prepared = console.store.prepare(Arc::new(Statement::Describe(describe)), None).wait().await?;
-    let (mut context, _stop) = crate::context(&caller.principal);
+    let (mut context, _stop) = crate::context(caller);
     context.page_size = None;
     let outcome = console.store.execute(&prepared, Binds::default(), &context).wait().await?;
     let ResultKind::Rows(rows) = outcome.result else { return Ok(String::new()) };

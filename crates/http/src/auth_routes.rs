@@ -10,7 +10,7 @@ use axum::routing::post;
 use ilium_cql::json::push_string;
 use serde_json::Value;
 
-use crate::{Access, BodyLimits, Refusal, parse_json, read_body};
+use crate::{Access, BodyLimits, Peer, Refusal, parse_json, read_body};
 
 /// A name and a password are short; more is not read.
 const LIMITS: BodyLimits = BodyLimits { bytes: 64 << 10, patience: std::time::Duration::from_secs(30) };
@@ -33,6 +33,7 @@ async fn with_key(State(access): State<Arc<Access>>, request: Request) -> Result
 }
 
 async fn give(access: &Access, request: Request, name: &str, password: &str) -> Result<Response, Refusal> {
+    let peer = Peer::of(request.extensions());
     let body = read_body(request.into_body(), &LIMITS).await?;
     // What is missing is said in Stargate's words.
     if body.is_empty() {
@@ -52,7 +53,7 @@ async fn give(access: &Access, request: Request, name: &str, password: &str) -> 
         }
         Some(_) => Err(Refusal::bad_request(format!("`{field}` must be a string"))),
     };
-    let token = access.token(field(name)?, field(password)?).await?;
+    let token = access.token(field(name)?, field(password)?, &peer).await?;
     let mut json = "{\"authToken\":".to_owned();
     push_string(&token, &mut json);
     json.push('}');

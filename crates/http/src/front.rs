@@ -1,6 +1,5 @@
 //! What every request passes before an API's routes, and every response after.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
 use tower_service::Service;
 
 use crate::request_id::{REQUEST_ID, RequestIds};
-use crate::{Refusal, guard};
+use crate::{Peer, Refusal, guard};
 
 pub struct FrontOptions {
     /// Requests under way at a time. Past it: 429, and nothing was done. 4,096: each may hold a body of 16 MiB, but few
@@ -127,11 +126,7 @@ impl Front {
     }
 
     /// Answers one request. The place is to be kept until the answer is gone.
-    pub async fn answer(
-        &self,
-        peer: SocketAddr,
-        mut request: Request<Body>,
-    ) -> (Response<Body>, Option<Place>) {
+    pub async fn answer(&self, peer: Peer, mut request: Request<Body>) -> (Response<Body>, Option<Place>) {
         let started = Instant::now();
         self.options.observer.begins();
         let mut counted = Counted { observer: &*self.options.observer, ended: false };
@@ -140,7 +135,9 @@ impl Front {
         let logged = tracing::enabled!(target: "ilium_http::access", tracing::Level::INFO);
         // Without the query: it holds values.
         let path = logged.then(|| request.uri().path().to_owned());
+        let address = peer.address;
         request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(peer);
 
         let (mut response, place) = match self.admit(&request) {
             Ok(place) => {
@@ -167,7 +164,7 @@ impl Front {
             tracing::info!(
                 target: "ilium_http::access",
                 id = %String::from_utf8_lossy(id.0.as_bytes()),
-                %peer,
+                peer = address.map(tracing::field::display),
                 method = %seen.method,
                 path,
                 status = seen.status.as_u16(),

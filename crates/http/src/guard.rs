@@ -26,12 +26,17 @@ pub fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
              127.0.0.1; the Host header names another",
         ));
     }
+    check_source(method, uri, headers)
+}
+
+/// Refuses what a page from anywhere can make a browser send by itself: also where the browser shows a certificate.
+pub fn check_source(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
     if reads
         || is_json(headers)
         || has_token(headers)
         || has_no_body(method, headers)
-        || is_own_page(host, headers)
+        || is_own_page(host(uri, headers), headers)
     {
         return Ok(());
     }

@@ -13,14 +13,16 @@ mod etag;
 mod front;
 mod guard;
 mod json;
+mod peer;
 mod refusal;
 mod request_id;
 
-pub use access::{Access, Credentials};
+pub use access::{Access, Bearers, Credentials};
 pub use auth_routes::auth_routes;
 pub use body::{BodyLimits, read_body, read_json};
 pub use etag::with_etag;
 pub use front::{Front, FrontOptions, Observer, Place, Seen};
 pub use json::{JsonFault, parse_json};
+pub use peer::Peer;
 pub use refusal::{Refusal, status_of};
 pub use request_id::RequestId;

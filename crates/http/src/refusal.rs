@@ -3,6 +3,8 @@
 //! The body is Stargate's: `{"description": "...", "code": 400, "grpcStatus": "INVALID_ARGUMENT"}`, the third only for
 //! what came from behind the API, as there.
 
+use std::time::Duration;
+
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -19,11 +21,19 @@ pub struct Refusal {
     pub grpc_status: Option<&'static str>,
     /// Sentences the store warned of before it failed.
     pub warnings: Vec<String>,
+    /// When it is worth trying again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     pub fn new(status: StatusCode, description: impl Into<String>) -> Refusal {
-        Refusal { status, description: description.into(), grpc_status: None, warnings: Vec::new() }
+        Refusal {
+            status,
+            description: description.into(),
+            grpc_status: None,
+            warnings: Vec::new(),
+            retry_after: None,
+        }
     }
     pub fn bad_request(description: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, description)
@@ -65,6 +75,7 @@ impl From<Error> for Refusal {
             description: error.message,
             grpc_status: Some(grpc_status),
             warnings: error.warnings,
+            retry_after: error.retry_after,
         }
     }
 }
@@ -97,6 +108,12 @@ pub fn status_of(kind: &ErrorKind) -> (StatusCode, &'static str) {
     }
 }
 
+/// The header knows whole seconds (RFC 9110, section 10.2.3).
+fn retry_seconds(after: Option<Duration>) -> u64 {
+    let after = after.unwrap_or_default();
+    (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.json()).into_response();
@@ -108,7 +125,7 @@ impl IntoResponse for Refusal {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("X-Cassandra-Token"));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(RETRY_AFTER, HeaderValue::from(retry_seconds(self.retry_after)));
             }
             _ => {}
         }
@@ -129,6 +146,18 @@ mod tests {
             r#"{"description":"no column \"x\"\n","code":400,"grpcStatus":"INVALID_ARGUMENT"}"#
         );
         assert_eq!(Refusal::from(Error::overloaded("full")).status, StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[test]
+    fn who_sends_too_much_is_told_when_to_come_again_in_whole_seconds() {
+        let seconds = |after| {
+            let mut error = Error::overloaded("full");
+            error.retry_after = after;
+            Refusal::from(error).into_response().headers()[RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        assert_eq!(seconds(None), "1");
+        assert_eq!(seconds(Some(Duration::from_millis(20))), "1");
+        assert_eq!(seconds(Some(Duration::from_millis(2001))), "3");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is known of statements that go on to a cluster: counts and times by kind and by node, and a log of the slow ones.
+//! What is known of statements that go on to a cluster: counts and times by kind and by node, the audit log, and a log of
+//! the slow ones.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ilium_cql::lexer::without_values;
-use ilium_store::{Seen, Watcher};
+use ilium_cql::lexer::{without_passwords, without_values};
+use ilium_store::{ErrorKind, Seen, Watcher, audit};
 use parking_lot::RwLock;
 
+use crate::audited::is_audited;
 use crate::metrics::{Kind, Latency, Requests};
 
 /// BATCH and PREPARE (native protocol v5, section 2.4).
@@ -78,10 +80,23 @@ impl Watcher for Forwarded {
                 node.errors.fetch_add(1, Ordering::Relaxed);
             }
         }
+        audit(seen);
         if self.slow.is_some_and(|slow| seen.took >= slow) {
             tell(seen);
         }
     }
+}
+
+/// A line of the audit log, for a statement that belongs there or was not permitted.
+fn audit(seen: &Seen<'_>) {
+    let shown = seen.text.filter(|text| seen.opcode != PREPARE && seen.opcode != BATCH && is_audited(text));
+    let is_refused = seen.error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
+    if (shown.is_none() && !is_refused) || !audit::is_on() {
+        return;
+    }
+    let text = shown.map(without_passwords);
+    let from = Some(seen.caller.address);
+    audit::statement("cql", from, &seen.caller.principal, text.as_deref(), None, seen.error);
 }
 
 /// A line of the log of slow statements, its values left out.

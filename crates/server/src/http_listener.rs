@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use ilium_http::{Front, Refusal};
+use ilium_http::{Front, Peer, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -106,11 +106,13 @@ impl Speak for Http {
         let front = Arc::clone(&self.front);
         let activity = Activity::new();
         let of_requests = Arc::clone(&activity);
+        let identity = from.tls.and_then(|tls| tls.identity).map(Arc::from);
+        let peer = Peer { address: Some(from.peer), identity };
         let service = service_fn(move |request: Request<Incoming>| {
-            let (front, activity) = (Arc::clone(&front), Arc::clone(&of_requests));
+            let (front, activity, peer) = (Arc::clone(&front), Arc::clone(&of_requests), peer.clone());
             async move {
                 let handling = activity.begin();
-                let (response, place) = front.answer(from.peer, request.map(Body::new)).await;
+                let (response, place) = front.answer(peer, request.map(Body::new)).await;
                 let response = response.map(|body| activity.watch(body, place));
                 drop(handling);
                 Ok::<_, Infallible>(response)

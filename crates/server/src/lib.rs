@@ -4,13 +4,17 @@
 
 mod accept;
 mod activity;
+mod audited;
 mod cql_listener;
 mod forwarded;
 mod given_keys;
 mod health;
 mod http_listener;
+mod limited;
+mod limits;
 mod measured;
 pub mod metrics;
+mod oversight;
 mod patient;
 mod tls;
 mod token_keys;
@@ -22,6 +26,9 @@ pub use forwarded::{Forwarded, NodeFigures};
 pub use given_keys::GivenKeys;
 pub use health::{Check, Checks, health_routes};
 pub use http_listener::{HttpListener, HttpOptions};
+pub use limited::Limited;
+pub use limits::{AdaptiveLimit, Limit, LimitOptions, Limits, Permit};
 pub use measured::Measured;
+pub use oversight::Oversight;
 pub use tls::{PortTls, Tls, TlsError, TlsFiles, UpstreamTls, UpstreamTlsFiles};
 pub use token_keys::{KeyError, open_token_keys, passing_token_keys, rotate_token_keys};

@@ -1,41 +1,124 @@
-//! A store whose statements are counted and timed, for one API. The one place where that is done.
+//! A store whose statements are admitted, counted, timed and audited, for one API. The one place where that is done.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use ilium_cql::ast::Statement;
+use ilium_cql::lexer::without_passwords;
 use ilium_cql::schema::Schema;
 use ilium_store::{
-    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Result,
-    SchemaListener, TokenSplit,
+    Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Effect, Error, ErrorKind,
+    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, audit,
 };
 
-use crate::metrics::{Kind, Requests};
+use crate::metrics::Kind;
+use crate::{Oversight, Permit};
 
 pub struct Measured {
     store: Arc<dyn DataStore>,
-    requests: Arc<Requests>,
+    over: Arc<Oversight>,
+}
+
+/// What the audit log may have to say of a statement.
+struct Subject<'a> {
+    principal: &'a Principal,
+    client: Option<SocketAddr>,
+    /// `None`: a batch, which holds values.
+    prepared: Option<&'a Arc<Prepared>>,
+    keyspace: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    fn audit(&self, api: &str, error: Option<&Error>) {
+        let shown = self.prepared.filter(|prepared| is_audited(prepared));
+        let is_refused = error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
+        if (shown.is_none() && !is_refused) || !audit::is_on() {
+            return;
+        }
+        let text = shown.map(|prepared| without_passwords(&prepared.statement.to_string()));
+        audit::statement(api, self.client, self.principal, text.as_deref(), self.keyspace, error);
+    }
+}
+
+/// Whether each statement of its kind is in the audit log.
+fn is_audited(prepared: &Prepared) -> bool {
+    matches!(prepared.effect, Effect::SchemaChange | Effect::Access)
+        || matches!(*prepared.statement, Statement::Truncate { .. })
 }
 
 impl Measured {
-    pub fn new(store: Arc<dyn DataStore>, requests: Arc<Requests>) -> Measured {
-        Measured { store, requests }
+    pub fn new(store: Arc<dyn DataStore>, over: Oversight) -> Measured {
+        Measured { store, over: Arc::new(over) }
     }
 
-    fn watch(&self, kind: Kind, started: Instant, answer: Answer<Outcome>) -> Answer<Outcome> {
-        match answer {
+    /// Runs a statement that binds so many bytes, if the limits let it.
+    fn run(
+        &self,
+        kind: Kind,
+        prepared: Option<&Arc<Prepared>>,
+        bytes: usize,
+        context: &Context,
+        run: impl FnOnce() -> Answer<Outcome>,
+    ) -> Answer<Outcome> {
+        let (over, started) = (&self.over, Instant::now());
+        let permit =
+            over.limits.as_ref().map(|limits| limits.admit(&context.principal, context.client, bytes));
+        let permit = match permit.transpose() {
+            Ok(permit) => permit,
+            Err(error) => {
+                over.requests.fails(&error.kind);
+                return Answer::Ready(Err(error));
+            }
+        };
+        over.requests.begins();
+        match run() {
             Answer::Ready(result) => {
-                self.requests.ends(kind, started.elapsed(), result.as_ref().err().map(|error| &error.kind));
+                let error = result.as_ref().err();
+                over.requests.ends(kind, started.elapsed(), error.map(|error| &error.kind));
+                let Context { principal, client, keyspace, .. } = context;
+                let subject = Subject { principal, client: *client, prepared, keyspace: keyspace.as_deref() };
+                subject.audit(over.api, error);
                 Answer::Ready(result)
             }
             Answer::Later(future) => {
-                let requests = Some(Arc::clone(&self.requests));
-                Answer::Later(Box::pin(Watched { future, requests, kind, started }))
+                let request = Request {
+                    over: Arc::clone(over),
+                    kind,
+                    started,
+                    principal: context.principal.clone(),
+                    client: context.client,
+                    prepared: prepared.map(Arc::clone),
+                    keyspace: context.keyspace.clone(),
+                    _permit: permit,
+                };
+                Answer::Later(Box::pin(Watched { future, request: Some(request) }))
             }
         }
+    }
+}
+
+/// A statement whose answer is to come.
+struct Request {
+    over: Arc<Oversight>,
+    kind: Kind,
+    started: Instant,
+    principal: Principal,
+    client: Option<SocketAddr>,
+    prepared: Option<Arc<Prepared>>,
+    keyspace: Option<Arc<str>>,
+    _permit: Option<Permit>,
+}
+
+impl Request {
+    fn ends(&self, error: Option<&Error>) {
+        self.over.requests.ends(self.kind, self.started.elapsed(), error.map(|error| &error.kind));
+        let Request { principal, client, prepared, keyspace, .. } = self;
+        let (prepared, keyspace) = (prepared.as_ref(), keyspace.as_deref());
+        Subject { principal, client: *client, prepared, keyspace }.audit(self.over.api, error);
     }
 }
 
@@ -43,9 +126,7 @@ impl Measured {
 struct Watched {
     future: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
     /// `None` once it was counted.
-    requests: Option<Arc<Requests>>,
-    kind: Kind,
-    started: Instant,
+    request: Option<Request>,
 }
 
 impl Future for Watched {
@@ -53,8 +134,8 @@ impl Future for Watched {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<Outcome>> {
         let Poll::Ready(result) = self.future.as_mut().poll(cx) else { return Poll::Pending };
-        if let Some(requests) = self.requests.take() {
-            requests.ends(self.kind, self.started.elapsed(), result.as_ref().err().map(|error| &error.kind));
+        if let Some(request) = self.request.take() {
+            request.ends(result.as_ref().err());
         }
         Poll::Ready(result)
     }
@@ -62,8 +143,8 @@ impl Future for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(requests) = self.requests.take() {
-            requests.abandoned();
+        if let Some(request) = self.request.take() {
+            request.over.requests.abandoned();
         }
     }
 }
@@ -71,9 +152,11 @@ impl Drop for Watched {
 impl DataStore for Measured {
     fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
         match self.store.prepare(statement, keyspace) {
-            Answer::Ready(prepared) => prepared.inspect_err(|error| self.requests.fails(&error.kind)).into(),
+            Answer::Ready(prepared) => {
+                prepared.inspect_err(|error| self.over.requests.fails(&error.kind)).into()
+            }
             Answer::Later(prepared) => {
-                let requests = Arc::clone(&self.requests);
+                let requests = Arc::clone(&self.over.requests);
                 let counted = async move { prepared.await.inspect_err(|error| requests.fails(&error.kind)) };
                 Answer::Later(Box::pin(counted))
             }
@@ -81,16 +164,13 @@ impl DataStore for Measured {
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
-        let started = Instant::now();
-        self.requests.begins();
-        let kind = Kind::of(&prepared.statement, prepared.effect);
-        self.watch(kind, started, self.store.execute(prepared, binds, context))
+        let (kind, bytes) = (Kind::of(&prepared.statement, prepared.effect), binds.bytes());
+        self.run(kind, Some(prepared), bytes, context, || self.store.execute(prepared, binds, context))
     }
 
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
-        let started = Instant::now();
-        self.requests.begins();
-        self.watch(Kind::Batch, started, self.store.execute_batch(kind, entries, context))
+        let bytes = entries.iter().map(|entry| entry.binds.bytes()).sum();
+        self.run(Kind::Batch, None, bytes, context, || self.store.execute_batch(kind, entries, context))
     }
 
     fn schema(&self) -> Arc<Schema> {

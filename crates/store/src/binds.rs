@@ -54,6 +54,15 @@ impl Binds {
         self.slots.len()
     }
 
+    /// Bytes of all values; of a buffer that several share, those of this statement alone.
+    pub fn bytes(&self) -> usize {
+        let lengths = self.slots.iter().map(|slot| match slot {
+            Slot::Null | Slot::Unset => 0,
+            Slot::Value { length, .. } => *length as usize,
+        });
+        lengths.sum()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

@@ -1,5 +1,6 @@
 //! What a request asks for beside its statement.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -60,6 +61,8 @@ pub struct PageState(pub Bytes);
 #[derive(Debug, Clone)]
 pub struct Context {
     pub principal: Principal,
+    /// Where the request came from; `None`: from this process.
+    pub client: Option<SocketAddr>,
     /// The keyspace that unqualified names are in.
     pub keyspace: Option<Arc<str>>,
     pub consistency: Consistency,
@@ -85,6 +88,7 @@ impl Context {
     pub fn new(principal: Principal) -> Context {
         Context {
             principal,
+            client: None,
             keyspace: None,
             consistency: Consistency::One,
             serial_consistency: SerialConsistency::Serial,

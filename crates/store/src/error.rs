@@ -3,6 +3,7 @@
 //! Each API maps [`ErrorKind`] once to what its protocol has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -15,6 +16,8 @@ pub struct Error {
     pub message: String,
     /// What the client was warned of before it went wrong.
     pub warnings: Vec<String>,
+    /// When it is worth trying again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +95,7 @@ pub enum WriteType {
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), warnings: Vec::new() }
+        Error { kind, message: message.into(), warnings: Vec::new(), retry_after: None }
     }
     pub fn syntax(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Syntax, message)

@@ -7,6 +7,7 @@
 //! Nothing here does I/O or knows a runtime.
 
 mod answer;
+pub mod audit;
 mod binds;
 mod context;
 mod data_store;

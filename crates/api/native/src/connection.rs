@@ -57,7 +57,7 @@ where
         number,
         peer: Peer {
             client,
-            session: Session::new(),
+            session: Session::of(address),
             reader: FrameReader::new(Direction::Request, limits),
             writer: FrameWriter::new(ProtocolVersion::V5),
             outbox: service.forward.is_some().then(|| Outbox::new(Arc::clone(&service))),

@@ -4,7 +4,7 @@
 //! SASL PLAIN (RFC 4616), which drivers know by the name of Cassandra's class.
 
 use ilium_protocol::{Compression, ProtocolError, ProtocolVersion, Response, ResponseExtras};
-use ilium_store::{Answer, Error, ErrorKind, Principal, Result};
+use ilium_store::{Answer, Error, ErrorKind, Principal, Result, audit};
 
 use crate::dispatch::{Peer, Pending};
 use crate::forwarded::Admitted;
@@ -20,6 +20,8 @@ pub struct LoginProgress {
     starting: Option<(ProtocolVersion, Option<Compression>)>,
     /// Whether an answer to a log-in is on its way.
     under_way: bool,
+    /// What the client called itself when it last tried.
+    name: String,
     failed: u32,
     gave_up: bool,
 }
@@ -76,8 +78,9 @@ impl Service {
             // No log-in would help.
             Err(Some(error)) if !self.login.is_required() => return refuse(peer, stream, error),
             Err(error) => {
+                // The client may log in otherwise now.
                 if let Some(error) = error {
-                    tracing::info!(client = %peer.client.address, %error, "a certificate stands for no role");
+                    audited(peer, "certificate", &Err(error.clone()));
                 }
                 Response::Authenticate(AUTHENTICATOR)
             }
@@ -91,6 +94,9 @@ impl Service {
         peer.session.version = version;
         peer.session.started = true;
         if let Ok(admitted) = admitted {
+            if self.login.is_required() {
+                audited(peer, "certificate", &Ok(admitted.principal.clone()));
+            }
             be_ready(peer, admitted);
         }
         Ok(())
@@ -108,7 +114,11 @@ impl Service {
             return Ok(None);
         }
         let answer = match credentials(token.unwrap_or_default()) {
-            Ok((name, password)) => self.login.with_password(&name, &password),
+            Ok((name, password)) => {
+                let answer = self.login.with_password(&name, &password);
+                peer.session.login.name = name;
+                answer
+            }
             Err(error) => Answer::Ready(Err(error)),
         };
         match self.admit_client(peer, peer.session.version, answer) {
@@ -134,6 +144,11 @@ impl Service {
         if peer.session.login.starting.is_some() {
             return self.start_with(peer, stream, admitted.map_err(Some));
         }
+        audited(
+            peer,
+            "password",
+            &admitted.as_ref().map(|admitted| admitted.principal.clone()).map_err(Error::clone),
+        );
         match admitted {
             Ok(admitted) => {
                 peer.writer.response(stream, &ResponseExtras::default(), &Response::AuthSuccess(None))?;
@@ -141,7 +156,6 @@ impl Service {
                 Ok(())
             }
             Err(error) => {
-                tracing::info!(client = %peer.client.address, %error, "a log-in was refused");
                 let progress = &mut peer.session.login;
                 progress.failed += 1;
                 progress.gave_up = progress.failed >= self.options.max_failed_logins;
@@ -149,6 +163,15 @@ impl Service {
             }
         }
     }
+}
+
+/// Writes down what came of a log-in.
+fn audited(peer: &Peer, how: &str, outcome: &Result<Principal>) {
+    let name = match (how, &peer.client.tls) {
+        ("certificate", Some(tls)) => tls.identity.as_deref(),
+        _ => Some(&*peer.session.login.name).filter(|name| !name.is_empty()),
+    };
+    audit::login("cql", Some(peer.client.address), name, how, outcome);
 }
 
 fn too_early(message: &str) -> Error {

@@ -1,5 +1,6 @@
 //! What one connection remembers between requests, and the context it gives each.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ use crate::login::LoginProgress;
 use crate::prepared::PreparedStatement;
 
 pub struct Session {
+    /// The client's.
+    address: SocketAddr,
     pub version: ProtocolVersion,
     pub principal: Principal,
     /// What `USE` chose.
@@ -33,8 +36,10 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new() -> Session {
+    /// Of a client that has said nothing yet.
+    pub fn of(address: SocketAddr) -> Session {
         Session {
+            address,
             version: ProtocolVersion::V5,
             principal: Principal::Anonymous,
             keyspace: None,
@@ -98,6 +103,7 @@ impl Session {
             parameters.page_size.and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0);
         Ok(Context {
             principal: self.principal.clone(),
+            client: Some(self.address),
             keyspace: self.keyspace_for(parameters.keyspace),
             consistency: consistency(parameters.consistency),
             serial_consistency,

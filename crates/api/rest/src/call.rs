@@ -1,6 +1,7 @@
 //! One request on its way.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -49,6 +50,7 @@ const MAX_SCHEMA_BODY: usize = 1 << 20;
 
 pub struct Call<'r> {
     pub principal: Principal,
+    pub client: Option<SocketAddr>,
     pub places: Places<'r, 'r>,
     pub parameters: Parameters<'r>,
     pub headers: &'r HeaderMap,
@@ -77,6 +79,7 @@ impl<'r> Call<'r> {
     pub fn context(&self) -> Context {
         let parameters = &self.parameters;
         let mut context = Context::new(self.principal.clone());
+        context.client = self.client;
         // What Stargate asks of the cluster.
         context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);
         context.serial_consistency = parameters.serial_consistency.unwrap_or_default();

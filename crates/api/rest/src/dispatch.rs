@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use ilium_http::Refusal;
+use ilium_http::{Peer, Refusal};
 
 use crate::api::Api;
 use crate::call::{self, Call};
@@ -20,7 +20,7 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
         Ok(Operation::Page) => return Ok(openapi::page()),
         _ => {}
     }
-    let principal = api.access.caller(&head.headers).await?;
+    let principal = api.access.caller(&head).await?;
     let (endpoint, places) = match found {
         Ok(found) => found,
         Err(refusal) => return Ok(endpoints::refused(refusal, &segments)),
@@ -29,7 +29,9 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
     if endpoint.body.is_some() {
         call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
     }
-    let call = Call { principal, places, parameters, headers: &head.headers, stop: Default::default() };
+    let client = Peer::of(&head.extensions).address;
+    let call =
+        Call { principal, client, places, parameters, headers: &head.headers, stop: Default::default() };
     match endpoint.operation {
         Operation::RowsByKey => rows::by_key(api, &call).await,
         Operation::AddRow => rows::add(api, &call, body).await,

@@ -1,0 +1,21 @@
+//! Who is at the other end of the connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::http::Extensions;
+
+/// The other end of a request's connection, in the request's extensions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// `None`: the request is of this process.
+    pub address: Option<SocketAddr>,
+    /// Whom its certificate, verified, is of; `None`: it showed none.
+    pub identity: Option<Arc<str>>,
+}
+
+impl Peer {
+    pub fn of(extensions: &Extensions) -> Peer {
+        extensions.get::<Peer>().cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,176 @@
+//! A cluster whose forwarded messages are admitted by the limits. Where nothing is limited it is not put in between.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ilium_store::{Answer, Answers, Caller, Channel, ClusterListener, Forward, Frame, Result, Watcher};
+use parking_lot::Mutex;
+
+use crate::{Limits, Permit};
+
+pub struct Limited {
+    forward: Arc<dyn Forward>,
+    limits: Arc<Limits>,
+}
+
+impl Limited {
+    /// The same, if there are no limits.
+    pub fn around(forward: Arc<dyn Forward>, limits: Option<Arc<Limits>>) -> Arc<dyn Forward> {
+        match limits {
+            None => forward,
+            Some(limits) => Arc::new(Limited { forward, limits }),
+        }
+    }
+}
+
+impl Forward for Limited {
+    fn versions(&self) -> Vec<u8> {
+        self.forward.versions()
+    }
+
+    fn cql_version(&self) -> String {
+        self.forward.cql_version()
+    }
+
+    fn open(&self, caller: Caller, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>> {
+        let under_way = Arc::new(UnderWay { answers, permits: Mutex::default() });
+        let opened = self.forward.open(caller.clone(), Arc::clone(&under_way) as _);
+        let limits = Arc::clone(&self.limits);
+        let around =
+            |channel| Box::new(LimitedChannel { channel, limits, caller, under_way }) as Box<dyn Channel>;
+        match opened {
+            Answer::Ready(channel) => Answer::Ready(channel.map(around)),
+            Answer::Later(channel) => Answer::Later(Box::pin(async move { channel.await.map(around) })),
+        }
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.forward.watch(watcher);
+    }
+
+    fn listen(&self, listener: ClusterListener) {
+        self.forward.listen(listener);
+    }
+}
+
+struct LimitedChannel {
+    channel: Box<dyn Channel>,
+    limits: Arc<Limits>,
+    caller: Caller,
+    under_way: Arc<UnderWay>,
+}
+
+/// One client's requests that are not answered, by stream.
+struct UnderWay {
+    answers: Arc<dyn Answers>,
+    permits: Mutex<HashMap<i16, Permit>>,
+}
+
+impl Channel for LimitedChannel {
+    fn send(&mut self, stream: i16, frame: Frame) {
+        let Caller { principal, address, .. } = &self.caller;
+        match self.limits.admit(principal, Some(*address), frame.body.len()) {
+            Ok(permit) => {
+                self.under_way.permits.lock().insert(stream, permit);
+                self.channel.send(stream, frame);
+            }
+            Err(error) => {
+                self.under_way.answers.answer(stream, Err(error));
+                self.under_way.answers.flush();
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.channel.flush();
+    }
+}
+
+impl Answers for UnderWay {
+    fn answer(&self, stream: i16, answer: Result<Frame>) {
+        let permit = self.permits.lock().remove(&stream);
+        drop(permit);
+        self.answers.answer(stream, answer);
+    }
+
+    fn flush(&self) {
+        self.answers.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limit, LimitOptions};
+    use bytes::Bytes;
+    use ilium_store::{ErrorKind, Principal, Role};
+
+    /// A cluster that answers when it is told to.
+    #[derive(Default)]
+    struct Patient(Arc<Mutex<Vec<(i16, Frame)>>>, Arc<Mutex<Option<Arc<dyn Answers>>>>);
+
+    struct PatientChannel(Arc<Mutex<Vec<(i16, Frame)>>>);
+
+    impl Channel for PatientChannel {
+        fn send(&mut self, stream: i16, frame: Frame) {
+            self.0.lock().push((stream, frame));
+        }
+        fn flush(&mut self) {}
+    }
+
+    impl Forward for Patient {
+        fn versions(&self) -> Vec<u8> {
+            vec![5]
+        }
+        fn cql_version(&self) -> String {
+            "3.4.7".to_owned()
+        }
+        fn open(&self, _: Caller, answers: Arc<dyn Answers>) -> Answer<Box<dyn Channel>> {
+            *self.1.lock() = Some(answers);
+            Answer::Ready(Ok(Box::new(PatientChannel(Arc::clone(&self.0)))))
+        }
+        fn watch(&self, _: Arc<dyn Watcher>) {}
+        fn listen(&self, _: ClusterListener) {}
+    }
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(i16, Result<Frame>)>>);
+
+    impl Answers for Heard {
+        fn answer(&self, stream: i16, answer: Result<Frame>) {
+            self.0.lock().push((stream, answer));
+        }
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_message_past_the_limit_is_answered_here_and_goes_no_further_until_another_has_its_answer() {
+        let frame = || Frame { version: 5, flags: 0, opcode: 7, body: Bytes::from_static(b"body") };
+        let each_role = Limit { in_flight: Some(1), ..Limit::default() };
+        let limits = Limits::new(LimitOptions { each_role, ..LimitOptions::default() });
+        let cluster = Patient::default();
+        let (sent, answers) = (Arc::clone(&cluster.0), Arc::clone(&cluster.1));
+        let limited = Limited::around(Arc::new(cluster), limits);
+        let caller = Caller {
+            principal: Principal::Role(Role::new("ada", [])),
+            address: ([127, 0, 0, 1], 1).into(),
+            version: 5,
+        };
+        let heard = Arc::<Heard>::default();
+        let Answer::Ready(Ok(mut channel)) = limited.open(caller, Arc::clone(&heard) as _) else { panic!() };
+        channel.send(1, frame());
+        channel.send(2, frame());
+        assert_eq!(sent.lock().iter().map(|(stream, _)| *stream).collect::<Vec<_>>(), [1]);
+        let (stream, refusal) = heard.0.lock().pop().unwrap();
+        let refusal = refusal.unwrap_err();
+        assert_eq!((stream, refusal.kind), (2, ErrorKind::Overloaded));
+        assert!(refusal.message.contains("role ada has 1 requests in flight"), "{}", refusal.message);
+
+        let answered = answers.lock().clone().unwrap();
+        answered.answer(1, Ok(frame()));
+        assert_eq!(heard.0.lock().pop().map(|(stream, answer)| (stream, answer.is_ok())), Some((1, true)));
+        channel.send(2, frame());
+        assert_eq!(sent.lock().len(), 2);
+        assert!(heard.0.lock().is_empty());
+    }
+}
