@@ -44,7 +44,7 @@ fn refused(contact_points: &str, flags: &[&str]) -> (Option<i32>, String) {
 }
 
 /// Tries until it holds, and not for ever.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");

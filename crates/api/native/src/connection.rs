@@ -35,6 +35,8 @@ const READ: usize = 64 * 1024;
 /// Answers beyond this are written before more requests are looked at.
 const FLUSH: usize = 256 * 1024;
 
+const ASKS_TOO_MUCH: &str = "the client asks for more than it reads";
+
 /// How long a connection that was closed waits for the client to close it too. On a loopback address a client that
 /// reads does so within a millisecond.
 const LINGER: Duration = Duration::from_millis(500);
@@ -251,7 +253,7 @@ impl Connection {
         let Some(outbox) = &self.peer.outbox else { return Ok(()) };
         match outbox.take().map_err(io::Error::other)? {
             Some(out) => self.send(socket, Some(out)).await,
-            None => Err(io::Error::new(io::ErrorKind::TimedOut, "the client asks for more than it reads")),
+            None => Err(io::Error::new(io::ErrorKind::TimedOut, ASKS_TOO_MUCH)),
         }
     }
 
@@ -267,9 +269,16 @@ impl Connection {
         }
         let (patience, bytes) = (self.service.options.patience, out.len() as u64);
         self.service.sent.fetch_add(bytes, Ordering::Relaxed);
-        let written = timeout(patience, socket.write_all_buf(out)).await;
-        written
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answers"))?
+        let outbox = self.peer.outbox.as_deref();
+        let does_not_read = |why| Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        tokio::select! {
+            biased;
+            written = timeout(patience, socket.write_all_buf(out)) => match written {
+                Ok(written) => written,
+                Err(_) => does_not_read("the client does not read its answers"),
+            },
+            () = overflowed(outbox) => does_not_read(ASKS_TOO_MUCH),
+        }
     }
 
     /// Requests that are not answered.
@@ -362,6 +371,13 @@ async fn read<S: AsyncRead + Unpin>(
     match timeout_at(deadline, socket.read_buf(input)).await {
         Ok(received) => Ok(Woken::Received(received?)),
         Err(_) => Ok(Woken::TooSlow),
+    }
+}
+
+async fn overflowed(outbox: Option<&Outbox>) {
+    match outbox {
+        Some(outbox) => outbox.has_overflowed().await,
+        None => std::future::pending().await,
     }
 }
 

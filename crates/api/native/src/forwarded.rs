@@ -32,6 +32,8 @@ pub struct Outbox {
     waiting: AtomicUsize,
     /// Whether more was answered than the client may leave unread.
     overflowed: AtomicBool,
+    /// Woken by that.
+    overflow: Notify,
     wake: Notify,
 }
 
@@ -49,6 +51,7 @@ impl Outbox {
             unread: Mutex::new(Unread { writer: FrameWriter::new(ProtocolVersion::V5), counted: 0 }),
             waiting: AtomicUsize::new(0),
             overflowed: AtomicBool::new(false),
+            overflow: Notify::new(),
             wake: Notify::new(),
         })
     }
@@ -70,6 +73,13 @@ impl Outbox {
     /// Resolves once there may be answers to let out.
     pub async fn woken(&self) {
         self.wake.notified().await;
+    }
+
+    /// Resolves once more was answered than the client may leave unread.
+    pub async fn has_overflowed(&self) {
+        while !self.overflowed.load(Ordering::Relaxed) {
+            self.overflow.notified().await;
+        }
     }
 
     /// All that is there, for the socket; `None` if the client left too much unread.
@@ -111,6 +121,7 @@ impl Answers for Outbox {
         let unread = self.service.unread.fetch_add(more, Ordering::Relaxed) + more;
         if held > options.max_unread_per_connection || unread > options.max_unread {
             self.overflowed.store(true, Ordering::Relaxed);
+            self.overflow.notify_one();
         }
     }
 

@@ -66,7 +66,7 @@ impl Forwarded {
             Kind::Use(session) => Arc::clone(session),
             _ => way.session(),
         };
-        let mut reason = "no node of the cluster can be reached";
+        let mut error = None;
         while self.tried.len() < TRIES {
             let picked = way.cluster.with_ring(|ring| {
                 let preferred =
@@ -82,13 +82,15 @@ impl Forwarded {
                 Err(Exchange::Own(_)) => return None,
             }
             if !link.is_closed() {
-                reason = "every connection to the cluster has as many requests under way as it may";
+                error = Some(Error::overloaded(
+                    "every connection to the cluster has as many requests under way as it may; send fewer at once",
+                ));
             }
             if !is_new {
                 break;
             }
         }
-        let error = unreachable(reason);
+        let error = error.unwrap_or_else(|| unreachable("no node of the cluster can be reached"));
         match flushes {
             Some(flushes) => self.end(Err(error), None, flushes),
             None => self.end_at_once(Err(error), None),
