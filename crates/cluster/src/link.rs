@@ -27,9 +27,13 @@ use crate::exchange::{Exchange, Flushes};
 /// Read at a time: some hundred small answers.
 const READ: usize = 64 * 1024;
 
-/// Requests that wait on a link at most: what drivers allow themselves on a connection (2,048 in Java and Go). Past it the
-/// next link is asked.
-const STREAMS: usize = 2048;
+/// Requests that wait on a link at most: as many as the protocol has streams (native protocol v5, section 2.3) but the first.
+/// What clients may have under way is limited where they ask (`max_waiting_per_connection`, `max_waiting`); a burst of many
+/// must not be refused here while another link is being opened.
+const STREAMS: usize = i16::MAX as usize;
+
+/// Answers handed out at once: what several clients have under way, and little enough to be kept ready.
+const TOGETHER: usize = 256;
 
 /// How often a link looks whether its node still answers.
 const PULSE: Duration = Duration::from_secs(1);
@@ -209,21 +213,22 @@ impl Link {
         mut input: BytesMut,
         events: Option<mpsc::UnboundedSender<Envelope>>,
     ) -> &'static str {
-        let mut arrived = Vec::new();
+        let (mut arrived, mut answered) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
         loop {
-            let mut sound = true;
-            loop {
-                match reader.next(&mut input) {
-                    Ok(Some(envelope)) => arrived.push(envelope),
-                    Ok(None) => break,
-                    Err(failure) => {
-                        tracing::warn!(node = %self.address, %failure, "a node sent what makes no sense");
-                        sound = false;
-                        break;
+            let (mut more, mut sound) = (true, true);
+            while more {
+                while more && arrived.len() < TOGETHER {
+                    match reader.next(&mut input) {
+                        Ok(Some(envelope)) => arrived.push(envelope),
+                        Ok(None) => more = false,
+                        Err(failure) => {
+                            tracing::warn!(node = %self.address, %failure, "a node sent what makes no sense");
+                            (more, sound) = (false, false);
+                        }
                     }
                 }
+                self.hand_out(&mut arrived, &mut answered, events.as_ref());
             }
-            self.hand_out(&mut arrived, events.as_ref());
             if !sound {
                 return "the node sent what makes no sense";
             }
@@ -242,12 +247,12 @@ impl Link {
     fn hand_out(
         self: &Arc<Self>,
         arrived: &mut Vec<Envelope>,
+        answered: &mut Vec<(Exchange, Envelope)>,
         events: Option<&mpsc::UnboundedSender<Envelope>>,
     ) {
         if arrived.is_empty() {
             return;
         }
-        let mut answered = Vec::with_capacity(arrived.len());
         let mut is_refused = false;
         let mut state = self.state.lock();
         for envelope in arrived.drain(..) {
@@ -274,7 +279,7 @@ impl Link {
         }
         self.load.fetch_sub(answered.len(), Ordering::Relaxed);
         let mut flushes = Flushes::default();
-        for (exchange, envelope) in answered {
+        for (exchange, envelope) in answered.drain(..) {
             exchange.answered(envelope, self, &mut flushes);
         }
         flushes.flush();

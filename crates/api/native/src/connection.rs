@@ -29,8 +29,11 @@ use crate::forwarded::Outbox;
 use crate::session::Session;
 use crate::{Service, reply};
 
-/// Read at a time: holds a few hundred small requests.
+/// Read at a time at most: holds a few hundred small requests.
 const READ: usize = 64 * 1024;
+
+/// Read at a time at first, and by connections that have little under way: what a thousand idle clients cost is theirs.
+const FIRST_READ: usize = 4 * 1024;
 
 /// Answers beyond this are written before more requests are looked at.
 const FLUSH: usize = 256 * 1024;
@@ -67,7 +70,8 @@ where
         },
         pending: FuturesUnordered::new(),
         events: None,
-        input: BytesMut::with_capacity(READ),
+        input: BytesMut::with_capacity(FIRST_READ),
+        largest_read: 0,
         arriving: 0,
         deadline: Some(Instant::now() + service.options.patience),
         reading: true,
@@ -85,6 +89,8 @@ struct Connection {
     pending: FuturesUnordered<Pending>,
     events: Option<broadcast::Receiver<ClusterEvent>>,
     input: BytesMut,
+    /// Of those since room was made for more.
+    largest_read: usize,
     /// What the service counts of the message that is arriving.
     arriving: usize,
     /// When the client must have logged in, or the rest of the frame that began must be there.
@@ -139,6 +145,7 @@ impl Connection {
                     }
                 }
                 Woken::Received(bytes) => {
+                    self.largest_read = self.largest_read.max(bytes);
                     self.service.received.fetch_add(bytes as u64, Ordering::Relaxed);
                 }
                 Woken::Finished(answer) => {
@@ -295,8 +302,10 @@ impl Connection {
         let outbox = self.peer.outbox.as_deref();
         let serving = self.open && self.reading;
         let deadline = self.deadline;
-        if self.input.capacity() - self.input.len() < READ / 4 {
-            self.input.reserve(READ);
+        if self.input.capacity() - self.input.len() < FIRST_READ / 4 {
+            // Twice what came at once lately: who fills the room gets more, up to the most.
+            self.input.reserve((2 * self.largest_read).clamp(FIRST_READ, READ));
+            self.largest_read = 0;
         }
         let input = &mut self.input;
         let events = &mut self.events;
