@@ -62,7 +62,8 @@ pub(super) async fn read(
         };
         let bytes = so_far.more.as_ref().map_or(so_far.rows.data.len(), BytesMut::len);
         let count = so_far.rows.count;
-        if so_far.rows.next.is_none() || count >= wanted || bytes >= budget {
+        // The rest of a page that is nearly full is not worth a request.
+        if so_far.rows.next.is_none() || count >= wanted || bytes >= budget - budget / 4 {
             return finish(so_far, context, bound_to, seals);
         }
         size = fit(count, bytes, budget.saturating_sub(bytes)).min(wanted - count);

@@ -10,3 +10,4 @@
 
 mod described;
 mod schema;
+mod statements;
