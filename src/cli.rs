@@ -110,6 +110,10 @@ pub struct GatewayFlags {
     /// Log statements that take longer than so many milliseconds, without their values [default: none is logged]
     #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SLOW")]
     pub slow: Option<u64>,
+    /// Ask a second node for what REST or the console waits for, after so many milliseconds; only what gives the same when
+    /// it is done twice [default: never]
+    #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SPECULATE_AFTER")]
+    pub speculate_after: Option<u64>,
     /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
     pub tls_certificate: Option<PathBuf>,

@@ -74,7 +74,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     upstream.watch(Arc::clone(&forwarded) as _);
     let tokens = passing_token_keys(DEFAULT_LIFETIME).map_err(Failure::io)?;
     let access = Arc::new(Access::new(Arc::new(upstream.clone()), tokens, now));
-    let store = ClusterStore::open(&upstream, StoreOptions::default(), Arc::clone(&access) as _).await;
+    let options = StoreOptions { speculate_after: settings.speculate_after, ..StoreOptions::default() };
+    let store = ClusterStore::open(&upstream, options, Arc::clone(&access) as _).await;
     let store = store.map_err(Failure::unavailable)?;
     let speaks_tls = tls.is_some();
     let parts = front::Parts {

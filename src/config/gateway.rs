@@ -28,6 +28,8 @@ pub struct Settings {
     pub drain_wait: Duration,
     /// Statements that take longer are logged.
     pub slow: Option<Duration>,
+    /// After how long REST asks a second node.
+    pub speculate_after: Option<Duration>,
     /// Certificate chain and key.
     pub tls: Option<(PathBuf, PathBuf)>,
 }
@@ -47,11 +49,12 @@ struct File {
     local_rack: Option<String>,
     drain_wait: Option<u64>,
     slow: Option<u64>,
+    speculate_after: Option<u64>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "contact-points",
     "cql",
     "http",
@@ -63,6 +66,7 @@ const KEYS: [&str; 13] = [
     "local-rack",
     "drain-wait",
     "slow",
+    "speculate-after",
     "tls-certificate",
     "tls-key",
 ];
@@ -99,6 +103,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         local_rack: flags.local_rack.or(file.local_rack),
         drain_wait: Duration::from_secs(flags.drain_wait.or(file.drain_wait).unwrap_or(0)),
         slow: flags.slow.or(file.slow).map(Duration::from_millis),
+        speculate_after: flags.speculate_after.or(file.speculate_after).map(Duration::from_millis),
         tls: tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?,
     })
 }

@@ -13,6 +13,7 @@ use crate::control::{self, Control};
 use crate::data_store::Snapshot;
 use crate::error::{ConnectError, unreachable};
 use crate::gateways::Gateways;
+use crate::link::Link;
 use crate::login::Logins;
 use crate::prepared::Statements;
 use crate::ring::{Home, Node, Place, Replication, Ring};
@@ -156,10 +157,7 @@ impl Cluster {
     }
 
     /// A link of a session to the first node that can be reached, the nearest first.
-    pub(crate) async fn open_link(
-        &self,
-        session: &Session,
-    ) -> Result<(Place, Arc<crate::link::Link>), ConnectError> {
+    pub(crate) async fn open_link(&self, session: &Session) -> Result<(Place, Arc<Link>), ConnectError> {
         let ring = self.ring();
         let mut nodes = ring.nodes.clone();
         nodes.sort_by_key(|node| ring.distance(node.place));
@@ -192,6 +190,15 @@ impl Cluster {
         ring.nodes.iter().filter(|node| places.contains(&node.place)).map(|node| node.host_id).collect()
     }
 
+    /// The nodes that requests may go to: those near that no link was refused by, whether or not one is open yet.
+    pub(crate) fn askable(&self) -> BTreeSet<UuidBytes> {
+        let session = self.sessions.lock().get(&self.own_key()).cloned();
+        let gone: Vec<Place> = session.iter().flat_map(|session| session.unreachable()).collect();
+        let ring = self.ring();
+        let may_be_asked = |node: &&Arc<Node>| ring.distance(node.place) < 2 && !gone.contains(&node.place);
+        ring.nodes.iter().filter(may_be_asked).map(|node| node.host_id).collect()
+    }
+
     /// Whether the cluster can be asked; else why not.
     pub fn check(&self) -> Result<String, Error> {
         let reachable = self.sessions.lock().get(&self.own_key()).map(|session| session.loads().len());
@@ -216,9 +223,9 @@ impl Cluster {
     }
 
     /// After a change of the schema: whoever is told that it is done must find it everywhere, on every node and in every
-    /// API here. It is done: what fails here is told to nobody.
-    pub(crate) async fn settle(&self) {
-        if !self.agree().await {
+    /// API here. It is done: what fails here is told to nobody. `changed` is the link it was done by.
+    pub(crate) async fn settle(&self, changed: &Arc<Link>) {
+        if !self.agree(changed).await {
             tracing::warn!("the cluster's nodes do not agree on the schema yet");
         }
         if let Some(snapshot) = self.snapshot.get().and_then(Weak::upgrade)

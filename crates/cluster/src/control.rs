@@ -64,11 +64,7 @@ impl Control {
 
     /// Runs a statement of our own at consistency ONE.
     pub async fn query(&self, text: &str) -> Result<Table, Error> {
-        let parameters = QueryParameters::new(Consistency::One);
-        let request = Request::Query(QueryRequest { query: text, parameters });
-        let answer = self.link.ask(&request).await;
-        let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
-        Table::decode(&answer)
+        query(&self.link, text).await
     }
 
     /// The nodes, as this one knows them.
@@ -100,17 +96,25 @@ impl Control {
         };
         Ok(table.rows().filter_map(keyspace).collect())
     }
+}
 
-    /// The versions of the schema that these nodes have.
-    async fn schema_versions(&self, up: &BTreeSet<UuidBytes>) -> Result<BTreeSet<UuidBytes>, Error> {
-        let local = self.query("SELECT schema_version FROM system.local WHERE key = 'local'").await?;
-        let peers = self.query("SELECT host_id, schema_version FROM system.peers").await?;
-        let mut versions: BTreeSet<UuidBytes> =
-            local.rows().filter_map(|row| row.uuid("schema_version")).collect();
-        let is_up = |row: &Row<'_>| row.uuid("host_id").is_some_and(|id| up.contains(&id));
-        versions.extend(peers.rows().filter(is_up).filter_map(|row| row.uuid("schema_version")));
-        Ok(versions)
-    }
+async fn query(link: &Link, text: &str) -> Result<Table, Error> {
+    let parameters = QueryParameters::new(Consistency::One);
+    let request = Request::Query(QueryRequest { query: text, parameters });
+    let answer = link.ask(&request).await;
+    let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
+    Table::decode(&answer)
+}
+
+/// The versions of the schema that a node has, and that these nodes have as far as it knows.
+async fn schema_versions(link: &Link, up: &BTreeSet<UuidBytes>) -> Result<BTreeSet<UuidBytes>, Error> {
+    let local = query(link, "SELECT schema_version FROM system.local WHERE key = 'local'").await?;
+    let peers = query(link, "SELECT host_id, schema_version FROM system.peers").await?;
+    let mut versions: BTreeSet<UuidBytes> =
+        local.rows().filter_map(|row| row.uuid("schema_version")).collect();
+    let is_up = |row: &Row<'_>| row.uuid("host_id").is_some_and(|id| up.contains(&id));
+    versions.extend(peers.rows().filter(is_up).filter_map(|row| row.uuid("schema_version")));
+    Ok(versions)
 }
 
 /// A node that says it serves clients on any address is reached where its peers reach it.
@@ -313,12 +317,15 @@ async fn find_again(cluster: &Arc<Cluster>) -> (Arc<Control>, mpsc::UnboundedRec
 }
 
 impl Cluster {
-    /// Waits until all nodes that can be reached have the same schema; `false` if they do not within the time that is set.
-    pub(crate) async fn agree(&self) -> bool {
+    /// Waits until all nodes that can be reached have the schema of the one that changed it; `false` if they do not within
+    /// the time that is set. That one is asked: others may not have heard of the change, and agree on what was before.
+    pub(crate) async fn agree(&self, changed: &Arc<Link>) -> bool {
         let agreed = async {
             loop {
-                if let Some(control) = self.control()
-                    && let Ok(versions) = control.schema_versions(&self.connected()).await
+                let control = self.control().map(|control| Arc::clone(&control.link));
+                let asked = Some(Arc::clone(changed)).filter(|link| !link.is_closed()).or(control);
+                if let Some(link) = asked
+                    && let Ok(versions) = schema_versions(&link, &self.askable()).await
                     && versions.len() == 1
                 {
                     return;

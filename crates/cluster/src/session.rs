@@ -139,6 +139,13 @@ impl Session {
         places.filter(|(_, count, _)| *count > 0).collect()
     }
 
+    /// Nodes that have no link, and refused the last.
+    pub fn unreachable(&self) -> Vec<Place> {
+        let lines = self.lines.read();
+        let gone = |line: &Line| line.failures > 0 && line.links.iter().all(|link| link.is_closed());
+        lines.iter().enumerate().filter(|(_, line)| gone(line)).map(|(place, _)| place as Place).collect()
+    }
+
     pub fn touch(&self, now: u64) {
         self.used.store(now, Ordering::Relaxed);
     }

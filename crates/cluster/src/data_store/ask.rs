@@ -69,6 +69,8 @@ pub(super) struct Asked<'a> {
 /// What a node answered, and by what handle the statement was executed.
 pub(super) struct Reply {
     pub envelope: Envelope,
+    /// By which it came.
+    pub link: Arc<Link>,
     pub handle: Option<Arc<Handle>>,
 }
 
@@ -139,7 +141,7 @@ impl Asked<'_> {
                     }
                 };
                 if envelope.header.opcode != Opcode::Error {
-                    return Ok(Reply { envelope, handle });
+                    return Ok(Reply { envelope, link, handle });
                 }
                 let (extras, response) = Response::decode(&envelope).map_err(answer::nonsense)?;
                 let Response::Error(refusal) = response else {

@@ -151,7 +151,7 @@ impl Inner {
                 let reply = asked.reply().await?;
                 let outcome = answer::outcome(&reply, None)?;
                 if let ResultKind::SchemaChange(_) = &outcome.result {
-                    self.cluster.settle().await;
+                    self.cluster.settle(&reply.link).await;
                 }
                 Ok(outcome)
             }

@@ -126,8 +126,9 @@ impl Forwarded {
                     Kind::Use(session) => *self.way.session.lock() = Arc::clone(session),
                     _ if is_schema_change(&envelope) => {
                         // Other nodes are asked next: the client must find everywhere what it was told is done.
+                        let link = Arc::clone(link);
                         tokio::spawn(async move {
-                            self.way.cluster.settle().await;
+                            self.way.cluster.settle(&link).await;
                             self.end_at_once(Ok(frame_of(envelope)), Some(node));
                         });
                         return;

@@ -483,6 +483,49 @@ fn a_cluster_that_is_gone_is_said_to_be_at_once_and_is_used_again_when_it_is_bac
 }
 
 #[test]
+fn a_slow_node_holds_up_no_read_where_a_second_may_be_asked_and_no_write_is_sent_twice() {
+    let two = RingOptions { nodes: 2, ..RingOptions::default() };
+    let Some(mut ring) = require("a ring of two", Ring::start(&two)) else { return };
+    let asks_twice =
+        StoreOptions { speculate_after: Some(Duration::from_millis(50)), ..StoreOptions::default() };
+    let site = connect(ring.address(0).unwrap(), None, asks_twice);
+    site.run("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 2}");
+    site.run("CREATE TABLE k.t (p int PRIMARY KEY, v int)");
+    let insert = site.prepare("INSERT INTO k.t (p, v) VALUES (?, ?)").unwrap();
+    let select = site.prepare("SELECT v FROM k.t WHERE p = ?").unwrap();
+    let all = Context { consistency: Consistency::All, ..context() };
+    for p in 0..20 {
+        site.execute(&insert, ints(&[p, p]), &all).unwrap();
+        site.rows(&select, ints(&[p]), &context());
+    }
+    site.until("links to both nodes", |site| site.upstream.check().unwrap().starts_with("2 of 2"));
+    ring.pause(1).unwrap();
+    let soon = || {
+        let deadline = std::time::Instant::now().checked_add(Duration::from_millis(500));
+        Context { deadline, ..context() }
+    };
+    // Equal nodes are asked in turn, until one has something to do.
+    let written: Vec<_> = (0..4).map(|p| site.execute(&insert, ints(&[p, p]), &soon())).collect();
+    let held = written.iter().filter_map(|outcome| outcome.as_ref().err()).collect::<Vec<_>>();
+    assert!(matches!(held[..], [Error { kind: ErrorKind::WriteTimeout { .. }, .. }]), "{written:?}");
+    ring.resume(1).unwrap();
+    site.until("both nodes to write", |site| site.execute(&insert, ints(&[0, 0]), &all).is_ok());
+
+    ring.pause(1).unwrap();
+    let started = std::time::Instant::now();
+    for p in 0..20 {
+        let rows = site.rows(&select, ints(&[p]), &context());
+        assert_eq!(cells(&rows), [[Some(int(p).to_vec())]]);
+        // With a time stamp of its own a write gives the same when it is done twice.
+        let stamped = Context { timestamp: Some(1 << 60), ..context() };
+        site.execute(&insert, ints(&[p, p]), &stamped).unwrap();
+    }
+    // A silent node is given up after 5 s.
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    ring.resume(1).unwrap();
+}
+
+#[test]
 fn older_cassandras_are_read_and_named_where_they_lack_something() {
     for release in [Release::V4_1, Release::V4_0] {
         let mut options = RingOptions { nodes: 1, ..RingOptions::default() };
