@@ -61,7 +61,8 @@ pub(crate) struct Forwarded {
 
 enum Kind {
     Query,
-    Prepare,
+    /// In this keyspace, unless the request names another.
+    Prepare(Option<Arc<str>>),
     /// `None`: this process does not know the statement; the node may.
     Execute(Option<Arc<Statement>>),
     /// Its first statement, where that is prepared and known: a batch goes where that belongs.
@@ -121,7 +122,7 @@ impl Channel for ClientChannel {
                 let id = route::first_of_batch(flags, body);
                 Kind::Batch(id.and_then(|id| way.cluster.statements.get(id)))
             }
-            _ => Kind::Prepare,
+            _ => Kind::Prepare(way.session.lock().key.keyspace.clone()),
         };
         let forwarded = Forwarded::new(way, stream, frame, kind);
         if let Some(link) = forwarded.dispatch(&mut None)

@@ -93,20 +93,29 @@ impl Session {
         found
     }
 
-    /// Adds a link that was opened for it.
+    /// Adds a link that was opened for it; one too many is closed: each log-in opens one.
     pub fn add(&self, place: Place, link: Arc<Link>) {
+        let limit = self.cluster.upgrade().map_or(0, |cluster| cluster.options.links_per_node);
         let mut lines = self.lines.write();
         if self.closed.load(Ordering::Relaxed) {
             drop(lines);
             link.close();
             return;
         }
-        with_line(&mut lines, place, |line| {
+        let one_too_many = with_line(&mut lines, place, |line| {
             line.links.retain(|link| !link.is_closed());
-            line.links.push(link);
             line.failures = 0;
             line.not_before = None;
+            if line.links.len() >= limit {
+                return Some(link);
+            }
+            line.links.push(link);
+            None
         });
+        drop(lines);
+        if let Some(link) = one_too_many {
+            link.close();
+        }
     }
 
     /// Opens a link to each node of the own data centre that has none.

@@ -98,15 +98,9 @@ impl Outbox {
     }
 }
 
-impl Answers for Outbox {
-    fn answer(&self, stream: i16, answer: Result<Frame>) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.service.abandon(1);
-        let mut guard = self.unread.lock();
-        if self.overflowed.load(Ordering::Relaxed) {
-            return;
-        }
-        let Unread { writer, counted } = &mut *guard;
+impl Outbox {
+    fn add(&self, unread: &mut Unread, stream: i16, answer: Result<Frame>) {
+        let Unread { writer, counted } = unread;
         let before = writer.pending();
         if let Err(failure) = write(writer, stream, answer) {
             let error = Error::internal(format!("the cluster's answer cannot be passed on: {failure}"));
@@ -123,6 +117,19 @@ impl Answers for Outbox {
             self.overflowed.store(true, Ordering::Relaxed);
             self.overflow.notify_one();
         }
+    }
+}
+
+impl Answers for Outbox {
+    fn answer(&self, stream: i16, answer: Result<Frame>) {
+        let mut guard = self.unread.lock();
+        if !self.overflowed.load(Ordering::Relaxed) {
+            self.add(&mut guard, stream, answer);
+        }
+        // After the answer is there: a connection that drains goes once nothing waits, and takes what is there along.
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        drop(guard);
+        self.service.abandon(1);
     }
 
     fn flush(&self) {

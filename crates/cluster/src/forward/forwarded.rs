@@ -38,7 +38,9 @@ impl Forwarded {
                 Kind::Execute(statement) | Kind::Batch(statement) => {
                     statement.as_ref().map(|known| &*known.text)
                 }
-                Kind::Query | Kind::Prepare | Kind::Use(_) => route::text(self.frame.flags, &self.frame.body),
+                Kind::Query | Kind::Prepare(_) | Kind::Use(_) => {
+                    route::text(self.frame.flags, &self.frame.body)
+                }
             };
             watcher.ends(&Seen {
                 caller: &self.way.caller,
@@ -122,7 +124,7 @@ impl Forwarded {
             Opcode::Error => self.failed(envelope, link, flushes),
             Opcode::Result => {
                 match &self.kind {
-                    Kind::Prepare => self.remember(&envelope),
+                    Kind::Prepare(keyspace) => self.remember(keyspace.clone(), &envelope),
                     Kind::Use(session) => *self.way.session.lock() = Arc::clone(session),
                     _ if is_schema_change(&envelope) => {
                         // Other nodes are asked next: the client must find everywhere what it was told is done.

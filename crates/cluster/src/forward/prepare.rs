@@ -40,7 +40,7 @@ impl Forwarded {
         }
     }
 
-    pub(super) fn remember(&self, envelope: &Envelope) {
+    pub(super) fn remember(&self, of_session: Option<Arc<str>>, envelope: &Envelope) {
         let request = Envelope { header: self.header(), body: self.frame.body.clone() };
         let (Ok((_, Request::Prepare(asked))), Ok((_, Response::Result(QueryResult::Prepared(answer))))) =
             (Request::decode(&request), Response::decode(envelope))
@@ -49,7 +49,7 @@ impl Forwarded {
         };
         let keyspace = match asked.keyspace {
             Some(keyspace) => Some(quote_if_needed(keyspace).into()),
-            None => self.way.session().key.keyspace.clone(),
+            None => of_session,
         };
         let schema = self.way.cluster.schema();
         let statement = Statement::new(&answer, asked.query, keyspace, schema.as_deref());

@@ -39,7 +39,7 @@ impl Forwarded {
         let text_may_repeat =
             |text: &str| ilium_cql::parse(text).is_ok_and(|parsed| effect::may_repeat(effect::of(&parsed)));
         match &self.kind {
-            Kind::Prepare | Kind::Use(_) => true,
+            Kind::Prepare(_) | Kind::Use(_) => true,
             Kind::Execute(statement) => statement.as_ref().is_some_and(|statement| statement.may_repeat()),
             Kind::Query => route::text(self.frame.flags, &self.frame.body).is_some_and(text_may_repeat),
             Kind::Batch(_) => {
