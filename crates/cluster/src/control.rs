@@ -173,7 +173,8 @@ pub(crate) async fn first_contact(options: &Options) -> Result<FirstContact, Con
 
 async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, ConnectError> {
     let mut asks_for_login = true;
-    let mut newest_first = ProtocolVersion::ALL.iter().rev().copied();
+    let versions = ProtocolVersion::ALL.iter().rev().copied();
+    let mut newest_first = versions.filter(|version| *version <= options.newest_version);
     let (control, events) = loop {
         let Some(version) = newest_first.next() else {
             return Err(ConnectError::Version { address, version: ProtocolVersion::V3 });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ilium_protocol::ProtocolVersion;
 use rustls::ClientConfig;
 
 use crate::Credentials;
@@ -18,6 +19,8 @@ pub struct Options {
     pub local_dc: Option<String>,
     /// Replicas in this rack are asked first.
     pub local_rack: Option<String>,
+    /// The newest version of the protocol that is tried.
+    pub newest_version: ProtocolVersion,
     /// TLS towards the nodes.
     pub tls: Option<Arc<ClientConfig>>,
     /// How long a connection may take to open, log-in included. Cassandra's drivers give it 5 s.
@@ -47,6 +50,7 @@ impl Options {
     pub fn new(contact_points: Vec<String>) -> Options {
         Options {
             contact_points,
+            newest_version: ProtocolVersion::V5,
             user: None,
             local_dc: None,
             local_rack: None,

@@ -31,9 +31,9 @@ use ilium_store::{
 use self::ask::{Asked, Message};
 use self::plan::{Plan, Plans};
 pub(crate) use self::snapshot::Snapshot;
+use crate::Upstream;
 use crate::cluster::Cluster;
 use crate::session::{Session, SessionKey};
-use crate::{Upstream, effect};
 
 /// How statements are run that the callers' requests do not say.
 #[derive(Debug, Clone)]
@@ -127,6 +127,7 @@ impl DataStore for ClusterStore {
 
 impl Inner {
     async fn execute(&self, prepared: &Prepared, binds: Binds, context: Context) -> Result<Outcome> {
+        request::check(&context, &binds, self.cluster.facts.newest)?;
         match prepared.plan.downcast_ref::<Plan>() {
             None => Err(Error::internal("a statement of another engine was executed")),
             Some(Plan::Use(keyspace)) => match self.snapshot.schema().keyspace(keyspace) {
@@ -144,7 +145,7 @@ impl Inner {
                     message: Message::Text { text, parameters },
                     route: None,
                     effect: prepared.effect,
-                    may_repeat: effect::may_repeat(prepared.effect) && prepared.effect == Effect::Read,
+                    may_repeat: prepared.effect == Effect::Read,
                     speculate_after: None,
                     context: &context,
                 };
@@ -192,6 +193,7 @@ impl Inner {
         let mut may_repeat = kind != BatchKind::Counter;
         let mut effect = Effect::IdempotentWrite;
         for entry in &entries {
+            request::check(&context, &entry.binds, self.cluster.facts.newest)?;
             let Some(Plan::Statement(statement)) = entry.prepared.plan.downcast_ref::<Plan>() else {
                 return Err(Error::invalid(
                     "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.",

@@ -3,12 +3,30 @@
 use std::sync::Arc;
 
 use ilium_cql::{Token, partition_key};
-use ilium_protocol::{Consistency, QueryParameters, Value, Values, ValuesBuilder};
+use ilium_protocol::{Consistency, ProtocolVersion, QueryParameters, Value, Values, ValuesBuilder};
 use ilium_store::{Bind, Binds, Context, Error, ErrorKind, Prepared, Result, SerialConsistency};
 use smallvec::SmallVec;
 
 /// The keyspace and the token of the partition that a request is about.
 pub(super) type Route = (Arc<str>, Token);
+
+/// Refuses what a version of the protocol cannot say.
+pub(super) fn check(context: &Context, binds: &Binds, version: ProtocolVersion) -> Result<()> {
+    let missing = |what: &str| {
+        Err(Error::new(
+            ErrorKind::Protocol,
+            format!("the cluster speaks version {version} of the protocol, which knows no {what}"),
+        ))
+    };
+    if version < ProtocolVersion::V5 && context.now_in_seconds.is_some() {
+        return missing("time of its own for a request");
+    }
+    let mut all = (0..binds.len()).filter_map(|index| binds.get(index));
+    if version < ProtocolVersion::V4 && all.any(|bind| bind == Bind::Unset) {
+        return missing("values that are not set");
+    }
+    Ok(())
+}
 
 /// All of the context but its page.
 pub(super) fn parameters<'c>(context: &Context, keyspace: Option<&'c str>) -> Result<QueryParameters<'c>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ilium_cluster::{ClusterStore, Credentials, Options, StoreOptions, Upstream};
 use ilium_cql::schema::ColumnKind;
+use ilium_protocol::ProtocolVersion;
 use ilium_store::{
     BatchEntry, BatchKind, Bind, Binds, Consistency, Context, DataStore, Error, ErrorKind, Outcome,
     PageState, Prepared, Principal, ResultKind, Role, Rows, SchemaChangeKind, SchemaTarget, Tokens,
@@ -24,9 +25,12 @@ struct Site {
 }
 
 fn connect(address: std::net::SocketAddr, user: Option<Credentials>, store: StoreOptions) -> Site {
+    let options = Options { user, ..Options::new(vec![address.to_string()]) };
+    connect_with(options, store)
+}
+
+fn connect_with(options: Options, store: StoreOptions) -> Site {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut options = Options::new(vec![address.to_string()]);
-    options.user = user;
     let tokens = Arc::new(Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap());
     let (store, upstream) = runtime.block_on(async {
         let upstream = Upstream::connect(options).await.unwrap();
@@ -323,6 +327,51 @@ fn a_batch_of_prepared_statements_is_done_whole_also_where_the_node_forgot_them(
     let use_it = site.prepare("USE batched").unwrap();
     let refused = batch(BatchKind::Logged, vec![entry(&use_it, &[])]).unwrap_err();
     assert!(refused.message.contains("only UPDATE, INSERT and DELETE"), "{refused}");
+}
+
+#[test]
+fn a_cluster_of_an_older_version_of_the_protocol_is_served_as_well() {
+    let Some((_, mut client)) = site("older") else { return };
+    let address = Cassandra::shared().unwrap().address();
+    for version in [ProtocolVersion::V4, ProtocolVersion::V3] {
+        let options = Options { newest_version: version, ..Options::new(vec![address.to_string()]) };
+        let site = connect_with(options, StoreOptions::default());
+        client.run("DROP TABLE IF EXISTS older.t");
+        client.run("CREATE TABLE older.t (p int, c int, v int, PRIMARY KEY (p, c))");
+        let prepare = |text: &str| {
+            let statement = Arc::new(ilium_cql::parse(text).unwrap());
+            site.runtime.block_on(site.store.prepare(statement, Some("older")).wait()).unwrap()
+        };
+        // Its name is in the connection's keyspace: the version has none for a request.
+        let insert = prepare("INSERT INTO t (p, c, v) VALUES (?, ?, ?)");
+        for c in 0..5 {
+            site.execute(&insert, ints(&[1, c, c]), &context()).unwrap();
+        }
+        let unset = Binds::from_values([Bind::Value(&int(1)), Bind::Value(&int(0)), Bind::Unset]);
+        let kept = site.execute(&insert, unset, &context());
+        assert_eq!(kept.is_ok(), version == ProtocolVersion::V4, "{kept:?}");
+        let now = Context { now_in_seconds: Some(1), ..context() };
+        assert_eq!(site.execute(&insert, ints(&[1, 0, 0]), &now).unwrap_err().kind, ErrorKind::Protocol);
+        let select = prepare("SELECT * FROM t WHERE p = ?");
+        let page = Context { page_size: Some(2), page_bytes: Some(1 << 20), ..context() };
+        let first = site.rows(&select, ints(&[1]), &page);
+        assert!(Arc::ptr_eq(&first.metadata, select.rows.as_ref().unwrap()));
+        client.run("ALTER TABLE older.t ADD a int");
+        let next = site.rows(&select, ints(&[1]), &Context { page_state: first.next, ..page });
+        assert_eq!((names(&next), next.count), (vec!["p", "c", "a", "v"], 2));
+        let entry = |c: i32| BatchEntry { prepared: Arc::clone(&insert), binds: ints(&[2, c, c]) };
+        let entries = vec![entry(1), entry(2)];
+        site.runtime
+            .block_on(site.store.execute_batch(BatchKind::Logged, entries, &context()).wait())
+            .unwrap();
+        assert_eq!(site.rows(&select, ints(&[2]), &context()).count, 2);
+        let applied = prepare("INSERT INTO t (p, c) VALUES (3, 3) IF NOT EXISTS");
+        assert_eq!(names(&site.rows(&applied, Binds::default(), &context())), ["[applied]"]);
+        let statement = Arc::new(ilium_cql::parse("TRUNCATE t").unwrap());
+        let truncate = site.runtime.block_on(site.store.prepare(statement, Some("older")).wait()).unwrap();
+        site.execute(&truncate, Binds::default(), &context()).unwrap();
+        assert_eq!(site.rows(&select, ints(&[2]), &context()).count, 0);
+    }
 }
 
 #[test]
