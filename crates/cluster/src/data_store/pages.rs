@@ -1,8 +1,8 @@
 //! Reads by pages that are bounded in bytes.
 //!
-//! A cluster counts a page in rows alone. So a page is gathered in parts: the first is small, and shows how large rows are;
-//! the next has as many as the page may still hold. What was learned travels in the page state, so that every page but
-//! the first comes in one part.
+//! A cluster counts a page in rows alone. So a page is gathered in parts: the first is small, and smaller yet where rows of
+//! the statement were large before; it shows how large they are, and the next has as many as the page may still hold. What
+//! was learned travels in the page state, so that every page but the first comes in one part.
 //!
 //! A state is `[u32 rows that fit][the cluster's own state]`, sealed, and bound to the statement, its values and the
 //! principal: it can neither be read nor altered, and opens nowhere else.
@@ -38,7 +38,7 @@ pub(super) async fn read(
     let context = asked.context;
     let bound_to = || bound_to(statement, binds, &context.principal);
     let (mut state, fitting) = match &context.page_state {
-        None => (None, FIRST),
+        None => (None, FIRST.min(rows_in(context.page_bytes.unwrap_or(usize::MAX), statement.row_bytes()))),
         Some(sealed) => open(sealed, &bound_to(), seals)?,
     };
     let Some(wanted) = context.page_size else {
@@ -52,6 +52,7 @@ pub(super) async fn read(
         set_page(&mut asked.message, Some(size), state.as_deref());
         let outcome = part(&asked, statement).await?;
         let ResultKind::Rows(rows) = outcome.result else { return Ok(outcome) };
+        statement.saw_rows(rows.count, rows.data.len());
         let so_far = match gathered.take() {
             None => Gathered { rows, warnings: outcome.warnings, more: None },
             // Its columns changed under it: what there is is a page, and the next begins with the new columns.
@@ -85,8 +86,11 @@ fn set_page(message: &mut Message<'_>, size: Option<u32>, state: Option<&[u8]>) 
 
 /// As many rows as `room` bytes hold, one at least.
 fn fit(count: u32, bytes: usize, room: usize) -> u32 {
-    let each = bytes.div_ceil(count.max(1) as usize).max(1);
-    u32::try_from(room / each).unwrap_or(u32::MAX).max(1)
+    rows_in(room, bytes.div_ceil(count.max(1) as usize))
+}
+
+fn rows_in(room: usize, each: usize) -> u32 {
+    u32::try_from(room / each.max(1)).unwrap_or(u32::MAX).max(1)
 }
 
 fn joined(before: Gathered, rows: Rows) -> Gathered {

@@ -1,6 +1,7 @@
 //! Statements as the cluster knows them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ilium_cql::ast::Statement;
 use ilium_cql::murmur3::hash3_x64_128;
@@ -37,6 +38,8 @@ pub(super) struct Planned {
     /// Whether its text says when it was written.
     pub has_timestamp: bool,
     handle: RwLock<Arc<Handle>>,
+    /// Bytes of a row of the part of a page whose rows were the largest.
+    row_bytes: AtomicUsize,
 }
 
 /// By what a statement is executed. A change of its table makes another.
@@ -55,6 +58,15 @@ impl Planned {
 
     pub fn set_handle(&self, handle: Handle) {
         *self.handle.write() = Arc::new(handle);
+    }
+
+    /// How large rows may be, as far as was seen.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn saw_rows(&self, count: u32, bytes: usize) {
+        self.row_bytes.fetch_max(bytes / count.max(1) as usize, Ordering::Relaxed);
     }
 
     /// What its connection must have chosen by USE.
@@ -147,6 +159,7 @@ impl Inner {
             version: self.cluster.facts.newest,
             has_timestamp: has_timestamp(&statement),
             handle: RwLock::new(Arc::new(Handle { id: Box::default(), metadata_id: None, rows: None })),
+            row_bytes: AtomicUsize::new(0),
         };
         let session = self.session(&Principal::System, planned.connection_keyspace()).await?;
         let asked = Asked {

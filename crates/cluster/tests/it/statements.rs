@@ -257,6 +257,8 @@ fn pages_of_large_rows_are_bounded_in_bytes() {
     assert_eq!(pages[0].0, 100, "nothing was known of the rows");
     assert!(pages[1..].iter().all(|(_, bytes)| *bytes <= budget), "{pages:?}");
     assert!(pages.len() > 12, "{pages:?}");
+    let again = site.rows(&select, Binds::default(), &Context { page_state: None, ..context.clone() });
+    assert!(again.data.len() <= budget, "now it is known: {}", again.data.len());
     // Small rows fill the page that was asked for, in parts.
     let keys = site.prepare("SELECT c FROM large.t WHERE p = 1").unwrap();
     let rows = site.rows(&keys, Binds::default(), &Context { page_state: None, ..context.clone() });
