@@ -21,9 +21,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an embedded database with the CQL and REST APIs, on this machine alone
-    Up(UpFlags),
+    Up(Box<UpFlags>),
     /// Serve the same APIs in front of a running Cassandra or ScyllaDB cluster
-    Gateway(GatewayFlags),
+    Gateway(Box<GatewayFlags>),
 }
 
 /// Every flag may also be an environment variable or a key of the configuration file; a flag wins over a variable, a
@@ -67,6 +67,10 @@ pub struct UpFlags {
     /// Web origins whose pages may call the HTTP APIs, as https://app.example, comma-separated; * for any. Needs --auth
     #[arg(long, value_name = "ORIGIN,...", env = "ILIUM_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Option<Vec<String>>,
+    /// File with the keys that seal tokens, one of 64 hexadecimal digits a line; the first seals, any opens. Read again when it
+    /// changes [default: keys of its own in the data folder]
+    #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
+    pub token_keys: Option<PathBuf>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,
@@ -120,6 +124,26 @@ pub struct GatewayFlags {
     /// PEM file with the private key for TLS
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+    /// PEM file with the authorities whose client certificates are accepted; a certificate's identity stands for a role by the
+    /// configuration file's `certificates`. Needs --tls-certificate
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// PEM file with the authorities of the nodes' certificates: the cluster is spoken to over TLS
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_UPSTREAM_TLS_CA")]
+    pub upstream_tls_ca: Option<PathBuf>,
+    /// PEM file with the certificate chain the gateway shows to the nodes; needs --upstream-tls-key
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_UPSTREAM_TLS_CERTIFICATE")]
+    pub upstream_tls_certificate: Option<PathBuf>,
+    /// PEM file with that certificate's private key
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_UPSTREAM_TLS_KEY")]
+    pub upstream_tls_key: Option<PathBuf>,
+    /// The name every node's certificate must be for [default: each its own address]
+    #[arg(long, value_name = "NAME", env = "ILIUM_UPSTREAM_TLS_NAME")]
+    pub upstream_tls_name: Option<String>,
+    /// File with the keys that seal tokens, one of 64 hexadecimal digits a line; the first seals, any opens. Read again when it
+    /// changes. Gateways side by side need the same [default: a key of this process alone]
+    #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
+    pub token_keys: Option<PathBuf>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Checks, Forwarded, Measured, Oversight, health_routes};
+use ilium_server::{Checks, Forwarded, Limits, Measured, Oversight, health_routes};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
@@ -19,6 +19,7 @@ pub struct Parts {
     pub of_cql: Arc<Requests>,
     /// What it forwards, where it does.
     pub forwarded: Option<Arc<Forwarded>>,
+    pub limits: Option<Arc<Limits>>,
     pub figures: Figures,
     pub checks: Checks,
     pub console: ConsoleOptions,
@@ -27,11 +28,12 @@ pub struct Parts {
 }
 
 pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
-    let Parts { store, access, of_cql, forwarded, figures, checks, console, cors_origins, stopping } = parts;
+    let Parts { store, access, of_cql, forwarded, limits, figures, checks, console, cors_origins, stopping } =
+        parts;
     let observer = Arc::<HttpRequests>::default();
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
     let counted = |api, requests: &Arc<Requests>| -> Arc<dyn DataStore> {
-        let over = Oversight { api, requests: Arc::clone(requests), limits: None };
+        let over = Oversight { api, requests: Arc::clone(requests), limits: limits.clone() };
         Arc::new(Measured::new(Arc::clone(&store), over))
     };
     let (rest, console_store) = (counted("rest", &of_rest), counted("console", &of_console));

@@ -7,22 +7,21 @@ use std::time::Instant;
 
 use ilium_cluster::{ClusterStore, Options as ClusterOptions, StoreOptions, Upstream};
 use ilium_console::Options as ConsoleOptions;
-use ilium_http::Access;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
     Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, Tls, TlsFiles,
-    passing_token_keys,
+    UpstreamTls,
 };
-use ilium_store::{DEFAULT_LIFETIME, DataStore as _, Forward as _, Login as _};
+use ilium_store::{DataStore as _, Forward as _, Login as _};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::VERSION;
-use crate::clock::now;
 use crate::config::gateway::Settings;
 use crate::exit::Failure;
+use crate::security::Guards;
 use crate::{figures, front, logging};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
@@ -43,12 +42,18 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
 
-    let files = settings.tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca: None });
+    let files = settings.tls.map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        client_ca: settings.tls_client_ca,
+    });
     let tls = files.map(Tls::new).transpose().map_err(Failure::config)?;
     let mut options = ClusterOptions::new(settings.contact_points);
     options.user = settings.user;
     options.local_dc = settings.local_dc;
     options.local_rack = settings.local_rack;
+    let upstream_tls = settings.upstream_tls.map(UpstreamTls::new).transpose().map_err(Failure::config)?;
+    options.tls = upstream_tls.as_ref().map(UpstreamTls::config);
     let upstream = Upstream::connect(options).await.map_err(Failure::unavailable)?;
 
     let authenticated = upstream.is_required();
@@ -64,16 +69,22 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     // Readiness goes first: whoever sends clients here is to notice before any is sent away.
     let (leave, leaving) = watch::channel(false);
     let (stop, stopping) = watch::channel(false);
+    let is_alone = settings.security.token_keys.is_none();
+    let mut guards = Guards::open(settings.security, Arc::new(upstream.clone()), None, &stopping).await?;
+    if authenticated && is_alone {
+        tracing::warn!(
+            "tokens are good on this gateway alone, until it ends; give all gateways the same keys with --token-keys"
+        );
+    }
     let service = Service::forwarding(
-        Limited::around(Arc::new(upstream.clone()), None),
-        Arc::new(upstream.clone()),
+        Limited::around(Arc::new(upstream.clone()), guards.limits.clone()),
+        Arc::clone(&guards.login),
         Options::default(),
     );
     let of_cql = Arc::<Requests>::default();
     let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow));
     upstream.watch(Arc::clone(&forwarded) as _);
-    let tokens = passing_token_keys(DEFAULT_LIFETIME).map_err(Failure::io)?;
-    let access = Arc::new(Access::new(Arc::new(upstream.clone()), tokens, now));
+    let access = Arc::clone(&guards.access);
     let options = StoreOptions { speculate_after: settings.speculate_after, ..StoreOptions::default() };
     let store = ClusterStore::open(&upstream, options, Arc::clone(&access) as _).await;
     let store = store.map_err(Failure::unavailable)?;
@@ -83,6 +94,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         figures: figures::of_gateway(upstream.clone(), &service),
         of_cql,
         forwarded: Some(forwarded),
+        limits: guards.limits.clone(),
         access,
         console: ConsoleOptions {
             started,
@@ -105,6 +117,11 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));
     serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
+    guards.keep_up(&mut serving);
+    if let Some(tls) = upstream_tls {
+        let stopping = stopping.clone();
+        serving.spawn(async move { tls.renew(stopping).await });
+    }
     if let Some(tls) = tls {
         serving.spawn(async move { tls.renew(stopping).await });
     }

@@ -10,6 +10,7 @@ mod gateway;
 mod logging;
 mod node;
 mod script;
+mod security;
 mod settings_table;
 mod superuser_file;
 mod up;
@@ -26,8 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let result = match cli.command {
-        cli::Command::Up(flags) => config::up::resolve(flags).and_then(up::run),
-        cli::Command::Gateway(flags) => config::gateway::resolve(flags).and_then(gateway::run),
+        cli::Command::Up(flags) => config::up::resolve(*flags).and_then(up::run),
+        cli::Command::Gateway(flags) => config::gateway::resolve(*flags).and_then(gateway::run),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

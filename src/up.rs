@@ -8,23 +8,21 @@ use std::time::{Duration, Instant};
 
 use ilium_console::Options as ConsoleOptions;
 use ilium_embedded::{Engine, EngineOptions, storage};
-use ilium_http::Access;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
     CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Oversight, Tls, TlsFiles,
-    open_token_keys, passing_token_keys, rotate_token_keys,
 };
-use ilium_store::{DEFAULT_LIFETIME, DataStore};
+use ilium_store::DataStore;
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::VERSION;
-use crate::clock::now;
 use crate::config::up::{Durability, Settings};
 use crate::exit::Failure;
 use crate::node::Node;
+use crate::security::Guards;
 use crate::superuser_file::SuperuserFile;
 use crate::{figures, front, logging, script, settings_table};
 
@@ -89,27 +87,20 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
 
     let (stop, stopping) = watch::channel(false);
     let of_cql = Arc::<Requests>::default();
-    let service = Service::new(
-        Arc::new(Measured::new(
-            Arc::clone(&store),
-            Oversight { api: "cql", requests: Arc::clone(&of_cql), limits: None },
-        )),
-        Arc::new(engine.clone()),
-        limits,
-    );
+    let key_file = settings.data.as_ref().map(|folder| folder.join("tokens.key"));
+    let login = Arc::new(engine.clone());
+    let mut guards = Guards::open(settings.security, login, key_file, &stopping).await?;
+    let over = Oversight { api: "cql", requests: Arc::clone(&of_cql), limits: guards.limits.clone() };
+    let measured = Arc::new(Measured::new(Arc::clone(&store), over));
+    let service = Service::new(measured, Arc::clone(&guards.login), limits);
     node.serves(&service);
 
-    let key_file = settings.data.as_ref().map(|folder| folder.join("tokens.key"));
-    let tokens = match &key_file {
-        Some(file) => open_token_keys(file, DEFAULT_LIFETIME, now()),
-        None => passing_token_keys(DEFAULT_LIFETIME),
-    };
-    let access = Arc::new(Access::new(Arc::new(engine.clone()), tokens.map_err(Failure::io)?, now));
     let parts = front::Parts {
         store,
-        access: Arc::clone(&access),
+        access: Arc::clone(&guards.access),
         of_cql,
         forwarded: None,
+        limits: guards.limits.clone(),
         figures: figures::of(engine.clone(), &service),
         checks: figures::checks(engine),
         console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },
@@ -121,10 +112,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));
     serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
-    if let Some(file) = key_file {
-        let stopping = stopping.clone();
-        serving.spawn(async move { rotate_token_keys(&access, &file, now, stopping).await });
-    }
+    guards.keep_up(&mut serving);
     if let Some(tls) = tls {
         serving.spawn(async move { tls.renew(stopping).await });
     }

@@ -1,13 +1,16 @@
 //! What `ilium gateway` runs with.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ilium_cluster::Credentials;
+use ilium_server::UpstreamTlsFiles;
 use serde::Deserialize;
 
+use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
 use super::{CQL, HTTP, file, tls};
 use crate::cli::GatewayFlags;
 use crate::exit::Failure;
@@ -32,6 +35,11 @@ pub struct Settings {
     pub speculate_after: Option<Duration>,
     /// Certificate chain and key.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Authorities of client certificates.
+    pub tls_client_ca: Option<PathBuf>,
+    /// How nodes are spoken to over TLS.
+    pub upstream_tls: Option<UpstreamTlsFiles>,
+    pub security: Security,
 }
 
 /// The file, its keys named as the flags are.
@@ -52,9 +60,18 @@ struct File {
     speculate_after: Option<u64>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    upstream_tls_ca: Option<PathBuf>,
+    upstream_tls_certificate: Option<PathBuf>,
+    upstream_tls_key: Option<PathBuf>,
+    upstream_tls_name: Option<String>,
+    token_keys: Option<PathBuf>,
+    jwt: Option<JwtInFile>,
+    certificates: Option<BTreeMap<String, RoleInFile>>,
+    limits: Option<LimitsInFile>,
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 23] = [
     "contact-points",
     "cql",
     "http",
@@ -69,6 +86,15 @@ const KEYS: [&str; 14] = [
     "speculate-after",
     "tls-certificate",
     "tls-key",
+    "tls-client-ca",
+    "upstream-tls-ca",
+    "upstream-tls-certificate",
+    "upstream-tls-key",
+    "upstream-tls-name",
+    "token-keys",
+    "jwt",
+    "certificates",
+    "limits",
 ];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
@@ -92,6 +118,28 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
             "advertise is missing: {cql} stands for every address of this machine, and drivers must be told one"
         )));
     }
+    let tls = tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?;
+    let tls_client_ca = flags.tls_client_ca.or(file.tls_client_ca);
+    if tls_client_ca.is_some() && tls.is_none() {
+        return Err(Failure::config("tls-client-ca needs tls-certificate: certificates are shown over TLS"));
+    }
+    let upstream_tls = upstream_tls(
+        flags.upstream_tls_ca.or(file.upstream_tls_ca),
+        flags.upstream_tls_certificate.or(file.upstream_tls_certificate),
+        flags.upstream_tls_key.or(file.upstream_tls_key),
+        flags.upstream_tls_name.or(file.upstream_tls_name),
+    )?;
+    let said = Said {
+        token_keys: flags.token_keys.or(file.token_keys),
+        jwt: file.jwt,
+        certificates: file.certificates,
+        limits: file.limits,
+    };
+    // Whether they do, the cluster says.
+    let security = Security::of(said, true)?;
+    if !security.certificates.is_empty() && tls_client_ca.is_none() {
+        return Err(Failure::config("certificates needs tls-client-ca: nobody is asked for one without"));
+    }
     Ok(Settings {
         contact_points,
         cql,
@@ -104,8 +152,38 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         drain_wait: Duration::from_secs(flags.drain_wait.or(file.drain_wait).unwrap_or(0)),
         slow: flags.slow.or(file.slow).map(Duration::from_millis),
         speculate_after: flags.speculate_after.or(file.speculate_after).map(Duration::from_millis),
-        tls: tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?,
+        tls,
+        tls_client_ca,
+        upstream_tls,
+        security,
     })
+}
+
+/// TLS towards the nodes: with authorities, or not at all.
+fn upstream_tls(
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    server_name: Option<String>,
+) -> Result<Option<UpstreamTlsFiles>, Failure> {
+    let Some(authorities) = ca else {
+        if certificate.is_some() || key.is_some() || server_name.is_some() {
+            return Err(Failure::config(
+                "upstream-tls-ca is missing: TLS towards the nodes needs their authorities",
+            ));
+        }
+        return Ok(None);
+    };
+    let own = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            return Err(Failure::config(
+                "upstream TLS needs both upstream-tls-certificate and upstream-tls-key",
+            ));
+        }
+    };
+    Ok(Some(UpstreamTlsFiles { authorities, server_name, own }))
 }
 
 /// A password alone in its file. A line's end after it is not part of it: editors and `echo` leave one.

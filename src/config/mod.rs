@@ -9,6 +9,7 @@
 
 mod file;
 pub mod gateway;
+pub mod security;
 pub mod up;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,11 +1,13 @@
 //! What `ilium up` runs with.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
 use super::{CQL, HTTP, file, tls};
 use crate::cli::UpFlags;
 use crate::exit::Failure;
@@ -36,6 +38,7 @@ pub struct Settings {
     pub tls_client_ca: Option<PathBuf>,
     /// Origins whose pages may call the HTTP APIs.
     pub cors_origins: Vec<String>,
+    pub security: Security,
 }
 
 /// The file, its keys named as the flags are.
@@ -54,9 +57,13 @@ struct File {
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
     cors_origins: Option<Vec<String>>,
+    token_keys: Option<PathBuf>,
+    jwt: Option<JwtInFile>,
+    certificates: Option<BTreeMap<String, RoleInFile>>,
+    limits: Option<LimitsInFile>,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 16] = [
     "data",
     "in-memory",
     "auth",
@@ -69,6 +76,10 @@ const KEYS: [&str; 12] = [
     "tls-key",
     "tls-client-ca",
     "cors-origins",
+    "token-keys",
+    "jwt",
+    "certificates",
+    "limits",
 ];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
@@ -83,6 +94,13 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         ));
     }
     let cors_origins = origins(flags.cors_origins.or(file.cors_origins).unwrap_or_default(), auth)?;
+    let said = Said {
+        token_keys: flags.token_keys.or(file.token_keys),
+        jwt: file.jwt,
+        certificates: file.certificates,
+        limits: file.limits,
+    };
+    let security = Security::of(said, auth)?;
     let data = flags.data.or(file.data);
     let in_memory = flags.in_memory.or(file.in_memory).unwrap_or(false);
     Ok(Settings {
@@ -96,6 +114,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         tls,
         tls_client_ca,
         cors_origins,
+        security,
     })
 }
 

@@ -3,6 +3,7 @@
 mod connections;
 mod faults;
 mod rolling;
+mod security;
 mod watching;
 
 use ilium_testbed::ilium::{Folder, Ilium};

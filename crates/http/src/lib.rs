@@ -13,6 +13,7 @@ mod etag;
 mod front;
 mod guard;
 mod json;
+pub mod jwt;
 mod peer;
 mod refusal;
 mod request_id;

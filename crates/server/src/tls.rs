@@ -17,6 +17,7 @@ use crate::watched::Watched;
 
 pub(crate) use identity::session;
 pub use pem::TlsError;
+pub(crate) use pem::certificates;
 pub use upstream::{UpstreamTls, UpstreamTlsFiles};
 
 /// A server's certificate chain and its private key, PEM as all of them.

@@ -1,0 +1,198 @@
+//! Who comes in through a gateway: tokens that carry credentials, certificates and JWTs that stand for roles, limits, the
+//! audit log; over TLS towards the cluster, which asks for a certificate itself.
+
+use std::fs;
+
+use ilium_testbed::cassandra::{Options, Tls};
+use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::wire::{Binds, Connection, Outcome, Settings, TlsFiles};
+use ilium_testbed::{Ring, RingOptions, require};
+use serde_json::json;
+
+use crate::clients::dialogue::binary;
+use crate::issuer::{self, Issuer, claims};
+use crate::security::{log_in, read, run, send, token};
+
+const ROW: &str = "/v2/keyspaces/s/t/1?raw=true";
+
+#[test]
+fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the_cluster_says_no() {
+    let node = Options { login: true, tls: Tls::Mutual, ..RingOptions::default().node };
+    let options = RingOptions { nodes: 1, node, ..RingOptions::default() };
+    let Some(ring) = require("a Cassandra with log-ins and TLS", Ring::start(&options)) else { return };
+    let (certificates, superuser) = (ring.certificates().unwrap().clone(), ring.superuser());
+    let folders = [Folder::new().unwrap(), Folder::new().unwrap(), Folder::new().unwrap()];
+    let file = |name: &str, text: &str| {
+        let file = folders[0].data().with_file_name(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let issuer = Issuer::new("one");
+    let jwks = folders[0].data().with_file_name("keys.json");
+    issuer.publish(&jwks);
+    let loader = file("loader.password", "l");
+    let mut config = json!({
+        "jwt": {
+            "jwks": jwks, "issuer": issuer::NAME, "audience": "ilium", "role-claim": "groups",
+            "roles": {"readers": {"role": "loader", "password-file": loader}},
+        },
+        "limits": {"roles": {"hasty": {"requests-per-second": 1}}},
+    });
+    let plain = file("plain.yaml", &config.to_string());
+    // The common name of the ring's client certificate.
+    config["certificates"] = json!({"client": {"role": "loader", "password-file": loader}});
+    let config = file("certificates.yaml", &config.to_string());
+    let password = file("superuser.password", &superuser.password);
+    let (one, other) = ("11".repeat(32), "22".repeat(32));
+    let (keys, other_keys) = (file("tokens.keys", &one), file("other.keys", &other));
+    let own = crate::tls::Certificate::made("gateway-security");
+    let authority = certificates.authority().to_str().unwrap().to_owned();
+    let (shown, shown_key) = certificates.client();
+    let gateway = |folder: &Folder, keys: &str| {
+        let flags = [
+            "--user",
+            &superuser.name,
+            "--password-file",
+            &password,
+            "--upstream-tls-ca",
+            &authority,
+            "--upstream-tls-certificate",
+            shown.to_str().unwrap(),
+            "--upstream-tls-key",
+            shown_key.to_str().unwrap(),
+            "--token-keys",
+            keys,
+            "--config",
+            &plain,
+        ];
+        Ilium::gateway(binary(), folder, &ring.addresses(), &flags).unwrap()
+    };
+    let [first, second, foreign] =
+        [(0, &keys), (1, &keys), (2, &other_keys)].map(|(at, keys)| gateway(&folders[at], keys));
+    let (at, beside, elsewhere) = (first.http(), second.http(), foreign.http());
+
+    let root = token(at, &superuser.name, &superuser.password);
+    let mut direct = ring.connect(0, 5).unwrap();
+    for statement in [
+        "CREATE KEYSPACE s WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE s.t (p int PRIMARY KEY)",
+        "INSERT INTO s.t (p) VALUES (1)",
+        "CREATE ROLE ada WITH PASSWORD = 'hush-ada' AND LOGIN = true",
+        "CREATE ROLE loader WITH PASSWORD = 'l' AND LOGIN = true",
+        "CREATE ROLE hasty WITH PASSWORD = 'h' AND LOGIN = true AND SUPERUSER = true",
+        "GRANT SELECT ON s.t TO ada",
+        "GRANT SELECT ON s.t TO loader",
+    ] {
+        let done = direct.query(statement, &Binds::None, &Settings::default()).unwrap().outcome;
+        assert!(!matches!(done, Outcome::Error(_)), "{statement}: {done:?}");
+    }
+
+    // A token of one gateway on the other, which never saw the log-in; not where other keys are.
+    let ada = token(at, "ada", "hush-ada");
+    let knows_the_table = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        [at, beside].iter().all(|gateway| read(*gateway, ROW, &ada).0 != 400)
+    });
+    assert!(knows_the_table, "the gateways were not told of the table");
+    for gateway in [at, beside] {
+        assert_eq!(read(gateway, ROW, &ada), (200, r#"[{"p":1}]"#.to_owned()));
+        let write = send(gateway, "POST", "/v2/keyspaces/s/t", r#"{"p": 2}"#, &[("X-Cassandra-Token", &ada)]);
+        assert_eq!(write.status, 403, "{}", String::from_utf8_lossy(&write.body));
+    }
+    assert_eq!(read(elsewhere, ROW, &ada).0, 401);
+    assert_eq!(read(at, ROW, &format!("{}A", &ada[..ada.len() - 1])).0, 401);
+    assert_eq!(log_in(at, "ada", "hush-wrong").status, 401);
+    let basic = |name: &str, password: &str| {
+        let value = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
+        send(at, "GET", ROW, "", &[("Authorization", &format!("Basic {value}"))]).status
+    };
+    assert_eq!((basic("ada", "hush-ada"), basic("ada", "hush-wrong")), (200, 401));
+
+    // A JWT, with the password that only the gateway has.
+    assert_eq!(read(beside, ROW, &issuer.token(&claims(&["readers"]))).0, 200);
+    assert_eq!(read(beside, ROW, &Issuer::new("one").token(&claims(&["readers"]))).0, 401);
+
+    // A role past its limit, by either API.
+    let hasty = token(at, "hasty", "h");
+    let refused = (0..20).map(|_| send(at, "GET", ROW, "", &[("X-Cassandra-Token", &hasty)]));
+    let refused = refused.into_iter().find(|answer| answer.status == 429).unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let mut cql = Connection::open_as(second.address(), 4, Some(("hasty", "h"))).unwrap();
+    let mut ask = |text: &str| cql.query(text, &Binds::None, &Settings::default()).unwrap().outcome;
+    let refused = (0..20).map(|_| ask("SELECT * FROM s.t")).find_map(|outcome| match outcome {
+        Outcome::Error(error) => Some(error),
+        _ => None,
+    });
+    let refused = refused.unwrap();
+    assert!(refused.code == 0x1001 && refused.message.contains("role hasty"), "{refused:?}");
+
+    // What is forwarded is audited as what is not.
+    let mut cql = Connection::open_as(second.address(), 5, Some(("ada", "hush-ada"))).unwrap();
+    let mut ask = |text: &str| cql.query(text, &Binds::None, &Settings::default()).unwrap().outcome;
+    assert!(matches!(ask("/**/ DROP TABLE s.t"), Outcome::Error(_)));
+    assert!(matches!(ask("INSERT INTO s.t (p) VALUES (7)"), Outcome::Error(_)));
+    assert!(matches!(ask("ALTER ROLE ada WITH PASSWORD = 'hush-new'"), Outcome::Void));
+    let log = second.output().unwrap();
+    for words in [
+        r#"event="login" verdict="accepted" api="cql" from=127.0.0.1:"#,
+        r#"role="ada" statement="/**/ DROP TABLE s.t" error="#,
+        r#"role="ada" error="User ada has no MODIFY permission"#,
+        r#"statement="ALTER ROLE ada WITH PASSWORD = '*******'""#,
+    ] {
+        assert!(log.lines().any(|line| line.contains(words)), "no {words} in {log}");
+    }
+
+    // The password is another now: the old token and the old password end within the time that log-ins stand.
+    let until_refused = |what: &str, status: &dyn Fn() -> u16| {
+        let refused = (0..600).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            status() == 401
+        });
+        assert!(refused, "{what} is still good");
+    };
+    until_refused("a token of an old password", &|| read(at, ROW, &ada).0);
+    until_refused("an old password", &|| basic("ada", "hush-ada"));
+    let ada = token(beside, "ada", "hush-new");
+    assert_eq!(read(at, ROW, &ada).0, 200);
+    run(at, &root, &["DROP ROLE ada"]);
+    until_refused("a token of a role that is gone", &|| read(at, ROW, &ada).0);
+    assert_eq!(log_in(at, "ada", "hush-new").status, 401);
+
+    for gateway in [first, second, foreign] {
+        let said = gateway.output().unwrap();
+        assert!(!said.contains("hush-") && !said.contains(&root) && !said.contains(&one), "{said}");
+        gateway.stop().unwrap();
+    }
+
+    // A certificate that the gateway maps to a role, on its own TLS port.
+    let flags = [
+        "--user",
+        &superuser.name,
+        "--password-file",
+        &password,
+        "--upstream-tls-ca",
+        &authority,
+        "--upstream-tls-certificate",
+        shown.to_str().unwrap(),
+        "--upstream-tls-key",
+        shown_key.to_str().unwrap(),
+        "--tls-certificate",
+        &own.chain(),
+        "--tls-key",
+        &own.key(),
+        "--tls-client-ca",
+        &authority,
+        "--config",
+        &config,
+    ];
+    let gateway = Ilium::gateway(binary(), &folders[0], &ring.addresses(), &flags).unwrap();
+    let chain = own.chain();
+    let pair = (shown.clone(), shown_key.clone());
+    let files = TlsFiles { authority: chain.as_ref(), client: Some(&pair) };
+    let mut cql = Connection::open_tls(gateway.address(), 5, None, &files).unwrap();
+    let read = cql.query("SELECT * FROM s.t", &Binds::None, &Settings::default()).unwrap().outcome;
+    assert!(matches!(read, Outcome::Rows(_)), "{read:?}");
+    let nobody = TlsFiles { authority: chain.as_ref(), client: None };
+    assert!(Connection::open_tls(gateway.address(), 5, None, &nobody).is_err());
+    gateway.stop().unwrap();
+}
