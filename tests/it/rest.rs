@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ilium_testbed::cassandra::VERSION;
 use ilium_testbed::http::{Request, Response, ask, component, encoded};
 use ilium_testbed::ilium::Folder;
 use ilium_testbed::rest_cases::json::Json;
@@ -27,7 +28,13 @@ fn rest_answers_as_stargate_does_and_cql_reads_what_it_wrote() {
 fn rest_answers_the_same_in_front_of_a_cluster() {
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
     let folder = Folder::new().unwrap();
-    run_cases(Ilium::gateway(binary(), &folder, &[cassandra.address()], &[]).unwrap(), Store::Cluster);
+    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &[]).unwrap();
+    let ready = text(&get(gateway.http(), "/health/ready"));
+    let able = format!(
+        "Apache Cassandra {VERSION}, cluster Test Cluster, with vectors, with storage-attached indexes"
+    );
+    assert!(ready.contains(&able), "{ready}");
+    run_cases(gateway, Store::Cluster);
 }
 
 fn run_cases(ilium: Ilium, store: Store) {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use ilium_cluster::schema::{SOURCES, read};
+use ilium_cluster::schema::{SOURCES, SchemaError, read};
 use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
 use ilium_protocol::{
@@ -46,9 +46,13 @@ impl Described {
 
 /// The schema that these sources describe; version 0.
 pub fn schema(sources: &[Option<Described>]) -> Schema {
+    try_schema(sources).unwrap()
+}
+
+pub fn try_schema(sources: &[Option<Described>]) -> Result<Schema, SchemaError> {
     let rows: Vec<Option<Rows<'_>>> =
         sources.iter().map(|source| source.as_ref().map(Described::rows)).collect();
-    read([0; 16], &rows.try_into().unwrap_or_else(|_| panic!("a row set for each source"))).unwrap()
+    read([0; 16], &rows.try_into().unwrap_or_else(|_| panic!("a row set for each source")))
 }
 
 /// An embedded engine in memory.

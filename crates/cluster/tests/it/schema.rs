@@ -9,7 +9,7 @@ use ilium_cql::schema::{IndexKind, Keyspace, Schema, Table};
 use ilium_store::{DataStore as _, SchemaChange, SchemaChangeKind, SchemaTarget};
 use ilium_testbed::{Cassandra, require};
 
-use crate::described::{Embedded, Upstream, schema};
+use crate::described::{Described, Embedded, Upstream, schema, try_schema};
 
 const STATEMENTS: [&str; 16] = [
     "CREATE KEYSPACE \"Ks\" WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1} \
@@ -138,6 +138,37 @@ fn a_type_of_a_newer_release_passes_by_its_name() {
     assert_eq!(type_of("at"), CqlType::Custom("point".into()));
     assert_eq!(type_of("there"), CqlType::Custom("frozen<point>".into()));
     assert_eq!(type_of("p"), CqlType::Int);
+}
+
+#[test]
+fn a_description_that_makes_no_sense_is_refused_and_the_place_is_named() {
+    let sources = || Embedded::with(&STATEMENTS[..4]).describe();
+    let refused = |at: usize, change: &dyn Fn(&Described) -> Described| {
+        let mut sources = sources();
+        sources[at] = sources[at].as_ref().map(change);
+        try_schema(&sources).unwrap_err().to_string()
+    };
+    for (at, column, place) in [
+        (0, "keyspace_name", "system_schema.keyspaces.keyspace_name is missing"),
+        (1, "field_types", "system_schema.types.field_types has another number of fields than field_names"),
+        (2, "id", "system_schema.tables.id is missing"),
+        (4, "type", "system_schema.columns.type is missing"),
+    ] {
+        let error = refused(at, &|source| source.without(&[column]));
+        assert_eq!(error, format!("the cluster's schema cannot be read: {place}"));
+    }
+    // Cut anywhere, the rows end in an error and nothing else.
+    let whole = sources();
+    let cells = whole[4].as_ref().unwrap().cells.clone();
+    for end in (0..cells.len()).step_by(97) {
+        let cut = |source: &Described| Described {
+            columns: source.columns.clone(),
+            count: source.count,
+            cells: cells.slice(..end),
+        };
+        let error = refused(4, &cut);
+        assert!(error.contains("system_schema.columns"), "{error}");
+    }
 }
 
 #[test]
