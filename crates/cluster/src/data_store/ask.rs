@@ -81,7 +81,13 @@ impl Asked<'_> {
     /// The answer, within the time the context gives. An ERROR of the cluster is an error here.
     pub async fn reply(&self) -> Result<Reply> {
         let tried = Tried::default();
-        let asked = self.first_of_two(&tried);
+        let asked = async {
+            match self.speculate_after {
+                None => self.until_answered(&tried).await,
+                // What is rare has a future of its own, so that every request's need not hold it.
+                Some(pause) => Box::pin(self.first_of_two(pause, &tried)).await,
+            }
+        };
         let Some(deadline) = self.context.deadline else { return asked.await };
         match timeout_at(deadline.into(), asked).await {
             Ok(reply) => reply,
@@ -93,9 +99,8 @@ impl Asked<'_> {
         }
     }
 
-    /// Asks a second node where the first is slow, if that is wanted.
-    async fn first_of_two(&self, tried: &Tried) -> Result<Reply> {
-        let Some(pause) = self.speculate_after else { return self.until_answered(tried).await };
+    /// Asks a second node where the first is slow.
+    async fn first_of_two(&self, pause: Duration, tried: &Tried) -> Result<Reply> {
         let mut first = std::pin::pin!(self.until_answered(tried));
         tokio::select! {
             reply = &mut first => return reply,
@@ -150,7 +155,7 @@ impl Asked<'_> {
                 match refusal.detail {
                     ErrorDetail::Unprepared { id } if prepared_again < PREPARED_AGAIN => {
                         prepared_again += 1;
-                        self.prepare_again(id, &link).await?;
+                        Box::pin(self.prepare_again(id, &link)).await?;
                     }
                     ErrorDetail::IsBootstrapping => {
                         last = Some(of_response(&refusal));

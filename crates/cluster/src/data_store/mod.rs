@@ -134,27 +134,9 @@ impl Inner {
                 Some(_) => Ok(Outcome::of(ResultKind::SetKeyspace(Arc::clone(keyspace)))),
                 None => Err(Error::invalid(format!("Keyspace '{keyspace}' does not exist"))),
             },
+            // What comes seldom has a future of its own, so that every statement's need not hold it.
             Some(Plan::Text { text, keyspace }) => {
-                let keyspace = context.keyspace.as_ref().or(keyspace.as_ref()).cloned();
-                let session = self.session(&context.principal, keyspace.as_ref()).await?;
-                let by_request = keyspace.as_deref().filter(|_| has_keyspaces(&session));
-                let parameters = request::parameters(&context, by_request)?;
-                let asked = Asked {
-                    cluster: &self.cluster,
-                    session: &session,
-                    message: Message::Text { text, parameters },
-                    route: None,
-                    effect: prepared.effect,
-                    may_repeat: prepared.effect == Effect::Read,
-                    speculate_after: None,
-                    context: &context,
-                };
-                let reply = asked.reply().await?;
-                let outcome = answer::outcome(&reply, None)?;
-                if let ResultKind::SchemaChange(_) = &outcome.result {
-                    self.cluster.settle(&reply.link).await;
-                }
-                Ok(outcome)
+                Box::pin(self.execute_text(prepared.effect, text, keyspace.as_ref(), &context)).await
             }
             Some(Plan::Statement(statement)) => {
                 let session = self.session(&context.principal, statement.connection_keyspace()).await?;
@@ -181,6 +163,34 @@ impl Inner {
                 }
             }
         }
+    }
+
+    async fn execute_text(
+        &self,
+        effect: Effect,
+        text: &str,
+        keyspace: Option<&Arc<str>>,
+        context: &Context,
+    ) -> Result<Outcome> {
+        let keyspace = context.keyspace.as_ref().or(keyspace);
+        let session = self.session(&context.principal, keyspace).await?;
+        let by_request = keyspace.map(|name| &**name).filter(|_| plan::names_keyspaces(session.version));
+        let asked = Asked {
+            cluster: &self.cluster,
+            session: &session,
+            message: Message::Text { text, parameters: request::parameters(context, by_request)? },
+            route: None,
+            effect,
+            may_repeat: effect == Effect::Read,
+            speculate_after: None,
+            context,
+        };
+        let reply = asked.reply().await?;
+        let outcome = answer::outcome(&reply, None)?;
+        if let ResultKind::SchemaChange(_) = &outcome.result {
+            self.cluster.settle(&reply.link).await;
+        }
+        Ok(outcome)
     }
 
     async fn execute_batch(
@@ -250,12 +260,8 @@ impl Inner {
         if session.is_open() {
             return Ok(session);
         }
-        self.cluster.open_session(session.key.clone()).await
+        Box::pin(self.cluster.open_session(session.key.clone())).await
     }
-}
-
-fn has_keyspaces(session: &Session) -> bool {
-    plan::names_keyspaces(session.version)
 }
 
 /// Whether nothing is changed by doing it twice. A write without a time stamp is given one by the node that gets it: done
