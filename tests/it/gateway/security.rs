@@ -2,6 +2,7 @@
 //! audit log; over TLS towards the cluster, which asks for a certificate itself.
 
 use std::fs;
+use std::process::Command;
 
 use ilium_testbed::cassandra::{Options, Tls};
 use ilium_testbed::ilium::{Folder, Ilium};
@@ -10,6 +11,7 @@ use ilium_testbed::{Ring, RingOptions, require};
 use serde_json::json;
 
 use crate::clients::dialogue::binary;
+use crate::clients::obtained::tool;
 use crate::issuer::{self, Issuer, claims};
 use crate::security::{log_in, read, run, send, token};
 
@@ -194,5 +196,19 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     assert!(matches!(read, Outcome::Rows(_)), "{read:?}");
     let nobody = TlsFiles { authority: chain.as_ref(), client: None };
     assert!(Connection::open_tls(gateway.address(), 5, None, &nobody).is_err());
+    if require("curl", tool(Command::new("curl").arg("--version"))).is_some() {
+        let url = format!("https://{}{ROW}", gateway.http());
+        let curl = |more: &[&str]| {
+            let mut command = Command::new("curl");
+            command.args(["-sS", "--cacert", &chain, "-w", " %{http_code}", &url]).args(more);
+            tool(&mut command).unwrap()
+        };
+        let certificate = ["--cert", shown.to_str().unwrap(), "--key", shown_key.to_str().unwrap()];
+        assert!(curl(&certificate).ends_with(" 200"));
+        assert!(curl(&[]).ends_with(" 401"));
+        // What a page of anywhere could make a browser send.
+        let form = curl(&[&certificate[..], &["--data", "p=1"]].concat());
+        assert!(form.ends_with(" 415"), "{form}");
+    }
     gateway.stop().unwrap();
 }
