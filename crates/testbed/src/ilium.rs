@@ -67,6 +67,17 @@ impl Ilium {
         contact_points: &[SocketAddr],
         flags: &[&str],
     ) -> Result<Ilium> {
+        Ilium::gateway_with(binary, folder, contact_points, flags, &[])
+    }
+
+    /// As [`Ilium::gateway`], with variables of the environment.
+    pub fn gateway_with(
+        binary: &Path,
+        folder: &Folder,
+        contact_points: &[SocketAddr],
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Ilium> {
         let points: Vec<String> = contact_points.iter().map(ToString::to_string).collect();
         let points = points.join(",");
         let mut args = vec!["gateway", "--contact-points", &points];
@@ -75,7 +86,7 @@ impl Ilium {
         }
         args.extend(["--http", "127.0.0.1:0"]);
         args.extend(flags);
-        Ilium::launch(binary, folder, args, &[])
+        Ilium::launch(binary, folder, args, env)
     }
 
     fn run(
