@@ -2,6 +2,7 @@
 
 mod connections;
 mod faults;
+mod prepared;
 mod rolling;
 mod security;
 mod watching;

@@ -124,7 +124,14 @@ impl Channel for ClientChannel {
             }
             _ => Kind::Prepare(way.session.lock().key.keyspace.clone()),
         };
-        let forwarded = Forwarded::new(way, stream, frame, kind);
+        let changed = match &kind {
+            Kind::Execute(Some(statement)) if statement.has_changed() => Some(Arc::clone(statement)),
+            _ => None,
+        };
+        let mut forwarded = Forwarded::new(way, stream, frame, kind);
+        if let Some(statement) = changed {
+            forwarded.want_columns(&statement);
+        }
         if let Some(link) = forwarded.dispatch(&mut None)
             && !self.touched.iter().any(|other| Arc::ptr_eq(other, &link))
         {

@@ -90,6 +90,10 @@ impl RingQuestion {
             return Ok(known.iter().cloned().enumerate().collect());
         };
         let column = |item: &ilium_cql::ast::Selector| {
+            let undefined = |column: &str| {
+                let table = &self.select.from.name;
+                Error::invalid(format!("Undefined column name {column} in table system.{table}"))
+            };
             let ExprKind::Column(name) = &item.value.kind else { return Err(undefined("*")) };
             let at = known.iter().position(|column| *column.name == *name.as_str());
             let at = at.ok_or_else(|| undefined(name.as_str()))?;
@@ -146,10 +150,6 @@ fn is_constant(value: &Expr) -> bool {
 
 fn contains(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-fn undefined(column: &str) -> Error {
-    Error::invalid(format!("Undefined column name {column} in table system"))
 }
 
 fn of_address(address: IpAddr) -> Bytes {

@@ -310,26 +310,28 @@ impl Link {
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let patience = (silence.as_secs_f64() / PULSE.as_secs_f64()).ceil().max(1.0) as u32;
-        let (mut seen, mut silent) = (0, 0);
+        // Pulses without a word while requests waited, and while none did.
+        let (mut seen, mut silent, mut idle) = (0, 0, 0);
         loop {
             pulse.tick().await;
             if self.is_closed() {
                 return "it was closed";
             }
             let reads = self.reads.load(Ordering::Relaxed);
-            silent = if reads == seen { silent + 1 } else { 0 };
-            seen = reads;
             let waits = self.load() > 0;
-            if waits && silent > patience {
+            (silent, idle) = match (reads == seen, waits) {
+                (false, _) => (0, 0),
+                (true, true) => (silent + 1, 0),
+                (true, false) => (0, idle + 1),
+            };
+            seen = reads;
+            if silent > patience {
                 return "requests wait and the node is silent";
             }
             // OPTIONS is answered before the queue of requests, so a busy node is not taken for a dead one.
-            if silent == 1 && waits || silent == IDLE_PULSES {
+            if silent == 1 || idle == IDLE_PULSES {
                 let link = Arc::clone(self);
                 tokio::spawn(async move { link.ask(&Request::Options).await.is_ok() });
-            }
-            if !waits && silent > IDLE_PULSES {
-                silent = 0;
             }
         }
     }

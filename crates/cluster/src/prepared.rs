@@ -1,10 +1,11 @@
 //! Statements that clients prepared, remembered by the id the cluster gave them: where an EXECUTE has to go, and how to
 //! prepare again what a node has forgotten.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ilium_cql::schema::{Column, Schema};
-use ilium_protocol::Prepared;
+use ilium_protocol::{ColumnList, ColumnSpec, Prepared};
 use ilium_store::Effect;
 use quick_cache::sync::Cache;
 use smallvec::SmallVec;
@@ -53,6 +54,10 @@ pub(crate) struct Statement {
     /// What it asks of the ring, if that is what it does.
     pub question: Option<RingQuestion>,
     effect: OnceLock<Option<Effect>>,
+    /// Of its rows, as they were when it was prepared.
+    columns: Box<[ColumnSpec]>,
+    /// Its rows have had other columns since it was first prepared.
+    changed: AtomicBool,
 }
 
 impl Statement {
@@ -65,14 +70,36 @@ impl Statement {
     ) -> Statement {
         let key = KeyMarkers::told(answer).or_else(|| KeyMarkers::found(answer, schema?));
         let question = RingQuestion::of(text, keyspace.as_deref());
-        let (id, text) = (answer.id.into(), text.into());
-        Statement { id, text, keyspace, key, question, effect: OnceLock::new() }
+        let columns = columns(answer).into();
+        let (id, text, changed) = (answer.id.into(), text.into(), AtomicBool::new(false));
+        Statement { id, text, keyspace, key, question, effect: OnceLock::new(), columns, changed }
+    }
+
+    /// Compares its columns with those it has when it is prepared again.
+    pub fn prepared_again(&self, answer: &Prepared<'_>) {
+        if *self.columns != *columns(answer) {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether clients may hold columns of it that are not those of its rows. Cassandra forgets a statement when its table
+    /// changes, and a client that hears so learns the new columns; here it does not hear it. From version 5 on the
+    /// columns' id tells, before it clients must get the columns with the rows.
+    pub fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     /// Whether it gives the same when it is done twice. What our parser does not know, it does not.
     pub fn may_repeat(&self) -> bool {
         let of_text = || ilium_cql::parse(&self.text).ok().map(|statement| effect::of(&statement));
         self.effect.get_or_init(of_text).is_some_and(effect::may_repeat)
+    }
+}
+
+fn columns<'a>(answer: &'a Prepared<'_>) -> &'a [ColumnSpec] {
+    match &answer.result.columns {
+        ColumnList::Specs(specs) => specs,
+        ColumnList::Omitted(_) | ColumnList::Encoded(_) => &[],
     }
 }
 
@@ -90,7 +117,14 @@ impl Statements {
 
     /// One whose key is not known takes nothing away from those that know it.
     pub fn keep(&self, statement: Statement) {
-        if statement.key.is_some() || self.0.get(&statement.id).is_none() {
+        let known = self.0.get(&statement.id);
+        if let Some(known) = &known
+            && (known.has_changed() || known.columns != statement.columns)
+        {
+            known.changed.store(true, Ordering::Relaxed);
+            statement.changed.store(true, Ordering::Relaxed);
+        }
+        if statement.key.is_some() || known.is_none() {
             self.0.insert(statement.id.clone(), Arc::new(statement));
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! A body that ends early or makes no sense has no route; the node it then reaches says what is wrong with it.
 
+use bytes::Bytes;
 use ilium_cql::{Token, partition_key};
 use ilium_protocol::{Flags, ProtocolVersion};
 use smallvec::SmallVec;
 
 /// `<flags>` of a request's parameters (native protocol v5, section 4.1.4).
 const WITH_VALUES: u32 = 0x01;
+const SKIP_COLUMNS: u8 = 0x02;
 const WITH_NAMES: u32 = 0x40;
 
 /// Reads fields one after the other.
@@ -74,6 +76,20 @@ pub(crate) fn text(flags: u8, body: &[u8]) -> Option<&str> {
 /// The id of the statement that an EXECUTE runs.
 pub(crate) fn executed(flags: u8, body: &[u8]) -> Option<&[u8]> {
     message(flags, body)?.short_bytes()
+}
+
+/// An EXECUTE of version 3 or 4 that asks for the rows' columns, where this one does not.
+pub(crate) fn with_columns(flags: u8, body: &[u8]) -> Option<Bytes> {
+    let mut fields = message(flags, body)?;
+    let _id = fields.short_bytes()?;
+    let _consistency = fields.short()?;
+    let at = body.len() - fields.0.len();
+    if fields.byte()? & SKIP_COLUMNS == 0 {
+        return None;
+    }
+    let mut asking = body.to_vec();
+    *asking.get_mut(at)? &= !SKIP_COLUMNS;
+    Some(asking.into())
 }
 
 /// The id of the first prepared statement of a BATCH.
@@ -178,6 +194,24 @@ mod tests {
                 for end in 0..frame.body.len() {
                     let _ = self::token(version, frame.flags, &frame.body[..end], &[2, 0]);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_columns_that_a_client_does_without_are_asked_for() {
+        for version in [ProtocolVersion::V3, ProtocolVersion::V4] {
+            let execute = |skips| {
+                let mut parameters = QueryParameters::new(Consistency::Quorum).with_values(values(&[b"a"]));
+                parameters.skip_metadata = skips;
+                let execute = ExecuteRequest { id: b"id", result_metadata_id: None, parameters };
+                own::frame(version, &RequestExtras::default(), &Request::Execute(execute)).unwrap()
+            };
+            let (without, with) = (execute(true), execute(false));
+            assert_eq!(with_columns(without.flags, &without.body), Some(with.body.clone()));
+            assert_eq!(with_columns(with.flags, &with.body), None);
+            for end in 0..without.body.len() {
+                let _ = with_columns(without.flags, &without.body[..end]);
             }
         }
     }

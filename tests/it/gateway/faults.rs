@@ -121,6 +121,23 @@ fn a_cluster_that_falls_silent_fails_requests_soon_and_is_used_again_when_it_is_
 }
 
 #[test]
+fn the_first_request_after_a_pause_may_take_its_time() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let mut client = Connection::open(gateway.address(), 5).unwrap();
+    let truncate = "TRUNCATE system_traces.sessions";
+    let mut ask = || client.query(truncate, &Binds::None, &Settings::default()).unwrap().outcome;
+    assert_eq!(ask(), Outcome::Void);
+    // Nobody asks anything for longer than a node may be silent while requests wait (5 s). That was no silence of the node.
+    std::thread::sleep(Duration::from_secs(7));
+    proxy.set(Fault::Delay(Way::Down, Duration::from_millis(2500))).unwrap();
+    assert_eq!(ask(), Outcome::Void);
+    gateway.stop().unwrap();
+}
+
+#[test]
 fn what_is_damaged_between_gateway_and_node_is_never_taken_for_an_answer() {
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
     let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();

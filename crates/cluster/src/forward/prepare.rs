@@ -7,11 +7,12 @@ use ilium_protocol::{Envelope, PrepareRequest, ProtocolVersion, QueryResult, Req
 use ilium_store::Error;
 
 use super::forwarded::frame_of;
-use super::{Forwarded, Way};
+use super::{Forwarded, Kind, Way};
 use crate::error::{ConnectError, unreachable};
 use crate::exchange::Exchange;
 use crate::link::Link;
 use crate::prepared::Statement;
+use crate::route;
 use crate::session::{Session, SessionKey};
 
 impl Forwarded {
@@ -25,6 +26,7 @@ impl Forwarded {
         match prepare(&self.way, &statement, &link).await {
             Ok(true) => {
                 self.prepared_again += 1;
+                self.want_columns(&statement);
                 match link.submit(self.frame.clone(), Exchange::Client(self)) {
                     Ok(()) => link.wake(),
                     Err(Exchange::Client(back)) => {
@@ -37,6 +39,17 @@ impl Forwarded {
             }
             // The client prepares again, and hears what is wrong.
             _ => self.end_at_once(Ok(frame_of(refusal)), Some(link.address)),
+        }
+    }
+
+    /// Has the columns sent along with the rows where the client may hold others.
+    pub(super) fn want_columns(&mut self, statement: &Statement) {
+        if self.way.version < ProtocolVersion::V5
+            && statement.has_changed()
+            && matches!(self.kind, Kind::Execute(_))
+            && let Some(body) = route::with_columns(self.frame.flags, &self.frame.body)
+        {
+            self.frame.body = body;
         }
     }
 
@@ -82,10 +95,13 @@ async fn prepare(way: &Arc<Way>, statement: &Statement, link: &Arc<Link>) -> Res
         answer
     };
     let answer = answer.map_err(|_| unreachable("the node is gone"))?;
-    let decoded = Response::decode(&answer);
-    Ok(
-        matches!(decoded, Ok((_, Response::Result(QueryResult::Prepared(again)))) if *again.id == *statement.id),
-    )
+    match Response::decode(&answer) {
+        Ok((_, Response::Result(QueryResult::Prepared(again)))) if *again.id == *statement.id => {
+            statement.prepared_again(&again);
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// A name in CQL's spelling as it is.
