@@ -69,6 +69,50 @@ fn a_page_state_of_another_server_is_refused_and_one_of_its_own_outlives_a_kill(
 }
 
 #[test]
+fn a_page_that_one_gateway_began_is_turned_on_another_that_has_its_key() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    let keys = folder.data().with_extension("keys");
+    std::fs::write(&keys, format!("{}\n", "4b".repeat(32))).unwrap();
+    let start = |flags: &[&str]| {
+        let folder = Folder::new().unwrap();
+        let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], flags).unwrap();
+        (gateway, folder)
+    };
+    let shared = ["--token-keys", keys.to_str().unwrap()];
+    let ((one, _one), (other, _other), (stranger, _stranger)) = (start(&shared), start(&shared), start(&[]));
+    let mut cql = Connection::open(one.address(), 5).unwrap();
+    let mut statements = vec![
+        "CREATE KEYSPACE turned WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            .to_owned(),
+        "CREATE TABLE turned.t (p int, c int, PRIMARY KEY (p, c))".to_owned(),
+    ];
+    statements.extend((0..9).map(|c| format!("INSERT INTO turned.t (p, c) VALUES (1, {c})")));
+    for statement in statements {
+        let answer = cql.query(&statement, &Binds::None, &Settings::default()).unwrap();
+        assert!(!matches!(answer.outcome, Outcome::Error(_)), "{statement}: {answer:?}");
+    }
+    let state = page_state(&get(one.http(), "/v2/keyspaces/turned/t/1?page-size=2"));
+    let next = format!("/v2/keyspaces/turned/t/1?page-size=20&page-state={}", component(&state));
+    let wanted = text(&get(one.http(), &next));
+    assert!(wanted.starts_with("{\"count\":7,"), "{wanted}");
+    // What another gateway changed is known here as soon as the cluster has told of it.
+    let told = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    for gateway in [&other, &stranger] {
+        while get(gateway.http(), "/v2/schemas/keyspaces/turned/tables/t").status != 200 {
+            assert!(std::time::Instant::now() < told, "the table never came");
+        }
+    }
+    assert_eq!(text(&get(other.http(), &next)), wanted);
+    let refused = get(stranger.http(), &next);
+    assert_eq!(refused.status, 400, "{}", text(&refused));
+    assert!(text(&refused).contains("paging state"), "{}", text(&refused));
+    for gateway in [one, other, stranger] {
+        gateway.stop().unwrap();
+    }
+}
+
+#[test]
 fn every_byte_of_a_page_state_is_checked() {
     let folder = Folder::new().unwrap();
     let server = Ilium::start(binary(), &folder, &[]).unwrap();
