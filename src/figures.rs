@@ -6,10 +6,10 @@ use ilium_cluster::{Stats, Upstream};
 use ilium_embedded::Engine;
 use ilium_native::Service;
 use ilium_server::metrics::{Figure, FigureUnit, FigureValue, Figures};
-use ilium_server::{Check, Checks, Limits};
+use ilium_server::{Check, Checks};
 
 /// Of storage, cache and the CQL API.
-pub fn of(engine: Engine, service: &Arc<Service>, limits: Option<Arc<Limits>>) -> Figures {
+pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
     // Weak: metrics must not keep the service from going.
     let service = Arc::downgrade(service);
     Box::new(move || {
@@ -20,13 +20,12 @@ pub fn of(engine: Engine, service: &Arc<Service>, limits: Option<Arc<Limits>>) -
             figures.push(Figure { name, help, unit: None, value });
         }
         figures.extend(of_cql(&service));
-        figures.extend(of_limits(limits.as_deref()));
         figures
     })
 }
 
 /// Of the cluster and the CQL API in front of it.
-pub fn of_gateway(upstream: Upstream, service: &Arc<Service>, limits: Option<Arc<Limits>>) -> Figures {
+pub fn of_gateway(upstream: Upstream, service: &Arc<Service>) -> Figures {
     let service = Arc::downgrade(service);
     Box::new(move || {
         let mut figures = of_upstream(upstream.stats());
@@ -36,27 +35,8 @@ pub fn of_gateway(upstream: Upstream, service: &Arc<Service>, limits: Option<Arc
             figures.push(Figure { name, help, unit: Some(FigureUnit::Bytes), value });
         }
         figures.extend(of_cql(&service));
-        figures.extend(of_limits(limits.as_deref()));
         figures
     })
-}
-
-fn of_limits(limits: Option<&Limits>) -> [Figure; 2] {
-    let bound = limits.and_then(Limits::shared_limit).map_or(f64::INFINITY, |limit| limit as f64);
-    [
-        Figure {
-            name: "limits_refused",
-            help: "Requests past a limit of their role, their address or all together",
-            unit: None,
-            value: FigureValue::Counter(limits.map_or(0, Limits::refused)),
-        },
-        Figure {
-            name: "limits_in_flight",
-            help: "How many requests may be in flight over all roles",
-            unit: None,
-            value: FigureValue::Gauge(bound),
-        },
-    ]
 }
 
 fn of_upstream(stats: Stats) -> Vec<Figure> {

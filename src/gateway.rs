@@ -91,7 +91,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let speaks_tls = tls.is_some();
     let parts = front::Parts {
         checks: checks(upstream.clone(), store.clone()),
-        figures: figures::of_gateway(upstream.clone(), &service, guards.limits.clone()),
+        figures: figures::of_gateway(upstream.clone(), &service),
         of_cql,
         forwarded: Some(forwarded),
         limits: guards.limits.clone(),

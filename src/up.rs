@@ -101,7 +101,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         of_cql,
         forwarded: None,
         limits: guards.limits.clone(),
-        figures: figures::of(engine.clone(), &service, guards.limits.clone()),
+        figures: figures::of(engine.clone(), &service),
         checks: figures::checks(engine),
         console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },
         cors_origins: settings.cors_origins,

@@ -164,127 +164,14 @@ impl Remote {
         let mut answered = std::pin::pin!(answered);
         tokio::select! {
             answer = &mut answered => answer,
-            // However it ended: a whole answer may have come before.
-            _ = connection => answered.await,
+            ended = connection => match ended {
+                Ok(()) => answered.await,
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 }
 
 fn in_words(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-    use std::thread::JoinHandle;
-
-    use rustls::{ServerConfig, ServerConnection, StreamOwned};
-    use rustls_pki_types::PrivateKeyDer;
-
-    const SET: &str = r#"{"keys": [{"kty": "EC", "crv": "P-256",
-        "x": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE", "y": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
-
-    /// A server that answers once, with what it is given; its port, and the request it got.
-    fn answering(answer: String, tls: Option<ServerConfig>) -> (u16, JoinHandle<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let talk = move |stream: &mut dyn ReadWrite| {
-            let mut got = Vec::new();
-            let mut some = [0; 1024];
-            while !got.ends_with(b"\r\n\r\n") {
-                match stream.read(&mut some) {
-                    Ok(read) if read > 0 => got.extend_from_slice(&some[..read]),
-                    _ => break,
-                }
-            }
-            let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
-            String::from_utf8(got).unwrap()
-        };
-        let serving = std::thread::spawn(move || {
-            let (mut socket, _) = listener.accept().unwrap();
-            match tls {
-                None => talk(&mut socket),
-                Some(config) => {
-                    let tls = ServerConnection::new(Arc::new(config)).unwrap();
-                    talk(&mut StreamOwned::new(tls, socket))
-                }
-            }
-        });
-        (port, serving)
-    }
-
-    trait ReadWrite: io::Read + io::Write {}
-    impl<T: io::Read + io::Write> ReadWrite for T {}
-
-    fn ok(body: &str) -> String {
-        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-    }
-
-    async fn read(address: &str, ca: Option<&Path>) -> Result<KeySet, String> {
-        let source = JwksSource::of(address, ca).map_err(|error| error.to_string())?;
-        source.read().await.map_err(|error| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn keys_come_from_this_machine_by_one_get_and_whatever_else_is_answered_is_named() {
-        let (port, serving) = answering(ok(SET), None);
-        assert!(read(&format!("http://127.0.0.1:{port}/keys?v=1"), None).await.is_ok());
-        let got = serving.join().unwrap();
-        assert!(
-            got.starts_with("GET /keys?v=1 HTTP/1.1\r\n") && got.contains(&format!("host: 127.0.0.1:{port}")),
-            "{got}"
-        );
-
-        let large = ok(&" ".repeat(MAX_BYTES + 1));
-        let cut = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}".to_owned();
-        let moved = "HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n".to_owned();
-        for (answer, words) in [
-            (ok("{}"), "no JSON Web Key Set"),
-            (ok(r#"{"keys": []}"#), "holds no key"),
-            (large, "bytes"),
-            (cut, "cannot get"),
-            (moved, "302"),
-            ("nonsense\r\n\r\n".to_owned(), "cannot get"),
-        ] {
-            let (port, serving) = answering(answer, None);
-            let error = read(&format!("http://localhost:{port}/"), None).await.unwrap_err();
-            assert!(error.contains(words), "{error} without {words}");
-            serving.join().unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn over_tls_the_server_must_be_signed_by_the_authorities_and_without_it_none_but_this_machine_is_asked()
-     {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let folder = std::env::temp_dir().join(format!("ilium-jwks-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let (good, wrong) = (folder.join("good.pem"), folder.join("wrong.pem"));
-        fs::write(&good, made.cert.pem()).unwrap();
-        fs::write(&wrong, other.cert.pem()).unwrap();
-        let config = || {
-            let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![made.cert.der().clone()], key)
-                .unwrap()
-        };
-        let (port, serving) = answering(ok(SET), Some(config()));
-        let address = |port: u16| format!("https://localhost:{port}/keys");
-        assert_eq!(read(&address(port), Some(&good)).await.err(), None);
-        serving.join().unwrap();
-        let (port, serving) = answering(ok(SET), Some(config()));
-        assert!(read(&address(port), Some(&wrong)).await.unwrap_err().contains("certificate"));
-        serving.join().unwrap();
-        for address in ["http://issuer.example/keys", "ftp://localhost/keys", "https://", "://x"] {
-            assert!(read(address, Some(&good)).await.unwrap_err().contains("is no address"), "{address}");
-        }
-        assert!(read("/nowhere/keys.json", None).await.unwrap_err().contains("cannot read /nowhere"));
-        fs::remove_dir_all(folder).unwrap();
-    }
 }

@@ -12,7 +12,8 @@ const USE_WARNING: &str = "`USE <keyspace>` with prepared statements";
 
 /// From here on Cassandra's words are of its Java classes, or a list in the order of a hash table, which is another in
 /// each process: what stands before is enough.
-const BEYOND: [&str; 7] = [
+const BEYOND: [&str; 8] = [
+    " in DC ",
     "java.",
     ": class java.",
     "com.fasterxml.",

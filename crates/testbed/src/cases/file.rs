@@ -17,7 +17,8 @@
 //! Each file runs in a keyspace of its own, named `<area>_<feature>` and made fresh. The statements before the first
 //! case are its setup. Cases of a file share its tables, so each uses keys of its own, or only reads.
 //!
-//! Of the whole file: `-- keyspaces: a, b` are dropped before and after it, beside its own.
+//! Of the whole file: `-- keyspaces: a, b` are dropped before and after it, beside its own; `-- each: x = a, b` makes
+//! cases out of one ([`super::template`]).
 //!
 //! Of a case, after its `-- case:` line: `-- differs: why` says that Ilium answers otherwise on purpose; the steps
 //! where it does have `-- ilium:` lines.
@@ -37,6 +38,14 @@
 //! - `-- loud` shows the warning that prepared statements and `USE` do not go together.
 //! - `-- essence: word, ...` wants an error or a warning on both sides with these words, instead of the same words.
 //! - `-- ilium: line` is a line of Ilium's answer where it differs; `error CODE: words` wants the words.
+//! - `-- startup: NAME=VALUE` is an option of the connection it goes through.
+//! - `-- pages: 1` gets only so many pages; `-- more` goes on where the connection's last read stopped (in a file about
+//!   rings also from where one of the setup stopped).
+//! - `-- again` executes what an earlier step prepared by this text on this connection; `-- unknown: 0x00ff` executes an id
+//!   that nobody prepared, whatever the statement says.
+//! - `-- together: 8` sends it over so many connections of its own at once, and counts the answers.
+//! - `-- nodes: 3 stopped` (`2 held, 3 stopped`, `up`) is the state of the ring from here on; a case begins with all up, or
+//!   in the state of its first statement. See [`super::nodes`].
 //! - `-- raw: text` is itself a statement, sent as it stands, for what has no proper end.
 
 use std::path::{Path, PathBuf};
@@ -44,7 +53,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::statement;
+use super::nodes::Nodes;
+use super::{statement, template};
 use crate::value::Literal;
 use crate::wire::{BatchKind, Consistency};
 
@@ -90,6 +100,18 @@ pub struct Step {
     pub near: Vec<(String, i64)>,
     pub unordered: bool,
     pub loud: bool,
+    /// Of STARTUP, on the connection it goes through.
+    pub startup: Vec<(String, String)>,
+    /// At most so many pages.
+    pub pages: Option<usize>,
+    /// From where the connection's last read stopped.
+    pub more: bool,
+    /// As it was prepared before on this connection.
+    pub again: bool,
+    /// On so many connections at once, if not 0.
+    pub together: usize,
+    /// What the ring's nodes are to do from here on.
+    pub nodes: Option<Nodes>,
     pub essence: Vec<String>,
     /// Ilium's own answer, where it differs.
     pub ilium: Vec<String>,
@@ -108,6 +130,8 @@ pub enum How {
     Prepared,
     /// Prepared, then executed with each of these.
     Executed(Vec<Values>),
+    /// An execution by this id, which nobody prepared.
+    Unknown(Vec<u8>),
 }
 
 impl CaseFile {
@@ -117,7 +141,9 @@ impl CaseFile {
         let part = |p: Option<&Path>| p.and_then(|p| p.file_stem()).map(|s| s.to_string_lossy().into_owned());
         let feature = part(Some(path)).context("a case file has a name")?;
         let area = part(path.parent()).context("a case file is in an area's folder")?;
-        let mut file = parse(&text).with_context(|| format!("in {area}/{feature}.cql"))?;
+        let mut file = template::expand(&text)
+            .and_then(|text| parse(&text))
+            .with_context(|| format!("in {area}/{feature}.cql"))?;
         file.path = path.to_path_buf();
         file.name = format!("{area}/{feature}");
         file.keyspace = format!("{area}_{feature}");
@@ -194,7 +220,8 @@ impl Parser {
         };
         let directive = word.chars().all(|c| c.is_ascii_lowercase());
         if !directive
-            || (rest.is_empty() && !matches!(word, "setup" | "prepare" | "apply" | "unordered" | "loud"))
+            || (rest.is_empty()
+                && !matches!(word, "setup" | "prepare" | "apply" | "unordered" | "loud" | "more" | "again"))
         {
             return Ok(());
         }
@@ -264,6 +291,19 @@ impl Parser {
             }
             "unordered" => next.unordered = true,
             "loud" => next.loud = true,
+            "startup" => {
+                let (name, value) = rest.split_once('=').context("startup: NAME=VALUE")?;
+                next.startup.push((name.to_owned(), value.to_owned()));
+            }
+            "pages" => next.pages = Some(rest.parse()?),
+            "more" => next.more = true,
+            "again" => next.again = true,
+            "unknown" => match Literal::list(&format!("raw({rest})"))?.pop() {
+                Some((_, Literal::Raw(id))) => next.values = How::Unknown(id),
+                _ => bail!("unknown: 0x00ff"),
+            },
+            "together" => next.together = rest.parse()?,
+            "nodes" => next.nodes = Some(rest.parse()?),
             "essence" => next.essence = words(rest),
             "batch" => {
                 let kind = match rest {
@@ -289,6 +329,7 @@ impl Parser {
         let Some(batch) = &mut self.batch else { return self.push(step) };
         let Some((_, items)) = &mut batch.batch else { bail!("a batch without items") };
         match step.values {
+            How::Unknown(_) => bail!("a batch has no unknown statements"),
             How::Text | How::Prepared => items.push((step.text, Vec::new())),
             How::Sent(values) => items.push((step.text, values)),
             How::Executed(all) => {

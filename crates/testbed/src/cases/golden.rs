@@ -22,6 +22,8 @@ pub struct CaseTranscript {
 pub struct StepTranscript {
     pub statement: String,
     pub lines: Vec<String>,
+    /// The answers' bytes, which are compared within a run and not kept.
+    pub frames: Vec<Vec<u8>>,
 }
 
 /// The name under which a setup's answers are kept.
@@ -64,7 +66,8 @@ impl Transcript {
             }
             let case = transcript.cases.last_mut().context("a golden file begins with a case")?;
             if let Some(statement) = line.strip_prefix("> ") {
-                case.steps.push(StepTranscript { statement: statement.to_owned(), lines: Vec::new() });
+                let statement = statement.to_owned();
+                case.steps.push(StepTranscript { statement, ..StepTranscript::default() });
                 continue;
             }
             let step = case.steps.last_mut().context("a case in a golden file begins with a statement")?;

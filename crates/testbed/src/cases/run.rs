@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,6 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use super::answers::lines;
 use super::file::{Case, CaseFile, How, Step, Values};
 use super::golden::{CaseTranscript, SETUP, StepTranscript, Transcript};
+use super::nodes::RingUnderCases;
+use super::together;
 use crate::value::{Literal, Type, encode};
 use crate::wire::{Answer, BatchItem, Bind, Binds, Connection, Outcome, Prepared, Settings};
 
@@ -21,21 +24,44 @@ const PAGES: usize = 200;
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    /// The ring behind the address, for cases that stop and hold its nodes.
+    ring: Option<Arc<RingUnderCases>>,
     /// By name and protocol version.
-    connections: BTreeMap<(String, u8), Connection>,
+    connections: BTreeMap<(String, u8), Channel>,
+    /// Where the last read of a connection stopped, by its name.
+    stopped: BTreeMap<String, Vec<u8>>,
+    /// Where those of the setup stopped, from which each case may go on.
+    begun: BTreeMap<String, Vec<u8>>,
+}
+
+/// A connection and what was prepared on it, by text.
+#[derive(Debug)]
+struct Channel {
+    connection: Connection,
+    prepared: BTreeMap<String, Prepared>,
 }
 
 impl Server {
     pub fn at(address: SocketAddr) -> Server {
-        Server { address, connections: BTreeMap::new() }
+        let none = BTreeMap::new;
+        Server { address, ring: None, connections: BTreeMap::new(), stopped: none(), begun: none() }
     }
 
-    fn connection(&mut self, name: &str, version: u8, keyspace: &str) -> Result<&mut Connection> {
-        let key = (name.to_owned(), version);
+    /// One with this ring behind it.
+    pub fn before(address: SocketAddr, ring: Arc<RingUnderCases>) -> Server {
+        Server { ring: Some(ring), ..Server::at(address) }
+    }
+
+    /// Another, whose cases may go on where reads of this one stopped.
+    pub(super) fn after(&self) -> Server {
+        Server { ring: self.ring.clone(), begun: self.stopped.clone(), ..Server::at(self.address) }
+    }
+
+    fn channel(&mut self, step: &Step, version: u8, keyspace: &str) -> Result<&mut Channel> {
+        let key = (step.connection.clone(), version);
         if !self.connections.contains_key(&key) {
-            let mut connection = Connection::open(self.address, version)?;
-            done(&connection.query(&format!("USE {keyspace}"), &Binds::None, &Settings::default())?)?;
-            self.connections.insert(key.clone(), connection);
+            let channel = open(self.address, version, &step.startup, keyspace)?;
+            self.connections.insert(key.clone(), channel);
         }
         self.connections.get_mut(&key).context("just made")
     }
@@ -53,7 +79,7 @@ impl Server {
         ))
     }
 
-    fn drop_keyspaces(&mut self, file: &CaseFile) -> Result<()> {
+    pub(super) fn drop_keyspaces(&mut self, file: &CaseFile) -> Result<()> {
         self.connections.clear();
         let mut connection = Connection::open(self.address, PROTOCOL)?;
         for keyspace in file.keyspaces.iter().chain([&file.keyspace]) {
@@ -62,6 +88,12 @@ impl Server {
         }
         Ok(())
     }
+}
+
+fn open(address: SocketAddr, version: u8, options: &[(String, String)], keyspace: &str) -> Result<Channel> {
+    let mut connection = Connection::open_with(address, version, options)?;
+    done(&connection.query(&format!("USE {keyspace}"), &Binds::None, &Settings::default())?)?;
+    Ok(Channel { connection, prepared: BTreeMap::new() })
 }
 
 /// Runs a whole file in fresh keyspaces.
@@ -83,18 +115,24 @@ pub fn run_some(server: &mut Server, file: &CaseFile, cases: &[&Case]) -> Result
     let setup = Case { name: SETUP.to_owned(), differs: None, steps: file.setup.clone() };
     let mut transcript = Transcript::default();
     for case in [&setup].into_iter().chain(cases.iter().copied()) {
-        let mut steps = Vec::new();
-        // Each case starts on connections of its own: what it prepares or USEs is not seen by the next.
-        server.connections.clear();
-        for step in &case.steps {
-            let answer = self::step(server, &file.keyspace, step)
-                .with_context(|| format!("in {}, case: {}, at {}", file.name, case.name, step.text))?;
-            steps.push(StepTranscript { statement: title(step), lines: answer });
-        }
-        transcript.cases.push(CaseTranscript { name: case.name.clone(), steps });
+        transcript.cases.push(run_steps(server, file, case)?);
     }
     server.drop_keyspaces(file)?;
     Ok(transcript)
+}
+
+/// Runs the steps of one case in the keyspaces as they are.
+pub(super) fn run_steps(server: &mut Server, file: &CaseFile, case: &Case) -> Result<CaseTranscript> {
+    // Each case starts on connections of its own: what it prepares or USEs is not seen by the next.
+    server.connections.clear();
+    server.stopped = server.begun.clone();
+    let mut steps = Vec::new();
+    for step in &case.steps {
+        let answers = self::step(server, &file.keyspace, step)
+            .with_context(|| format!("in {}, case: {}, at {}", file.name, case.name, step.text))?;
+        steps.push(StepTranscript { statement: title(step), lines: answers.lines, frames: answers.frames });
+    }
+    Ok(CaseTranscript { name: case.name.clone(), steps })
 }
 
 /// The statement in one line, short enough for one line.
@@ -107,71 +145,141 @@ fn title(step: &Step) -> String {
     }
 }
 
-/// Runs a step and gives the lines of its answers.
-pub fn step(server: &mut Server, keyspace: &str, step: &Step) -> Result<Vec<String>> {
+/// The answers to a step, for people and to the byte.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pub lines: Vec<String>,
+    pub frames: Vec<Vec<u8>>,
+}
+
+impl Answers {
+    fn add(&mut self, step: &Step, answer: &Answer) {
+        self.lines.extend(lines(step, answer));
+        self.frames.push(answer.frame.clone());
+    }
+}
+
+/// Runs a step and gives its answers.
+pub fn step(server: &mut Server, keyspace: &str, step: &Step) -> Result<Answers> {
     std::thread::sleep(step.wait);
+    if let Some(nodes) = &step.nodes {
+        server.ring.as_ref().context("there is no ring behind the server")?.reach(nodes)?;
+    }
     let version = step.protocol.unwrap_or(PROTOCOL);
-    let connection = server.connection(&step.connection, version, keyspace)?;
     let settings = Settings {
         consistency: step.consistency.unwrap_or(crate::wire::Consistency::ONE),
         serial: step.serial,
         page: step.page,
+        state: if step.more { server.stopped.get(&step.connection).cloned() } else { None },
         timestamp: step.timestamp,
         keyspace: step.keyspace.clone(),
         now: step.now,
         ..Settings::default()
     };
+    let mut out = Answers::default();
+    if step.together > 0 {
+        out.lines = together::ask(step.together, |start| {
+            let channel = open(server.address, version, &step.startup, keyspace);
+            start.wait();
+            let mut out = Answers::default();
+            ask(&mut channel?, step, &settings, &mut out)?;
+            Ok(out.lines)
+        })?;
+    } else {
+        let channel = server.channel(step, version, keyspace)?;
+        let stopped = ask(channel, step, &settings, &mut out)?;
+        wait_for_index(&mut channel.connection, step, keyspace, &out.lines)?;
+        if step.page.is_some() {
+            match stopped {
+                Some(state) => server.stopped.insert(step.connection.clone(), state),
+                None => server.stopped.remove(&step.connection),
+            };
+        }
+    }
+    if let Some(ring) = &server.ring {
+        if out.lines.iter().any(|line| is_change(line)) {
+            ring.agree()?;
+        }
+        out.lines.iter_mut().for_each(|line| *line = ring.unnamed(line));
+    }
+    Ok(out)
+}
+
+/// Sends what the step says, adds the answers and tells where a read stopped before its end.
+fn ask(
+    channel: &mut Channel,
+    step: &Step,
+    settings: &Settings,
+    out: &mut Answers,
+) -> Result<Option<Vec<u8>>> {
+    let Channel { connection, prepared: known } = channel;
     if let Some((kind, items)) = &step.batch {
         let items: Result<Result<Vec<BatchItem>, Answer>> =
             items.iter().map(|(text, values)| item(connection, text, values)).collect();
-        return Ok(match items? {
-            Ok(items) => lines(step, &connection.batch(*kind, &items, &settings)?),
-            Err(refused) => lines(step, &refused),
-        });
+        match items? {
+            Ok(items) => out.add(step, &connection.batch(*kind, &items, settings)?),
+            Err(refused) => out.add(step, &refused),
+        }
+        return Ok(None);
     }
-    let mut out = Vec::new();
+    let mut stopped = None;
     match &step.values {
-        How::Text => pages(step, &settings, &mut out, |s| connection.query(&step.text, &Binds::None, s))?,
+        How::Text => {
+            stopped = pages(step, settings, out, |s| connection.query(&step.text, &Binds::None, s))?;
+        }
         How::Sent(values) => {
             let values = bound(values, &[])?;
-            pages(step, &settings, &mut out, |s| connection.query(&step.text, &values, s))?;
+            stopped = pages(step, settings, out, |s| connection.query(&step.text, &values, s))?;
+        }
+        How::Unknown(id) => {
+            let nobody = Prepared { id: id.clone(), ..Prepared::default() };
+            out.add(step, &connection.execute(&nobody, &Binds::None, settings)?);
         }
         How::Prepared | How::Executed(_) => {
-            let answer = connection.prepare(&step.text, step.keyspace.as_deref())?;
-            out.extend(lines(step, &answer));
-            if let (Outcome::Prepared(prepared), How::Executed(all)) = (&answer.outcome, &step.values) {
+            if !step.again {
+                let answer = connection.prepare(&step.text, step.keyspace.as_deref())?;
+                out.add(step, &answer);
+                match answer.outcome {
+                    Outcome::Prepared(prepared) => known.insert(step.text.clone(), prepared),
+                    _ => known.remove(&step.text),
+                };
+            }
+            if let (Some(prepared), How::Executed(all)) = (known.get(&step.text), &step.values) {
                 for values in all {
                     let values = bound(values, &specs(prepared))?;
-                    pages(step, &settings, &mut out, |s| connection.execute(prepared, &values, s))?;
+                    stopped = pages(step, settings, out, |s| connection.execute(prepared, &values, s))?;
                 }
             }
         }
     }
-    wait_for_index(connection, step, keyspace, &out)?;
-    Ok(out)
+    Ok(stopped)
+}
+
+fn is_change(line: &str) -> bool {
+    ["CREATED ", "UPDATED ", "DROPPED "].iter().any(|change| line.starts_with(change))
 }
 
 fn specs(prepared: &Prepared) -> Vec<(String, Type)> {
     prepared.binds.iter().map(|bind| (bind.name.clone(), bind.kind.clone())).collect()
 }
 
-/// One answer, or all pages where the step wants pages.
+/// One answer, or all pages where the step wants pages; and where the next would begin, if it wants no more of them.
 fn pages(
     step: &Step,
     settings: &Settings,
-    out: &mut Vec<String>,
+    out: &mut Answers,
     mut ask: impl FnMut(&Settings) -> Result<Answer>,
-) -> Result<()> {
+) -> Result<Option<Vec<u8>>> {
     let mut settings = settings.clone();
-    for _ in 0..PAGES {
+    for page in 1..=PAGES {
         let answer = ask(&settings)?;
-        out.extend(lines(step, &answer));
-        settings.state = match &answer.outcome {
-            Outcome::Rows(rows) if step.page.is_some() => rows.more.clone(),
+        out.add(step, &answer);
+        settings.state = match answer.outcome {
+            Outcome::Rows(rows) if step.page.is_some() => rows.more,
             _ => None,
         };
-        if settings.state.is_none() {
-            return Ok(());
+        if settings.state.is_none() || step.pages == Some(page) {
+            return Ok(settings.state);
         }
     }
     bail!("more than {PAGES} pages")

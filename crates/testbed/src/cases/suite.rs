@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow};
 
 use super::compare::{Difference, Side, compare};
 use super::file::{Case, CaseFile};
@@ -13,7 +13,7 @@ use super::run::{Server, run_file};
 use crate::cassandra::VERSION;
 
 /// Files run side by side, so that the waits of one (for a TTL to pass) cost the others nothing.
-const LANES: usize = 6;
+pub const LANES: usize = 6;
 
 /// How a file fared.
 #[derive(Debug)]
@@ -84,10 +84,11 @@ fn diff(expected: &[String], answered: &[String]) -> Vec<String> {
 
 /// Runs the files and compares the answers with the goldens.
 pub fn run(address: SocketAddr, files: Vec<CaseFile>, side: Side) -> Result<Vec<FileResult>> {
-    lanes(files, |file| Ok(one(address, file, side)))
+    lanes(LANES, files, |file| Ok(judge(file, run_file(&mut Server::at(address), file).as_ref(), side)))
 }
 
-fn one(address: SocketAddr, file: &CaseFile, side: Side) -> FileResult {
+/// Compares what a server answered to a file with the goldens.
+pub fn judge(file: &CaseFile, answered: Result<&Transcript, &Error>, side: Side) -> FileResult {
     let mut result = FileResult {
         name: file.name.clone(),
         cases: file.cases.len(),
@@ -103,7 +104,7 @@ fn one(address: SocketAddr, file: &CaseFile, side: Side) -> FileResult {
             return result;
         }
     };
-    let answered = match run_file(&mut Server::at(address), file) {
+    let answered = match answered {
         Ok(answered) => answered,
         Err(e) => {
             result.broken = Some(format!("{e:#}"));
@@ -131,18 +132,40 @@ pub fn read_goldens(file: &CaseFile) -> Result<Transcript> {
     Transcript::read(&text).with_context(|| format!("in {}", path.display()))
 }
 
-/// Records the answers of a real Cassandra as the goldens, and names the files.
-pub fn record(address: SocketAddr, files: Vec<CaseFile>) -> Result<Vec<String>> {
-    lanes(files, |file| {
-        let transcript = run_file(&mut Server::at(address), file)?;
-        let errors = transcript.cases.iter().filter(|c| c.has_error()).count();
-        std::fs::write(file.goldens(), transcript.write(VERSION, &file.name))?;
-        Ok(format!("{}: {} cases, {errors} with an error", file.name, file.cases.len()))
-    })
+/// Steps that were answered alike to the eye and not to the byte, as `file: case: statement`. Left out are those that say
+/// what may differ, and those whose words are cut because Cassandra itself says them otherwise the next time.
+pub fn unlike_bytes(file: &CaseFile, direct: &Transcript, other: &Transcript) -> Vec<String> {
+    let mut unlike = Vec::new();
+    for case in &file.cases {
+        let (Some(one), Some(two)) = (direct.case(&case.name), other.case(&case.name)) else { continue };
+        for ((step, one), two) in case.steps.iter().zip(&one.steps).zip(&two.steps) {
+            let free = !step.masks.is_empty()
+                || !step.near.is_empty()
+                || step.unordered
+                || one.lines.iter().any(|line| line.ends_with('…'));
+            if !free && one.lines == two.lines && one.frames != two.frames {
+                unlike.push(format!("{}: {}: {}", file.name, case.name, one.statement));
+            }
+        }
+    }
+    unlike
 }
 
-/// Works on the files side by side and gives the results in their order.
+/// Records the answers of a real Cassandra as the goldens, and names the files.
+pub fn record(address: SocketAddr, files: Vec<CaseFile>) -> Result<Vec<String>> {
+    lanes(LANES, files, |file| keep(file, &run_file(&mut Server::at(address), file)?))
+}
+
+/// Writes a transcript down as the goldens, and says what is in it.
+pub fn keep(file: &CaseFile, transcript: &Transcript) -> Result<String> {
+    let errors = transcript.cases.iter().filter(|c| c.has_error()).count();
+    std::fs::write(file.goldens(), transcript.write(VERSION, &file.name))?;
+    Ok(format!("{}: {} cases, {errors} with an error", file.name, file.cases.len()))
+}
+
+/// Works on so many files side by side and gives the results in their order.
 pub(crate) fn lanes<F: Send, T: Send>(
+    count: usize,
     files: Vec<F>,
     work: impl Fn(&F) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
@@ -158,7 +181,7 @@ pub(crate) fn lanes<F: Send, T: Send>(
                 results.lock().map_err(|_| poisoned())?.push((number, result));
             }
         };
-        let running: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
+        let running: Vec<_> = (0..count).map(|_| scope.spawn(lane)).collect();
         running.into_iter().try_for_each(|lane| lane.join().map_err(|_| poisoned())?)
     })?;
     let mut results = results.into_inner().map_err(|_| poisoned())?;

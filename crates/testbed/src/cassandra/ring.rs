@@ -42,6 +42,8 @@ pub struct RingOptions {
     pub proxied: bool,
     /// How each node runs.
     pub node: Options,
+    /// Further flags for Java of the last node alone.
+    pub last_java: Vec<String>,
 }
 
 impl Default for RingOptions {
@@ -49,7 +51,7 @@ impl Default for RingOptions {
     /// periodic syncs the last tenth of a second would be lost, as the log's marks are written that often.
     fn default() -> RingOptions {
         let node = Options { heap: 192, throwaway: false, batch_sync: true, ..Options::default() };
-        RingOptions { nodes: 3, places: Vec::new(), proxied: false, node }
+        RingOptions { nodes: 3, places: Vec::new(), proxied: false, node, last_java: Vec::new() }
     }
 }
 
@@ -108,7 +110,11 @@ impl Ring {
                 let node = SocketAddr::new(*ip, cql);
                 ring.proxies.push(Proxy::start(SocketAddr::new(front, cql), node)?);
             }
-            ring.nodes.push(Node::new(&jars, node.clone(), seat, ring.certificates())?);
+            let mut node = node.clone();
+            if number + 1 == count {
+                node.java.extend(options.last_java.iter().cloned());
+            }
+            ring.nodes.push(Node::new(&jars, node, seat, ring.certificates())?);
         }
         ring.nodes.iter_mut().try_for_each(Node::launch)?;
         ring.nodes.iter_mut().try_for_each(Node::wait)?;
@@ -288,8 +294,10 @@ impl Drop for Ring {
 fn of_a_ring(options: &RingOptions) -> Options {
     let mut node = options.node.clone();
     if node.quick {
-        // The least that Cassandra allows: a silent node is taken for dead after 12 s, not 18.
-        node.yaml = format!("phi_convict_threshold: 5\n{}", node.yaml);
+        if !node.yaml.contains("phi_convict_threshold") {
+            // The least that Cassandra allows: a silent node is taken for dead after 12 s, not 18.
+            node.yaml = format!("phi_convict_threshold: 5\n{}", node.yaml);
+        }
         // The page cache outlives a killed process, so a sync would only cost time.
         node.java.push("-Dcassandra.skip_sync=true".to_owned());
     }

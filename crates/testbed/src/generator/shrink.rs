@@ -91,8 +91,8 @@ impl Pair {
     }
 
     fn both(&mut self, step: &Step) -> Result<(Vec<String>, Vec<String>)> {
-        let cassandra = run::step(&mut self.cassandra, &self.keyspace, step)?;
-        Ok((cassandra, run::step(&mut self.ilium, &self.keyspace, step)?))
+        let cassandra = run::step(&mut self.cassandra, &self.keyspace, step)?.lines;
+        Ok((cassandra, run::step(&mut self.ilium, &self.keyspace, step)?.lines))
     }
 
     fn agree(&self, step: &Step, cassandra: &[String], ilium: &[String]) -> bool {

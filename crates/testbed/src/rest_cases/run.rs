@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::file::{Answer, Body, Case, CaseFile, Content, Request, Rows, Step, Store, place};
 
 use super::json::{Json, Kept, missing};
-use crate::cases::suite::lanes;
+use crate::cases::suite::{LANES, lanes};
 use crate::http::{self, Response, component};
 use crate::value::show;
 use crate::wire::{Binds, Connection, Outcome, Settings};
@@ -79,7 +79,7 @@ pub fn run(target: &Target, files: Vec<CaseFile>) -> Result<Vec<FileResult>> {
     let mut files = files;
     let is_for = |case: &Case| case.only.is_none_or(|store| store == target.store);
     files.iter_mut().for_each(|file| file.cases.retain(is_for));
-    lanes(files, |file| {
+    lanes(LANES, files, |file| {
         let mut result = FileResult {
             name: file.name.clone(),
             cases: file.cases.len(),

@@ -61,6 +61,7 @@ fn literal(rest: &mut &str) -> Result<Literal> {
     let found = match rest.chars().next() {
         None => bail!("a value is missing"),
         Some('\'') => Literal::Text(text(rest)?),
+        Some(_) if rest.starts_with("repeat(") => repeated(rest)?,
         Some('[') => Literal::List(sequence(rest, ']')?),
         Some('(') => Literal::Tuple(sequence(rest, ')')?),
         Some('{') => braces(rest)?,
@@ -105,6 +106,16 @@ fn text(rest: &mut &str) -> Result<String> {
             }
         }
     }
+}
+
+/// `repeat('x', 1000)`: a text too long to be written out.
+fn repeated(rest: &mut &str) -> Result<Literal> {
+    let (inner, after) = rest.split_once(')').context("repeat( has no end")?;
+    let inner = inner.strip_prefix("repeat(").unwrap_or(inner);
+    let (mut quoted, count) = inner.rsplit_once(',').context("repeat('x', 1000) wants a number")?;
+    let once = text(&mut quoted)?;
+    *rest = after;
+    Ok(Literal::Text(once.repeat(count.trim().parse()?)))
 }
 
 fn sequence(rest: &mut &str, end: char) -> Result<Vec<Literal>> {

@@ -11,6 +11,8 @@ use crate::value::Type;
 pub struct Answer {
     pub outcome: Outcome,
     pub warnings: Vec<String>,
+    /// Flags, operation code and body as they came, without the warnings: all that another server must say alike.
+    pub frame: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +50,7 @@ pub struct Change {
 }
 
 /// A prepared statement: what to execute it by, what it wants and what it gives.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prepared {
     pub id: Vec<u8>,
     /// From version 5 on.
@@ -110,6 +112,7 @@ pub(super) fn decode(version: u8, frame: &Frame) -> Result<Answer> {
         body.take(16)?;
     }
     let warnings = if frame.flags & HAS_WARNINGS != 0 { body.strings()? } else { Vec::new() };
+    let rest = body.rest();
     if frame.flags & HAS_PAYLOAD != 0 {
         for _ in 0..body.short()? {
             body.string()?;
@@ -128,7 +131,8 @@ pub(super) fn decode(version: u8, frame: &Frame) -> Result<Answer> {
         },
         other => bail!("an answer with the unexpected operation code {other:#04x}"),
     };
-    Ok(Answer { outcome, warnings })
+    let frame = [&[frame.flags & !HAS_WARNINGS, frame.opcode], rest].concat();
+    Ok(Answer { outcome, warnings, frame })
 }
 
 fn error(version: u8, body: &mut Reader<'_>) -> Result<ServerError> {
@@ -152,17 +156,29 @@ fn error(version: u8, body: &mut Reader<'_>) -> Result<ServerError> {
                 let failures = body.count()?;
                 details.push(format!("failures={failures}"));
                 if version >= 5 {
-                    for _ in 0..failures {
-                        body.inet_address()?;
-                        details.push(format!("reason={:#06x}", body.short()?));
-                    }
+                    // They come in the order of a hash table.
+                    let reason = |body: &mut Reader<'_>| -> Result<String> {
+                        Ok(format!("reason={} {:#06x}", body.inet_address()?, body.short()?))
+                    };
+                    let mut reasons: Vec<_> = (0..failures).map(|_| reason(body)).collect::<Result<_>>()?;
+                    reasons.sort();
+                    details.extend(reasons);
                 }
             }
             if code == 0x1100 || code == 0x1500 {
-                details.push(format!("write={}", body.string()?));
+                let write = body.string()?;
+                if version >= 5 && code == 0x1100 && write == "CAS" {
+                    details.push(format!("contentions={}", body.short()?));
+                }
+                details.push(format!("write={write}"));
             } else {
                 details.push(format!("data={}", body.byte()?));
             }
+        }
+        0x1700 => {
+            details.push(consistency(body)?);
+            details.push(format!("received={}", body.int()?));
+            details.push(format!("required={}", body.int()?));
         }
         0x1400 => {
             details.push(format!("function={}.{}", body.string()?, body.string()?));

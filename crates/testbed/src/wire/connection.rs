@@ -40,7 +40,12 @@ impl Connection {
 
     /// Connects, and logs in with this name and password where the server asks for it.
     pub fn open_as(address: SocketAddr, version: u8, login: Option<(&str, &str)>) -> Result<Connection> {
-        Connection::start(Box::new(dial(address)?), version, login)
+        Connection::start(Box::new(dial(address)?), version, login, &[])
+    }
+
+    /// As [`Connection::open`], with further options of STARTUP.
+    pub fn open_with(address: SocketAddr, version: u8, options: &[(String, String)]) -> Result<Connection> {
+        Connection::start(Box::new(dial(address)?), version, None, options)
     }
 
     /// As [`Connection::open_as`], over TLS.
@@ -50,14 +55,22 @@ impl Connection {
         login: Option<(&str, &str)>,
         files: &TlsFiles<'_>,
     ) -> Result<Connection> {
-        Connection::start(tls::wrap(dial(address)?, address, files)?, version, login)
+        Connection::start(tls::wrap(dial(address)?, address, files)?, version, login, &[])
     }
 
-    fn start(stream: Box<dyn Stream>, version: u8, login: Option<(&str, &str)>) -> Result<Connection> {
+    fn start(
+        stream: Box<dyn Stream>,
+        version: u8,
+        login: Option<(&str, &str)>,
+        options: &[(String, String)],
+    ) -> Result<Connection> {
         let mut connection = Connection { stream, version, rest: Vec::new() };
-        let mut body = vec![0, 1];
-        request::string(&mut body, "CQL_VERSION")?;
-        request::string(&mut body, "3.0.0")?;
+        let mut body = u16::try_from(1 + options.len())?.to_be_bytes().to_vec();
+        let always = ("CQL_VERSION".to_owned(), "3.0.0".to_owned());
+        for (name, value) in [&always].into_iter().chain(options) {
+            request::string(&mut body, name)?;
+            request::string(&mut body, value)?;
+        }
         // STARTUP and its answer are plain frames in every version.
         connection.stream.write_all(&frame::encode(version, STARTUP, &body)?)?;
         let ready = frame::read(&mut connection.stream)?;

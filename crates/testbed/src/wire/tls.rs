@@ -20,9 +20,9 @@ pub struct TlsFiles<'a> {
 }
 
 /// What a connection reads and writes.
-pub(super) trait Stream: Read + Write + std::fmt::Debug + Send {}
+pub(super) trait Stream: Read + Write + std::fmt::Debug + Send + Sync {}
 
-impl<T: Read + Write + std::fmt::Debug + Send> Stream for T {}
+impl<T: Read + Write + std::fmt::Debug + Send + Sync> Stream for T {}
 
 /// Wraps a TCP connection; the server's certificate must name its address.
 pub(super) fn wrap(stream: TcpStream, address: SocketAddr, files: &TlsFiles<'_>) -> Result<Box<dyn Stream>> {

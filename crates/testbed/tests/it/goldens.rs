@@ -3,7 +3,7 @@ use ilium_testbed::{Cassandra, require};
 
 #[test]
 fn every_case_has_a_recorded_answer_to_each_of_its_statements() {
-    for file in cases::all("").unwrap() {
+    for file in cases::all("").unwrap().into_iter().chain(cases::of_rings("").unwrap()) {
         let goldens = suite::read_goldens(&file).unwrap();
         for case in &file.cases {
             let golden = goldens.case(&case.name).unwrap_or_else(|| panic!("{}: {}", file.name, case.name));

@@ -32,6 +32,7 @@ fn a_ring_of_three_outlives_a_killed_a_held_and_a_stopped_node() {
         proxied: true,
         places: ["a", "b", "c"].map(place).to_vec(),
         node: Options { login: true, tls: Tls::On, yaml, ..defaults.node },
+        ..RingOptions::default()
     };
     let begun = Instant::now();
     let Some(mut ring) = require("a ring of Cassandra", Ring::start(&options)) else { return };
