@@ -84,6 +84,13 @@ def main(root):
         fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
     assert fields["Uid"].split() == [str(NOBODY)] * 4 and int(fields["CapEff"], 16) == 0, fields
     print("ilium up: answers CQL as nobody on a read-only root", flush=True)
+    # The one that asks for a name by itself: node.example is what only the DNS server above knows.
+    gateway = run(
+        root, "gateway", "--contact-points=node.example:9042", "--cql=127.0.0.1:9042", "--http=127.0.0.1:8080"
+    )
+    ask("127.0.0.1", 9042)
+    print("ilium gateway: finds its contact point by DNS, and answers CQL", flush=True)
+    end(gateway, "ilium gateway")
     end(node, "ilium up")
 
 

@@ -84,6 +84,10 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let of_cql = Arc::<Requests>::default();
     let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow));
     upstream.watch(Arc::clone(&forwarded) as _);
+    let of_gateway = figures::of_gateway(upstream.clone(), &service);
+    // Frames need nothing of what the other APIs have to read first.
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(cql.serve(service, stopping.clone()));
     let access = Arc::clone(&guards.access);
     let options = StoreOptions { speculate_after: settings.speculate_after, ..StoreOptions::default() };
     let store = ClusterStore::open(&upstream, options, Arc::clone(&access) as _).await;
@@ -91,7 +95,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let speaks_tls = tls.is_some();
     let parts = front::Parts {
         checks: checks(upstream.clone(), store.clone()),
-        figures: figures::of_gateway(upstream.clone(), &service),
+        figures: of_gateway,
         of_cql,
         forwarded: Some(forwarded),
         limits: guards.limits.clone(),
@@ -114,8 +118,6 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     };
     let front = front::of(parts)?;
 
-    let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(cql.serve(service, stopping.clone()));
     serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
     guards.keep_up(&mut serving);
     if let Some(tls) = upstream_tls {

@@ -61,21 +61,23 @@ pub fn run(runtime: &Runtime, cluster: &Cluster, flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-/// Warms every way up, and finds the rate of each workload: of the best that the direct way gave.
+/// Warms every way up, then finds the rate of each workload.
 fn warm(runtime: &Runtime, ways: &[Target], flags: &Flags) -> Result<Vec<u64>> {
     let until = Instant::now() + Duration::from_secs(flags.warm_up);
-    let mut rates = vec![0; WORK.len()];
-    while Instant::now() < until || rates.contains(&0) {
-        for ((name, kind), rate) in WORK.into_iter().zip(&mut rates) {
+    while Instant::now() < until {
+        for (name, kind) in WORK {
             let workload = Workload { name, kind, operations: WARM_UP };
-            for (at, way) in ways.iter().enumerate() {
-                let measured = measure::run(runtime, way, &workload, saturation(flags), rows(flags), 0)?;
-                if at == 0 {
-                    // To the hundred, as a person would choose it.
-                    *rate = (*rate).max(((measured.per_second() * SHARE / 100.0) as u64).max(1) * 100);
-                }
+            for way in ways {
+                measure::run(runtime, way, &workload, saturation(flags), rows(flags), 0)?;
             }
         }
     }
-    Ok(rates)
+    let rate = |(name, kind)| {
+        let workload = Workload { name, kind, operations: flags.operations };
+        let Some(direct) = ways.first() else { return Ok(1) };
+        let measured = measure::run(runtime, direct, &workload, saturation(flags), rows(flags), 0)?;
+        // To the hundred, as a person would choose it.
+        Ok(((measured.per_second() * SHARE / 100.0) as u64).max(1) * 100)
+    };
+    WORK.into_iter().map(rate).collect()
 }
