@@ -1,6 +1,7 @@
 //! A cluster as this process knows it: its ring, its sessions, the statements prepared through it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use ilium_cql::schema::{Schema, UuidBytes};
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind, Watcher};
 use parking_lot::{Mutex, RwLock};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::control::{self, Control};
 use crate::data_store::Snapshot;
@@ -20,6 +23,10 @@ use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
 use crate::upstream::Stats;
 use crate::{Credentials, Options};
+
+/// How long a node is waited for before the next is dialled, too: a log-in takes a healthy one about 100 ms, most of it for the
+/// password's hash.
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// What was learned when the cluster was first reached, and does not change while it is served.
 #[derive(Debug, Clone)]
@@ -43,6 +50,8 @@ pub(crate) struct Cluster {
     pub(crate) gateways: Gateways,
     pub(crate) watcher: OnceLock<Arc<dyn Watcher>>,
     started: Instant,
+    /// Whose turn it is to be dialled first.
+    turn: AtomicUsize,
     ring: RwLock<Arc<Ring>>,
     /// Places are given once; a node that comes back has the one it had.
     places: Mutex<HashMap<UuidBytes, Place>>,
@@ -65,6 +74,7 @@ impl Cluster {
             facts: first.facts.clone(),
             options,
             started: Instant::now(),
+            turn: AtomicUsize::new(0),
             ring: RwLock::default(),
             places: Mutex::default(),
             sessions: Mutex::default(),
@@ -125,8 +135,12 @@ impl Cluster {
             return Ok(Arc::clone(session));
         }
         while sessions.len() >= self.options.max_sessions {
-            // One that nobody holds: its clients are gone.
-            let idle = sessions.iter().filter(|(_, session)| Arc::strong_count(session) == 1);
+            // One that nobody holds: its clients are gone. The gateway's own is always needed.
+            let own = self.own_key();
+            let is_idle = |(key, session): &(&SessionKey, &Arc<Session>)| {
+                **key != own && Arc::strong_count(session) == 1
+            };
+            let idle = sessions.iter().filter(is_idle);
             let Some(oldest) =
                 idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone())
             else {
@@ -147,35 +161,77 @@ impl Cluster {
 
     /// The session for a key, with a link that is open. The first is waited for; the others are opened meanwhile.
     pub(crate) async fn open_session(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
-        let session = self.session(key)?;
-        if !session.is_open() {
-            let (place, link) = self.open_link(&session).await.map_err(ConnectError::into_error)?;
-            session.add(place, link);
-        }
+        let known = self.sessions.lock().get(&key).filter(|session| session.is_open()).cloned();
+        let session = match known {
+            Some(session) => {
+                session.touch(self.now());
+                session
+            }
+            None => {
+                let (place, link) = self.try_key(&key).await?;
+                let session = self.session(key)?;
+                session.add(place, link);
+                session
+            }
+        };
         session.reach_out(&self.ring());
         Ok(session)
     }
 
-    /// A link of a session to the first node that can be reached, the nearest first.
-    pub(crate) async fn open_link(&self, session: &Session) -> Result<(Place, Arc<Link>), ConnectError> {
+    /// A first link for a key, in no session that is kept: a password or a keyspace may be wrong.
+    pub(crate) async fn try_key(self: &Arc<Self>, key: &SessionKey) -> Result<(Place, Arc<Link>), Error> {
+        let version = ProtocolVersion::from_number(key.version)
+            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
+        let trial = Session::new(key.clone(), version, self);
+        self.open_link(&trial).await.map_err(ConnectError::into_error)
+    }
+
+    /// A link of a session to the first node that answers, the nearest first. A node that takes its time is not waited for
+    /// alone.
+    async fn open_link(self: &Arc<Self>, session: &Arc<Session>) -> Result<(Place, Arc<Link>), ConnectError> {
         let ring = self.ring();
         let mut nodes = ring.nodes.clone();
-        nodes.sort_by_key(|node| ring.distance(node.place));
+        // Not all log-ins at the same one.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len().max(1);
+        nodes.rotate_left(turn);
+        let gone = self.own_session().map(|own| own.unreachable()).unwrap_or_default();
+        nodes.sort_by_key(|node| (gone.contains(&node.place), ring.distance(node.place)));
+        let mut nodes = nodes.into_iter();
+        let mut opening = JoinSet::new();
         let mut last = ConnectError::NoNode;
-        for node in nodes {
-            match session.open(&node, self).await {
-                Ok(link) => return Ok((node.place, link)),
+        loop {
+            if let Some(node) = nodes.next() {
+                let (session, cluster) = (Arc::clone(session), Arc::clone(self));
+                opening.spawn(async move { (node.place, session.open(&node, &cluster).await) });
+            }
+            let answered = match nodes.len() {
+                0 => opening.join_next().await,
+                _ => match timeout(HEAD_START, opening.join_next()).await {
+                    Ok(answered) => answered,
+                    Err(_) => continue,
+                },
+            };
+            match answered {
+                None => return Err(last),
+                Some(Err(_)) => {}
+                Some(Ok((place, Ok(link)))) => return Ok((place, link)),
                 // The cluster has spoken; other nodes say the same.
-                Err(refused @ (ConnectError::Refused { .. } | ConnectError::LoginNeeded { .. })) => {
+                Some(Ok((
+                    _,
+                    Err(refused @ (ConnectError::Refused { .. } | ConnectError::LoginNeeded { .. })),
+                ))) => {
                     return Err(refused);
                 }
-                Err(error) => {
+                Some(Ok((_, Err(error)))) => {
                     tracing::debug!(%error, "a node cannot be reached");
                     last = error;
                 }
             }
         }
-        Err(last)
+    }
+
+    fn own_session(&self) -> Option<Arc<Session>> {
+        self.sessions.lock().get(&self.own_key()).cloned()
     }
 
     pub(crate) fn key_of(&self, role: Option<Credentials>, version: u8) -> SessionKey {
@@ -184,7 +240,7 @@ impl Cluster {
 
     /// The nodes that the gateway's own session has links to.
     pub(crate) fn connected(&self) -> BTreeSet<UuidBytes> {
-        let session = self.sessions.lock().get(&self.own_key()).cloned();
+        let session = self.own_session();
         let places: Vec<Place> = session.iter().flat_map(|s| s.loads()).map(|(place, ..)| place).collect();
         let ring = self.ring();
         ring.nodes.iter().filter(|node| places.contains(&node.place)).map(|node| node.host_id).collect()
@@ -192,7 +248,7 @@ impl Cluster {
 
     /// The nodes that requests may go to: those near that no link was refused by, whether or not one is open yet.
     pub(crate) fn askable(&self) -> BTreeSet<UuidBytes> {
-        let session = self.sessions.lock().get(&self.own_key()).cloned();
+        let session = self.own_session();
         let gone: Vec<Place> = session.iter().flat_map(|session| session.unreachable()).collect();
         let ring = self.ring();
         let may_be_asked = |node: &&Arc<Node>| ring.distance(node.place) < 2 && !gone.contains(&node.place);
@@ -201,7 +257,7 @@ impl Cluster {
 
     /// Whether the cluster can be asked; else why not.
     pub fn check(&self) -> Result<String, Error> {
-        let reachable = self.sessions.lock().get(&self.own_key()).map(|session| session.loads().len());
+        let reachable = self.own_session().map(|session| session.loads().len());
         let nodes = self.ring().nodes.len();
         match reachable {
             Some(reachable @ 1..) => Ok(format!(

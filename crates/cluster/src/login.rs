@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 
 use crate::Credentials;
 use crate::cluster::Cluster;
-use crate::error::ConnectError;
-use crate::session::{Session, SessionKey};
+use crate::session::SessionKey;
 
 /// Log-ins that are remembered at most; past it those that are stale go.
 const REMEMBERED: usize = 4096;
@@ -62,9 +61,7 @@ impl Cluster {
             return Ok(Principal::Role(role));
         }
         let key = self.key_of(Some(credentials.clone()), self.facts.newest.number());
-        // Not yet one of those that are kept: the password may be wrong.
-        let trial = Session::new(key.clone(), self.facts.newest, self);
-        let (place, link) = self.open_link(&trial).await.map_err(ConnectError::into_error)?;
+        let (place, link) = self.try_key(&key).await?;
         self.logins.accept(credentials);
         self.session(key)?.add(place, link);
         Ok(Principal::Role(role))

@@ -40,6 +40,8 @@ pub(crate) struct Ring {
     pub nodes: Vec<Arc<Node>>,
     /// By place.
     distances: Vec<u8>,
+    /// By place, where the node is among [`nodes`](Self::nodes).
+    at: Vec<usize>,
     /// Sorted; each token's owner.
     tokens: Vec<(i64, Place)>,
     /// For each keyspace the replicas of the range that ends at each token.
@@ -57,7 +59,11 @@ impl Ring {
     pub fn new(nodes: Vec<Arc<Node>>, home: &Home, keyspaces: &BTreeMap<Arc<str>, Replication>) -> Ring {
         let places = nodes.iter().map(|node| node.place as usize + 1).max().unwrap_or(0);
         let mut distances = vec![ABSENT; places];
-        for node in &nodes {
+        let mut at = vec![usize::MAX; places];
+        for (number, node) in nodes.iter().enumerate() {
+            if let Some(at) = at.get_mut(node.place as usize) {
+                *at = number;
+            }
             if let Some(distance) = distances.get_mut(node.place as usize) {
                 *distance = match (node.datacenter == home.datacenter, &home.rack) {
                     (false, _) => 2,
@@ -72,7 +78,7 @@ impl Ring {
         };
         let mut tokens: Vec<(i64, Place)> = nodes.iter().flat_map(owned).collect();
         tokens.sort_unstable();
-        let mut ring = Ring { nodes, distances, tokens, keyspaces: HashMap::new() };
+        let mut ring = Ring { nodes, distances, at, tokens, keyspaces: HashMap::new() };
         let mut made: BTreeMap<&Replication, Arc<Vec<Replicas>>> = BTreeMap::new();
         let mut replicas = HashMap::new();
         for (name, replication) in keyspaces {
@@ -111,7 +117,7 @@ impl Ring {
     }
 
     fn node(&self, place: Place) -> Option<&Arc<Node>> {
-        self.nodes.iter().find(|node| node.place == place)
+        self.nodes.get(*self.at.get(place as usize)?)
     }
 
     fn all_replicas(&self, replication: &Replication) -> Vec<Replicas> {
@@ -124,12 +130,15 @@ impl Ring {
             return all(&|start| self.simple(start, factor));
         }
         if class.ends_with("NetworkTopologyStrategy") {
-            let factors: BTreeMap<&str, usize> = replication
-                .iter()
-                .filter(|(key, _)| *key != "class")
-                .filter_map(|(name, text)| Some((name.as_str(), factor(text)?)))
-                .collect();
-            return all(&|start| self.by_datacenter(start, &factors));
+            let centre = |(name, text): (&'_ String, &String)| {
+                let there = || self.nodes.iter().filter(|node| node.datacenter == *name);
+                let racks: BTreeSet<&str> = there().map(|node| node.rack.as_str()).collect();
+                let wanted = factor(text)?.min(there().count());
+                let name = self.nodes.iter().find(|node| node.datacenter == *name)?.datacenter.as_str();
+                Some(Centre { name, wanted, racks: racks.len() })
+            };
+            let centres: Vec<Centre<'_>> = replication.iter().filter_map(centre).collect();
+            return all(&|start| self.by_datacenter(start, &centres));
         }
         // LocalStrategy and EverywhereStrategy: any node will do.
         Vec::new()
@@ -156,37 +165,54 @@ impl Ring {
 
     /// Cassandra's `NetworkTopologyStrategy.calculateNaturalReplicas`: in each data centre a node of every rack first, and
     /// nodes of racks that had one already only when there are no more racks.
-    fn by_datacenter(&self, start: usize, factors: &BTreeMap<&str, usize>) -> Replicas {
-        #[derive(Default)]
-        struct Gathered<'r> {
-            racks: BTreeSet<&'r str>,
-            chosen: Replicas,
-            passed_over: Replicas,
-        }
-        let mut gathered: BTreeMap<&str, Gathered<'_>> = BTreeMap::new();
+    fn by_datacenter(&self, start: usize, centres: &[Centre<'_>]) -> Replicas {
+        let mut gathered: SmallVec<[Gathered<'_>; 4]> = centres.iter().map(|_| Gathered::default()).collect();
+        let mut missing = centres.iter().filter(|centre| centre.wanted > 0).count();
         for place in self.clockwise(start) {
+            if missing == 0 {
+                break;
+            }
             let Some(node) = self.node(place) else { continue };
-            let datacenter = node.datacenter.as_str();
-            let Some(factor) = factors.get(datacenter) else { continue };
-            let racks_there: BTreeSet<&str> =
-                self.nodes.iter().filter(|n| n.datacenter == datacenter).map(|n| n.rack.as_str()).collect();
-            let of = gathered.entry(datacenter).or_default();
-            if of.chosen.len() >= *factor || of.chosen.contains(&place) {
+            let found = centres.iter().zip(&mut gathered).find(|(centre, _)| centre.name == node.datacenter);
+            let Some((centre, of)) = found else { continue };
+            if of.chosen.len() >= centre.wanted || of.chosen.contains(&place) {
                 continue;
             }
-            if of.racks.len() == racks_there.len() || of.racks.insert(node.rack.as_str()) {
+            if of.racks.len() == centre.racks || !of.racks.contains(&node.rack.as_str()) {
+                if of.racks.len() < centre.racks {
+                    of.racks.push(node.rack.as_str());
+                }
                 of.chosen.push(place);
-                if of.racks.len() == racks_there.len() {
-                    let room = factor.saturating_sub(of.chosen.len());
+                if of.racks.len() == centre.racks {
+                    let room = centre.wanted.saturating_sub(of.chosen.len());
                     let more: Replicas = of.passed_over.drain(..).take(room).collect();
                     of.chosen.extend(more);
+                }
+                if of.chosen.len() >= centre.wanted {
+                    missing -= 1;
                 }
             } else if !of.passed_over.contains(&place) {
                 of.passed_over.push(place);
             }
         }
-        gathered.into_values().flat_map(|of| of.chosen).collect()
+        gathered.into_iter().flat_map(|of| of.chosen).collect()
     }
+}
+
+/// A data centre that keeps replicas.
+struct Centre<'r> {
+    name: &'r str,
+    /// Replicas it keeps: no more than it has nodes.
+    wanted: usize,
+    racks: usize,
+}
+
+/// What was found in one for a token.
+#[derive(Default)]
+struct Gathered<'r> {
+    racks: SmallVec<[&'r str; 4]>,
+    chosen: Replicas,
+    passed_over: Replicas,
 }
 
 #[cfg(test)]
@@ -233,6 +259,28 @@ mod tests {
             assert_eq!(ring.replicas("ks", Token(token)), expected, "{token}");
         }
         assert!(ring.replicas("other", Token(0)).is_empty());
+    }
+
+    #[test]
+    fn a_large_ring_is_worked_out_at_once() {
+        let mut token = 1u64;
+        let mut tokens = || {
+            let next = |_| {
+                token = token.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                token.cast_signed()
+            };
+            (0..256).map(next).collect::<Vec<i64>>()
+        };
+        let nodes = (0..60)
+            .map(|place| {
+                node(place, if place % 2 == 0 { "a" } else { "b" }, &format!("r{}", place % 5), &tokens())
+            })
+            .collect();
+        let begun = std::time::Instant::now();
+        let ring = ring(nodes, &[("class", "NetworkTopologyStrategy"), ("a", "3"), ("b", "3")]);
+        assert_eq!(ring.replicas("ks", Token(0)).len(), 6);
+        // Fifteen thousand tokens: walked once round for each it would be minutes.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -21,6 +21,9 @@ const CROWDED: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// And one that refused the role or the keyspace.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
 /// For whom a session speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SessionKey {
@@ -196,8 +199,12 @@ impl Session {
             let mut lines = session.lines.write();
             with_line(&mut lines, place, |line| {
                 line.is_opening = false;
-                if opened.is_err() {
-                    let pause = FIRST_PAUSE.saturating_mul(1 << line.failures.min(10)).min(LONGEST_PAUSE);
+                if let Err(error) = &opened {
+                    // A refusal is no outage: the role or the keyspace is gone, or the password is another.
+                    let pause = match error {
+                        ConnectError::Refused { .. } => REFUSED_PAUSE,
+                        _ => FIRST_PAUSE.saturating_mul(1 << line.failures.min(10)).min(LONGEST_PAUSE),
+                    };
                     line.failures += 1;
                     line.not_before = Instant::now().checked_add(pause);
                 }
