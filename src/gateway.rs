@@ -54,7 +54,11 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     options.local_rack = settings.local_rack;
     let upstream_tls = settings.upstream_tls.map(UpstreamTls::new).transpose().map_err(Failure::config)?;
     options.tls = upstream_tls.as_ref().map(UpstreamTls::config);
-    let upstream = Upstream::connect(options).await.map_err(Failure::unavailable)?;
+    let upstream = tokio::select! {
+        upstream = Upstream::connect(options) => upstream.map_err(Failure::unavailable)?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
 
     let authenticated = upstream.is_required();
     let listen_on = |address| ListenOptions { authenticated, ..ListenOptions::new(address) };

@@ -9,12 +9,14 @@ use ilium_cql::schema::{Schema, UuidBytes};
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind, Watcher};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::control::{self, Control};
 use crate::data_store::Snapshot;
 use crate::error::{ConnectError, unreachable};
+use crate::forward::Preparing;
 use crate::gateways::Gateways;
 use crate::link::Link;
 use crate::login::Logins;
@@ -27,6 +29,9 @@ use crate::{Credentials, Options};
 /// How long a node is waited for before the next is dialled, too: a log-in takes a healthy one about 100 ms, most of it for the
 /// password's hash.
 const HEAD_START: Duration = Duration::from_millis(500);
+
+/// Log-ins that ask the cluster at a time; others wait. Each costs a node the hash of a password, some 50 ms of a core.
+const LOG_INS: usize = 16;
 
 /// What was learned when the cluster was first reached, and does not change while it is served.
 #[derive(Debug, Clone)]
@@ -46,12 +51,15 @@ pub(crate) struct Cluster {
     pub(crate) options: Options,
     pub(crate) facts: Facts,
     pub(crate) statements: Statements,
+    pub(crate) preparing: Preparing,
     pub(crate) logins: Logins,
     pub(crate) gateways: Gateways,
     pub(crate) watcher: OnceLock<Arc<dyn Watcher>>,
     started: Instant,
     /// Whose turn it is to be dialled first.
     turn: AtomicUsize,
+    /// Places for log-ins that ask the cluster at a time.
+    pub(crate) dialling: Semaphore,
     ring: RwLock<Arc<Ring>>,
     /// Places are given once; a node that comes back has the one it had.
     places: Mutex<HashMap<UuidBytes, Place>>,
@@ -67,7 +75,8 @@ impl Cluster {
     pub async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
         let first = control::first_contact(&options).await?;
         let cluster = Arc::new(Cluster {
-            statements: Statements::new(options.max_prepared_statements),
+            statements: Statements::new(options.max_prepared_statements, options.max_prepared_text),
+            preparing: Preparing::default(),
             logins: Logins::new(options.login_validity),
             gateways: Gateways::default(),
             watcher: OnceLock::new(),
@@ -75,6 +84,7 @@ impl Cluster {
             options,
             started: Instant::now(),
             turn: AtomicUsize::new(0),
+            dialling: Semaphore::new(LOG_INS),
             ring: RwLock::default(),
             places: Mutex::default(),
             sessions: Mutex::default(),
@@ -169,7 +179,8 @@ impl Cluster {
             }
             None => {
                 let (place, link) = self.try_key(&key).await?;
-                let session = self.session(key)?;
+                let session = self.session(key);
+                let session = session.inspect_err(|_| link.close())?;
                 session.add(place, link);
                 session
             }
@@ -215,13 +226,7 @@ impl Cluster {
                 None => return Err(last),
                 Some(Err(_)) => {}
                 Some(Ok((place, Ok(link)))) => return Ok((place, link)),
-                // The cluster has spoken; other nodes say the same.
-                Some(Ok((
-                    _,
-                    Err(refused @ (ConnectError::Refused { .. } | ConnectError::LoginNeeded { .. })),
-                ))) => {
-                    return Err(refused);
-                }
+                Some(Ok((_, Err(refusal)))) if refusal.is_final() => return Err(refusal),
                 Some(Ok((_, Err(error)))) => {
                     tracing::debug!(%error, "a node cannot be reached");
                     last = error;

@@ -19,6 +19,7 @@ use crate::cluster::{Cluster, Facts};
 use crate::error::{ConnectError, unreachable};
 use crate::link::{Link, Purpose};
 use crate::ring::{Home, Node, Replication};
+use crate::schema::changes;
 use crate::table::{Row, Table};
 
 /// Cassandra's own port, where a contact point names none.
@@ -65,6 +66,17 @@ impl Control {
     /// Runs a statement of our own at consistency ONE.
     pub async fn query(&self, text: &str) -> Result<Table, Error> {
         query(&self.link, text).await
+    }
+
+    /// Whether it leads to a node of the cluster of this name.
+    async fn is_of(&self, cluster: &str) -> bool {
+        let local = self.query("SELECT cluster_name FROM system.local WHERE key = 'local'").await;
+        let is_the_same =
+            local.is_ok_and(|local| local.rows().any(|row| row.text("cluster_name") == Some(cluster)));
+        if !is_the_same {
+            tracing::warn!(node = %self.link.address, cluster, "this node is not of the cluster, or does not say so");
+        }
+        is_the_same
     }
 
     /// The nodes, as this one knows them.
@@ -264,6 +276,11 @@ async fn keep_watch(
         if let Err(error) = refresh(&strong, &control).await {
             tracing::warn!(%error, "the ring cannot be read");
         }
+        let before = strong.schema();
+        strong.settle(&control.link).await;
+        for change in before.zip(strong.schema()).iter().flat_map(|(before, now)| changes(before, now)) {
+            strong.tell(&ClusterEvent::Schema(change));
+        }
     }
 }
 
@@ -308,7 +325,9 @@ async fn find_again(cluster: &Arc<Cluster>) -> (Arc<Control>, mpsc::UnboundedRec
         addresses.extend(addresses_of(&cluster.options.contact_points).await.0);
         for address in addresses {
             match Control::open(address, cluster.facts.newest, &cluster.options).await {
-                Ok(found) => return found,
+                // The address may have become that of a node of another cluster.
+                Ok(found) if found.0.is_of(&cluster.facts.cluster_name).await => return found,
+                Ok(other) => other.0.link.close(),
                 Err(error) => tracing::debug!(%error, "a node cannot be reached"),
             }
         }

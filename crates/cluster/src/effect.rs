@@ -46,12 +46,20 @@ pub(crate) fn of(statement: &Statement) -> Effect {
     if effect == Effect::IdempotentWrite && calls_something(statement) { Effect::Write } else { effect }
 }
 
-/// Whether it gives the same when it is done twice.
-pub(crate) fn may_repeat(effect: Effect) -> bool {
-    matches!(effect, Effect::Read | Effect::IdempotentWrite | Effect::UseKeyspace)
+/// Whether it says itself when it is; of a batch whether all of it does.
+pub(crate) fn has_timestamp(statement: &Statement) -> bool {
+    let using = match statement {
+        Statement::Insert(insert) => &insert.using,
+        Statement::Update(update) => &update.using,
+        Statement::Delete(delete) => &delete.using,
+        Statement::Batch(batch) => &batch.using,
+        _ => return false,
+    };
+    using.timestamp.is_some()
 }
 
-fn together(all: Effect, one: Effect) -> Effect {
+/// What two statements do that are done as one.
+pub(crate) fn together(all: Effect, one: Effect) -> Effect {
     match (all, one) {
         (Effect::ConditionalWrite, _) | (_, Effect::ConditionalWrite) => Effect::ConditionalWrite,
         (Effect::IdempotentWrite, Effect::IdempotentWrite) => Effect::IdempotentWrite,

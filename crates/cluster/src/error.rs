@@ -35,6 +35,20 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether the cluster has spoken, and other nodes would say the same. A node that is cut off from the others cannot check a
+    /// password, and says so as a refusal.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            ConnectError::LoginNeeded { .. } => true,
+            ConnectError::Refused { error, .. } => match error.kind {
+                ErrorKind::BadCredentials => !error.message.contains("Unable to perform"),
+                ErrorKind::Unauthorized | ErrorKind::Invalid => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// What a client is told whose log-in or statement needed the connection.
     pub fn into_error(self) -> Error {
         match self {

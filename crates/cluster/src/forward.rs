@@ -8,13 +8,15 @@ mod forwarded;
 mod prepare;
 mod repeat;
 
+pub(crate) use prepare::Preparing;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use ilium_cql::ast::Statement as Parsed;
 use ilium_cql::identifier::quote_if_needed;
-use ilium_protocol::{Envelope, Flags, Header, Opcode, ProtocolVersion, QueryParameters, Request};
-use ilium_store::{Answers, Caller, Channel, Error, Frame};
+use ilium_protocol::{Envelope, ErrorCode, Flags, Header, Opcode, ProtocolVersion, QueryParameters, Request};
+use ilium_store::{Answers, Caller, Channel, Error, ErrorKind, Frame};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -33,8 +35,10 @@ const TRIES: usize = 3;
 /// Times a request has its statements prepared again. A batch may hold many that a node has forgotten.
 const PREPARED_AGAIN: u8 = 64;
 
-/// `<kind>` of a RESULT that reports a change of the schema (native protocol v5, section 4.2.5).
+/// `<kind>` of a RESULT that reports a change of the schema, and of one that reports another keyspace (native protocol v5,
+/// section 4.2.5).
 const SCHEMA_CHANGE: [u8; 4] = [0, 0, 0, 5];
+const SET_KEYSPACE: [u8; 4] = [0, 0, 0, 3];
 
 /// One client's way to the cluster.
 pub(crate) struct Way {
@@ -49,6 +53,8 @@ pub(crate) struct Way {
 /// A client's request under way.
 pub(crate) struct Forwarded {
     way: Arc<Way>,
+    /// Of the client's keyspace when it was sent: where it is sent again it means the same.
+    session: Arc<Session>,
     /// The client's.
     stream: i16,
     frame: Frame,
@@ -61,14 +67,12 @@ pub(crate) struct Forwarded {
 
 enum Kind {
     Query,
-    /// In this keyspace, unless the request names another.
-    Prepare(Option<Arc<str>>),
-    /// `None`: this process does not know the statement; the node may.
-    Execute(Option<Arc<Statement>>),
+    Prepare,
+    Execute(Arc<Statement>),
     /// Its first statement, where that is prepared and known: a batch goes where that belongs.
     Batch(Option<Arc<Statement>>),
-    /// It is sent in this session, which becomes the client's if it succeeds.
-    Use(Arc<Session>),
+    /// Its session becomes the client's if it succeeds.
+    Use,
 }
 
 /// The channel of a client: its way, and the links that have something to let out.
@@ -94,14 +98,25 @@ impl Channel for ClientChannel {
     fn send(&mut self, stream: i16, frame: Frame) {
         let way = &self.way;
         let (flags, body) = (frame.flags, &frame.body);
+        if let Err(error) = way.check(stream, &frame) {
+            way.give_at_once(stream, Err(error));
+            return;
+        }
         let kind = match Opcode::from_byte(frame.opcode) {
             Ok(Opcode::Execute) => {
-                let id = route::executed(flags, body);
-                let statement = id.and_then(|id| way.cluster.statements.get(id));
-                if let Some(question) = statement.as_ref().and_then(|statement| statement.question.as_ref())
+                let id = route::executed(flags, body).unwrap_or_default();
+                let Some(statement) = way.cluster.statements.get(id) else {
+                    way.give_at_once(stream, Err(unprepared(id)));
+                    return;
+                };
+                if let Some(question) = &statement.question
                     && way.cluster.gateways.are_known()
                 {
                     way.begin_ring_answer(stream, frame, question.clone());
+                    return;
+                }
+                if let Some(keyspace) = &statement.uses {
+                    way.begin_use(stream, frame, Arc::clone(keyspace));
                     return;
                 }
                 Kind::Execute(statement)
@@ -122,13 +137,13 @@ impl Channel for ClientChannel {
                 let id = route::first_of_batch(flags, body);
                 Kind::Batch(id.and_then(|id| way.cluster.statements.get(id)))
             }
-            _ => Kind::Prepare(way.session.lock().key.keyspace.clone()),
+            _ => Kind::Prepare,
         };
         let changed = match &kind {
-            Kind::Execute(Some(statement)) if statement.has_changed() => Some(Arc::clone(statement)),
+            Kind::Execute(statement) if statement.has_changed() => Some(Arc::clone(statement)),
             _ => None,
         };
-        let mut forwarded = Forwarded::new(way, stream, frame, kind);
+        let mut forwarded = Forwarded::new(way, way.session(), stream, frame, kind);
         if let Some(statement) = changed {
             forwarded.want_columns(&statement);
         }
@@ -147,7 +162,7 @@ impl Channel for ClientChannel {
 }
 
 /// The keyspace that a text chooses, in CQL's own spelling.
-fn used_keyspace(text: &str) -> Option<Arc<str>> {
+pub(crate) fn used_keyspace(text: &str) -> Option<Arc<str>> {
     let start = text.trim_start();
     let is_use = start.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("use"));
     // Behind a comment may be anything.
@@ -160,7 +175,39 @@ fn used_keyspace(text: &str) -> Option<Arc<str>> {
     }
 }
 
+/// As Cassandra says it (`PreparedQueryNotFoundException`). A gateway that does not know a statement does not know either
+/// where it belongs, whether it may be repeated, or what to audit: the client prepares it again, as after any restart.
+fn unprepared(id: &[u8]) -> Error {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kind = ErrorKind::Unprepared { id: id.try_into().unwrap_or_default() };
+    let message = format!(
+        "Prepared query with ID {hex} not found (either the query was not prepared on this host (maybe the host has been \
+         restarted?) or you have prepared too many queries and it has been evicted from the internal cache)"
+    );
+    Error::new(kind, message)
+}
+
 impl Way {
+    /// Refuses a message that no node could read. The links are shared: Cassandra closes a connection on which a second
+    /// message in a row makes no sense (`CQLMessageHandler.processRequest`), and all others' requests with it.
+    fn check(&self, stream: i16, frame: &Frame) -> Result<(), Error> {
+        if frame.opcode == Opcode::Execute.byte() && route::is_execute(self.version, frame.flags, &frame.body)
+        {
+            return Ok(());
+        }
+        let request = Envelope { header: header(self.version, stream, frame), body: frame.body.clone() };
+        match Request::decode(&request) {
+            Ok(_) => Ok(()),
+            Err(failure) => {
+                let kind = match failure.code() {
+                    ErrorCode::Invalid => ErrorKind::Invalid,
+                    _ => ErrorKind::Protocol,
+                };
+                Err(Error::new(kind, failure.to_string()))
+            }
+        }
+    }
+
     fn session(&self) -> Arc<Session> {
         Arc::clone(&self.session.lock())
     }
@@ -207,7 +254,7 @@ impl Way {
             match way.cluster.open_session(key).await {
                 Err(error) => way.give_at_once(stream, Err(error)),
                 Ok(session) => {
-                    let forwarded = Forwarded::new(&way, stream, frame, Kind::Use(session));
+                    let forwarded = Forwarded::new(&way, session, stream, frame, Kind::Use);
                     if let Some(link) = forwarded.dispatch(&mut None) {
                         link.wake();
                     }

@@ -76,6 +76,8 @@ struct State {
     /// How many requests were written so far, and how many of them have been handed to the socket.
     written: u64,
     taken: u64,
+    /// Takes no more requests.
+    leaving: bool,
     closed: bool,
 }
 
@@ -104,8 +106,15 @@ impl Link {
         events: Option<mpsc::UnboundedSender<Envelope>>,
     ) -> Arc<Link> {
         let Opened { socket, reader, writer, input, version } = opened;
-        let state =
-            State { writer, waiting: vec![None], free: Vec::new(), written: 0, taken: 0, closed: false };
+        let state = State {
+            writer,
+            waiting: vec![None],
+            free: Vec::new(),
+            written: 0,
+            taken: 0,
+            leaving: false,
+            closed: false,
+        };
         let link = Arc::new(Link {
             address,
             version,
@@ -143,7 +152,7 @@ impl Link {
         let Ok(opcode) = Opcode::from_byte(frame.opcode) else { return Err(exchange) };
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if state.closed {
+        if state.closed || state.leaving {
             return Err(exchange);
         }
         let stream = match state.free.pop() {
@@ -187,6 +196,13 @@ impl Link {
 
     fn frame(&self, request: &Request<'_>) -> Result<Frame, ilium_protocol::ProtocolError> {
         crate::own::frame(self.version, &RequestExtras::default(), request)
+    }
+
+    /// Takes no more requests, and ends once those that wait are answered, or after `patience`.
+    pub fn leave(self: &Arc<Self>, patience: Duration) {
+        self.state.lock().leaving = true;
+        self.closed.store(true, Ordering::Relaxed);
+        tokio::spawn(retire(Arc::clone(self), patience));
     }
 
     /// Ends it; what waits is told.
@@ -314,7 +330,7 @@ impl Link {
         let (mut seen, mut silent, mut idle) = (0, 0, 0);
         loop {
             pulse.tick().await;
-            if self.is_closed() {
+            if self.state.lock().closed {
                 return "it was closed";
             }
             let reads = self.reads.load(Ordering::Relaxed);

@@ -60,10 +60,15 @@ impl Cluster {
         if self.logins.is_fresh(&credentials) {
             return Ok(Principal::Role(role));
         }
+        let _turn = self.dialling.acquire().await;
+        // While it waited another may have logged in with the same.
+        if self.logins.is_fresh(&credentials) {
+            return Ok(Principal::Role(role));
+        }
         let key = self.key_of(Some(credentials.clone()), self.facts.newest.number());
         let (place, link) = self.try_key(&key).await?;
         self.logins.accept(credentials);
-        self.session(key)?.add(place, link);
+        self.session(key).inspect_err(|_| link.close())?.add(place, Arc::clone(&link));
         Ok(Principal::Role(role))
     }
 
@@ -75,6 +80,9 @@ impl Cluster {
     ) -> Result<SessionKey, Error> {
         let role = match credentials_of(principal) {
             Some(credentials) => Some(credentials?),
+            None if *principal == Principal::Anonymous && self.facts.asks_for_login => {
+                return Err(Error::new(ErrorKind::BadCredentials, "this cluster asks for a log-in"));
+            }
             None => self.options.user.clone(),
         };
         Ok(self.key_of(role, version.number()))

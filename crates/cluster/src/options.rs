@@ -44,6 +44,8 @@ pub struct Options {
     /// Statements remembered by their id, to be prepared again where a node does not know them; the least used are
     /// forgotten first, and a client that uses one hears UNPREPARED and prepares it again.
     pub max_prepared_statements: usize,
+    /// Bytes of their texts, together: 6 KiB for each of the 10,000. A program that writes its values out prepares many long ones.
+    pub max_prepared_text: u64,
 }
 
 impl Options {
@@ -63,6 +65,7 @@ impl Options {
             agreement: Duration::from_secs(10),
             login_validity: Duration::from_secs(2),
             max_prepared_statements: 10_000,
+            max_prepared_text: 64 << 20,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Statements that clients prepared, remembered by the id the cluster gave them: where an EXECUTE has to go, and how to
 //! prepare again what a node has forgotten.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use ilium_cql::schema::{Column, Schema};
 use ilium_protocol::{ColumnList, ColumnSpec, Prepared};
-use ilium_store::Effect;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use smallvec::SmallVec;
 
-use crate::effect;
+use crate::forward::used_keyspace;
 use crate::gateways::RingQuestion;
 
 /// Which of a statement's values make its partition key, and in which keyspace.
@@ -53,7 +53,8 @@ pub(crate) struct Statement {
     pub key: Option<KeyMarkers>,
     /// What it asks of the ring, if that is what it does.
     pub question: Option<RingQuestion>,
-    effect: OnceLock<Option<Effect>>,
+    /// The keyspace it chooses, in CQL's own spelling, if it is a `USE`.
+    pub uses: Option<Arc<str>>,
     /// Of its rows, as they were when it was prepared.
     columns: Box<[ColumnSpec]>,
     /// Its rows have had other columns since it was first prepared.
@@ -70,9 +71,10 @@ impl Statement {
     ) -> Statement {
         let key = KeyMarkers::told(answer).or_else(|| KeyMarkers::found(answer, schema?));
         let question = RingQuestion::of(text, keyspace.as_deref());
+        let uses = used_keyspace(text);
         let columns = columns(answer).into();
         let (id, text, changed) = (answer.id.into(), text.into(), AtomicBool::new(false));
-        Statement { id, text, keyspace, key, question, effect: OnceLock::new(), columns, changed }
+        Statement { id, text, keyspace, key, question, uses, columns, changed }
     }
 
     /// Compares its columns with those it has when it is prepared again.
@@ -88,12 +90,6 @@ impl Statement {
     pub fn has_changed(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
-
-    /// Whether it gives the same when it is done twice. What our parser does not know, it does not.
-    pub fn may_repeat(&self) -> bool {
-        let of_text = || ilium_cql::parse(&self.text).ok().map(|statement| effect::of(&statement));
-        self.effect.get_or_init(of_text).is_some_and(effect::may_repeat)
-    }
 }
 
 fn columns<'a>(answer: &'a Prepared<'_>) -> &'a [ColumnSpec] {
@@ -103,12 +99,26 @@ fn columns<'a>(answer: &'a Prepared<'_>) -> &'a [ColumnSpec] {
     }
 }
 
-/// Bounded: the least used are forgotten.
-pub(crate) struct Statements(Cache<Box<[u8]>, Arc<Statement>>);
+/// Bounded in number, and in the bytes of their texts: the least used are forgotten.
+pub(crate) struct Statements(Cache<Box<[u8]>, Arc<Statement>, ByText>);
+
+/// A statement is as heavy as its text, and what is kept beside it.
+#[derive(Clone)]
+struct ByText;
+
+/// What a statement takes besides its text, about.
+const BESIDE: u64 = 512;
+
+impl Weighter<Box<[u8]>, Arc<Statement>> for ByText {
+    fn weight(&self, _id: &Box<[u8]>, statement: &Arc<Statement>) -> u64 {
+        statement.text.len() as u64 + BESIDE
+    }
+}
 
 impl Statements {
-    pub fn new(limit: usize) -> Statements {
-        Statements(Cache::new(limit))
+    /// `text` is the bytes of all texts together.
+    pub fn new(limit: usize, text: u64) -> Statements {
+        Statements(Cache::with_weighter(limit, text, ByText))
     }
 
     pub fn get(&self, id: &[u8]) -> Option<Arc<Statement>> {

@@ -9,8 +9,14 @@ use smallvec::SmallVec;
 
 /// `<flags>` of a request's parameters (native protocol v5, section 4.1.4).
 const WITH_VALUES: u32 = 0x01;
-const SKIP_COLUMNS: u8 = 0x02;
+const SKIP_COLUMNS: u32 = 0x02;
+const WITH_PAGE_SIZE: u32 = 0x04;
+const WITH_SERIAL: u32 = 0x10;
+const WITH_TIME: u32 = 0x20;
 const WITH_NAMES: u32 = 0x40;
+
+/// The largest code of a consistency level, NODE_LOCAL's.
+const LAST_CONSISTENCY: usize = 0x0B;
 
 /// Reads fields one after the other.
 #[derive(Clone, Copy)]
@@ -84,11 +90,11 @@ pub(crate) fn with_columns(flags: u8, body: &[u8]) -> Option<Bytes> {
     let _id = fields.short_bytes()?;
     let _consistency = fields.short()?;
     let at = body.len() - fields.0.len();
-    if fields.byte()? & SKIP_COLUMNS == 0 {
+    if fields.byte()? & SKIP_COLUMNS as u8 == 0 {
         return None;
     }
     let mut asking = body.to_vec();
-    *asking.get_mut(at)? &= !SKIP_COLUMNS;
+    *asking.get_mut(at)? &= !(SKIP_COLUMNS as u8);
     Some(asking.into())
 }
 
@@ -103,6 +109,43 @@ fn batch_entries(flags: u8, body: &[u8]) -> Option<Fields<'_>> {
     let _kind = fields.byte()?;
     let entries = fields.short()?;
     (entries > 0).then_some(fields)
+}
+
+/// Whether a body is an EXECUTE to its end, as far as a node must read it: lengths and codes, not values.
+pub(crate) fn is_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> bool {
+    walk_execute(version, flags, body).is_some()
+}
+
+fn walk_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> Option<()> {
+    let mut fields = message(flags, body)?;
+    fields.short_bytes()?;
+    if version >= ProtocolVersion::V5 {
+        fields.short_bytes()?;
+    }
+    fields.short().filter(|level| *level <= LAST_CONSISTENCY)?;
+    let parameters = match version {
+        ProtocolVersion::V5 => fields.int()?.cast_unsigned(),
+        ProtocolVersion::V3 | ProtocolVersion::V4 => u32::from(fields.byte()?),
+    };
+    // What is rare is left to the decoder, which reads everything.
+    if parameters & !(WITH_VALUES | SKIP_COLUMNS | WITH_PAGE_SIZE | WITH_SERIAL | WITH_TIME) != 0 {
+        return None;
+    }
+    if parameters & WITH_VALUES != 0 {
+        for _ in 0..fields.short()? {
+            fields.value()?;
+        }
+    }
+    if parameters & WITH_PAGE_SIZE != 0 {
+        fields.int().filter(|rows| *rows != 0)?;
+    }
+    if parameters & WITH_SERIAL != 0 {
+        fields.short().filter(|level| *level <= LAST_CONSISTENCY)?;
+    }
+    if parameters & WITH_TIME != 0 {
+        fields.take(8)?;
+    }
+    Some(())
 }
 
 /// The token of the partition that an EXECUTE is about; `markers` says which of its values are the key.
@@ -191,7 +234,9 @@ mod tests {
                 assert_eq!(token(&[2, 0]), Some(Token::of(b"\0\x01d\0\0\x01a\0")));
                 assert_eq!(token(&[3]), None);
                 assert_eq!(token(&[]), None);
+                assert!(is_execute(version, frame.flags, &frame.body));
                 for end in 0..frame.body.len() {
+                    assert!(!is_execute(version, frame.flags, &frame.body[..end]));
                     let _ = self::token(version, frame.flags, &frame.body[..end], &[2, 0]);
                 }
             }

@@ -80,7 +80,9 @@ impl Session {
         let mut missing = SmallVec::<[Place; 4]>::new();
         let lines = self.lines.read();
         let among_preferred = best(&lines, ring, preferred.iter().copied(), turn, tried, &mut missing);
-        let found = among_preferred.or_else(|| {
+        // A near node that must ask a far replica is better than a far one, and any other than one that failed already.
+        let is_good = |(place, _): &(Place, Arc<Link>)| ring.distance(*place) < 2 && !tried.contains(place);
+        let found = among_preferred.filter(is_good).or_else(|| {
             let all = ring.nodes.iter().map(|node| node.place);
             best(&lines, ring, all, turn, tried, &mut missing)
         });
@@ -90,6 +92,10 @@ impl Session {
             missing.push(*place);
         }
         drop(lines);
+        if found.is_none() {
+            // None that is near can be reached.
+            missing.extend(ring.nodes.iter().map(|node| node.place));
+        }
         for place in missing {
             self.grow(ring, place);
         }
@@ -121,9 +127,10 @@ impl Session {
         }
     }
 
-    /// Opens a link to each node of the own data centre that has none.
+    /// Opens a link to each node of the own data centre that has none; to all others, too, while there is none at all.
     pub fn reach_out(self: &Arc<Self>, ring: &Ring) {
-        for node in ring.nodes.iter().filter(|node| ring.distance(node.place) < 2) {
+        let is_cut_off = !self.is_open();
+        for node in ring.nodes.iter().filter(|node| is_cut_off || ring.distance(node.place) < 2) {
             if self.links_to(node.place) == 0 {
                 self.grow(ring, node.place);
             }

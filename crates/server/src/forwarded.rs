@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ilium_cql::lexer::{without_passwords, without_values};
-use ilium_store::{ErrorKind, Seen, Watcher, audit};
+use ilium_store::{Error, ErrorKind, Seen, Watcher, audit};
 use parking_lot::RwLock;
 
 use crate::audited::is_audited;
@@ -110,7 +110,7 @@ fn tell(seen: &Seen<'_>) {
         role = seen.caller.principal.role_name().map(|name| &**name),
         client = %seen.caller.address,
         node = seen.node.map(tracing::field::display),
-        error = seen.error.map(|error| error.message.as_str()),
+        error = seen.error.map(Error::for_logs),
         "a statement took long"
     );
 }

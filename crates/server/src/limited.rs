@@ -1,6 +1,7 @@
 //! A cluster whose forwarded messages are admitted by the limits. Where nothing is limited it is not put in between.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ilium_store::{Answer, Answers, Caller, Channel, ClusterListener, Forward, Frame, Result, Watcher};
@@ -63,7 +64,8 @@ struct LimitedChannel {
 /// One client's requests that are not answered, by stream.
 struct UnderWay {
     answers: Arc<dyn Answers>,
-    permits: Mutex<HashMap<i16, Permit>>,
+    /// A client that uses a stream twice at once holds two.
+    permits: Mutex<HashMap<i16, Vec<Permit>>>,
 }
 
 impl Channel for LimitedChannel {
@@ -71,7 +73,7 @@ impl Channel for LimitedChannel {
         let Caller { principal, address, .. } = &self.caller;
         match self.limits.admit(principal, Some(*address), frame.body.len()) {
             Ok(permit) => {
-                self.under_way.permits.lock().insert(stream, permit);
+                self.under_way.permits.lock().entry(stream).or_default().push(permit);
                 self.channel.send(stream, frame);
             }
             Err(error) => {
@@ -88,8 +90,12 @@ impl Channel for LimitedChannel {
 
 impl Answers for UnderWay {
     fn answer(&self, stream: i16, answer: Result<Frame>) {
-        let permit = self.permits.lock().remove(&stream);
-        drop(permit);
+        if let Entry::Occupied(mut held) = self.permits.lock().entry(stream) {
+            held.get_mut().pop();
+            if held.get().is_empty() {
+                held.remove();
+            }
+        }
         self.answers.answer(stream, answer);
     }
 

@@ -50,7 +50,7 @@ pub fn statement(
         Some(_) => "failed",
     };
     let role = principal.role_name().map(|name| &**name);
-    let error = error.map(|error| error.message.as_str());
+    let error = error.map(Error::for_logs);
     let from = from.map(tracing::field::display);
     tracing::info!(target: "audit", event = "statement", verdict, api, from, role, statement, keyspace, error);
 }

@@ -97,6 +97,17 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error { kind, message: message.into(), warnings: Vec::new(), retry_after: None }
     }
+    /// The message, as far as a log may keep it: what quotes the statement may hold its values, or a password.
+    pub fn for_logs(&self) -> &str {
+        match self.kind {
+            ErrorKind::Syntax => "the statement is no CQL",
+            ErrorKind::Invalid => "the statement is not valid",
+            ErrorKind::Config => "the configuration does not allow it",
+            ErrorKind::FunctionFailure { .. } => "a function failed",
+            ErrorKind::Corrupt | ErrorKind::Internal | ErrorKind::Protocol => "the server failed",
+            _ => &self.message,
+        }
+    }
     pub fn syntax(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Syntax, message)
     }

@@ -170,7 +170,7 @@ impl Connection {
 
     /// Answers the requests that were received, as many as may wait; true if it stopped only to let answers out.
     fn take_requests(&mut self) -> bool {
-        while self.open && self.waiting() < self.service.options.max_waiting_per_connection {
+        while self.open && !self.is_full() {
             if self.peer.writer.pending() >= FLUSH {
                 return true;
             }
@@ -288,6 +288,12 @@ impl Connection {
         }
     }
 
+    /// Whether no more requests are read until some are answered.
+    fn is_full(&self) -> bool {
+        self.waiting() >= self.service.options.max_waiting_per_connection
+            || self.peer.outbox.as_ref().is_some_and(|outbox| outbox.is_full())
+    }
+
     /// Requests that are not answered.
     fn waiting(&self) -> usize {
         self.pending.len() + self.peer.outbox.as_ref().map_or(0, |outbox| outbox.waiting())
@@ -298,7 +304,7 @@ impl Connection {
         socket: &mut S,
         stopping: &mut watch::Receiver<bool>,
     ) -> io::Result<Woken> {
-        let full = self.waiting() >= self.service.options.max_waiting_per_connection;
+        let full = self.is_full();
         let outbox = self.peer.outbox.as_deref();
         let serving = self.open && self.reading;
         let deadline = self.deadline;

@@ -3,6 +3,7 @@
 //! What comes back is written by whoever read it from the cluster, into the client's [`Outbox`]; the client's connection
 //! sends it from there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,6 +19,12 @@ use tokio::sync::Notify;
 use crate::dispatch::Peer;
 use crate::{Service, errors};
 
+/// A client that leaves more than this part of all that may be unread is among those that are cut off when it is too much.
+const FAIR_SHARES: usize = 64;
+
+/// A request of so many bytes is counted by them.
+const LONG: usize = 4096;
+
 /// A client that has logged in, and its way to the cluster where there is one.
 pub struct Admitted {
     pub principal: Principal,
@@ -30,6 +37,8 @@ pub struct Outbox {
     unread: Mutex<Unread>,
     /// Requests of this client that the cluster has not answered.
     waiting: AtomicUsize,
+    /// Bytes of the long ones of them.
+    asking: AtomicUsize,
     /// Whether more was answered than the client may leave unread.
     overflowed: AtomicBool,
     /// Woken by that.
@@ -42,14 +51,21 @@ struct Unread {
     writer: FrameWriter,
     /// Its bytes as the service counts them: segments grow by some more when they are closed.
     counted: usize,
+    /// Bytes of the long requests that are not answered, by stream.
+    asked: HashMap<i16, usize>,
 }
 
 impl Outbox {
     pub fn new(service: Arc<Service>) -> Arc<Outbox> {
         Arc::new(Outbox {
             service,
-            unread: Mutex::new(Unread { writer: FrameWriter::new(ProtocolVersion::V5), counted: 0 }),
+            unread: Mutex::new(Unread {
+                writer: FrameWriter::new(ProtocolVersion::V5),
+                counted: 0,
+                asked: HashMap::new(),
+            }),
             waiting: AtomicUsize::new(0),
+            asking: AtomicUsize::new(0),
             overflowed: AtomicBool::new(false),
             overflow: Notify::new(),
             wake: Notify::new(),
@@ -68,6 +84,22 @@ impl Outbox {
     /// Requests that the cluster has not answered.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the requests that the cluster has not answered are as many bytes as one client may have there.
+    pub fn is_full(&self) -> bool {
+        self.asking.load(Ordering::Relaxed) >= self.service.options.max_asked_per_connection
+    }
+
+    /// Counts a request that goes to the cluster. Short ones are bounded by their number.
+    fn asks(&self, stream: i16, bytes: usize) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if bytes < LONG {
+            return;
+        }
+        self.asking.fetch_add(bytes, Ordering::Relaxed);
+        self.service.asked.fetch_add(bytes, Ordering::Relaxed);
+        *self.unread.lock().asked.entry(stream).or_default() += bytes;
     }
 
     /// Resolves once there may be answers to let out.
@@ -100,7 +132,7 @@ impl Outbox {
 
 impl Outbox {
     fn add(&self, unread: &mut Unread, stream: i16, answer: Result<Frame>) {
-        let Unread { writer, counted } = unread;
+        let Unread { writer, counted, .. } = unread;
         let before = writer.pending();
         if let Err(failure) = write(writer, stream, answer) {
             let error = Error::internal(format!("the cluster's answer cannot be passed on: {failure}"));
@@ -113,7 +145,10 @@ impl Outbox {
         let more = held.saturating_sub(before);
         *counted += more;
         let unread = self.service.unread.fetch_add(more, Ordering::Relaxed) + more;
-        if held > options.max_unread_per_connection || unread > options.max_unread {
+        // One answer alone may be as large as it likes: who reads gets it. Where all together leave too much unread, those go
+        // that have a good part in it.
+        let too_much = before > 0 && held > options.max_unread_per_connection;
+        if too_much || unread > options.max_unread && held > options.max_unread / FAIR_SHARES {
             self.overflowed.store(true, Ordering::Relaxed);
             self.overflow.notify_one();
         }
@@ -125,6 +160,12 @@ impl Answers for Outbox {
         let mut guard = self.unread.lock();
         if !self.overflowed.load(Ordering::Relaxed) {
             self.add(&mut guard, stream, answer);
+        }
+        if !guard.asked.is_empty()
+            && let Some(bytes) = guard.asked.remove(&stream)
+        {
+            self.asking.fetch_sub(bytes, Ordering::Relaxed);
+            self.service.asked.fetch_sub(bytes, Ordering::Relaxed);
         }
         // After the answer is there: a connection that drains goes once nothing waits, and takes what is there along.
         self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -195,6 +236,17 @@ impl Service {
         }
     }
 
+    /// Refuses a long message where all clients together have as many bytes at the cluster as they may.
+    fn admit_bytes(&self, bytes: usize) -> Result<()> {
+        let limit = self.options.max_asked;
+        if bytes < LONG || self.asked.load(Ordering::Relaxed) + bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::overloaded(format!(
+            "{limit} bytes of requests wait for the cluster already, the limit of this server; send fewer at once"
+        )))
+    }
+
     /// Sends a statement's message on to the cluster; `false` if that is not where it goes.
     pub(crate) fn forward(
         &self,
@@ -207,13 +259,13 @@ impl Service {
         let (Some(channel), Some(outbox), true) = (&mut peer.channel, &peer.outbox, is_statement) else {
             return Ok(false);
         };
-        if let Err(error) = self.admit() {
+        if let Err(error) = self.admit().and_then(|()| self.admit_bytes(envelope.body.len())) {
             let response = Response::Error(errors::response(&error));
             peer.writer.response(header.stream, &ResponseExtras::default(), &response)?;
             return Ok(true);
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        outbox.waiting.fetch_add(1, Ordering::Relaxed);
+        outbox.asks(header.stream, envelope.body.len());
         let frame = Frame {
             version: header.version.number(),
             flags: header.flags.bits(),

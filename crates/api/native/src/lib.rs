@@ -52,6 +52,8 @@ pub struct Service {
     waiting: AtomicUsize,
     /// Bytes of messages that are arriving, over all connections.
     arriving: AtomicUsize,
+    /// Bytes of long requests that a cluster has not answered, over all connections.
+    asked: AtomicUsize,
     /// Bytes that a cluster answered and clients have not read, over all connections.
     unread: AtomicUsize,
     /// Bytes read from all connections since the start, and written to them; frames as they are on the wire, TLS left aside.
@@ -99,6 +101,7 @@ impl Service {
             clients: Clients::default(),
             waiting: AtomicUsize::new(0),
             arriving: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),

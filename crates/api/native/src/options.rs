@@ -31,6 +31,11 @@ pub struct Options {
     /// Bytes of a batch's values. Past it: an invalid request. Cassandra fails batches past
     /// `batch_size_fail_threshold`, 50 KiB by default; here a batch may fill a frame.
     pub max_batch_bytes: usize,
+    /// Bytes of requests of 4 KiB and more that a cluster has not answered: of one connection, past which it is read no
+    /// further until some are; and of all, past which a request is answered by OVERLOADED. 64 MiB are four frames of the
+    /// longest; 512 MiB are eight such connections.
+    pub max_asked_per_connection: usize,
+    pub max_asked: usize,
     /// Bytes that a cluster answered and one client has not read, or all clients together. Past it the connection is closed:
     /// it asks for more than it reads, and nothing can be held back at the cluster for one client alone. 64 MiB: four pages
     /// of 16 MiB for a client that asks for several at once.
@@ -64,6 +69,8 @@ impl Default for Options {
             max_statement: 1 << 20,
             max_batch_statements: 65_535,
             max_batch_bytes: 16 << 20,
+            max_asked_per_connection: 64 << 20,
+            max_asked: 512 << 20,
             max_unread_per_connection: 64 << 20,
             max_unread: 512 << 20,
             max_page_bytes: 16 << 20,

@@ -157,7 +157,7 @@ impl Inner {
             text: Arc::from(&**text),
             keyspace: keyspace.clone(),
             version: self.cluster.facts.newest,
-            has_timestamp: has_timestamp(&statement),
+            has_timestamp: effect::has_timestamp(&statement),
             handle: RwLock::new(Arc::new(Handle { id: Box::default(), metadata_id: None, rows: None })),
             row_bytes: AtomicUsize::new(0),
         };
@@ -199,17 +199,6 @@ fn is_prepared(statement: &Statement) -> bool {
             | Statement::Delete(_)
             | Statement::Batch(_)
     )
-}
-
-fn has_timestamp(statement: &Statement) -> bool {
-    let using = match statement {
-        Statement::Insert(insert) => &insert.using,
-        Statement::Update(update) => &update.using,
-        Statement::Delete(delete) => &delete.using,
-        Statement::Batch(batch) => &batch.using,
-        _ => return false,
-    };
-    using.timestamp.is_some()
 }
 
 type Described = (Handle, Vec<BindMarker>, Vec<u16>, Vec<String>);

@@ -4,23 +4,32 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ilium_cql::identifier::quote_if_needed;
 use ilium_protocol::{Envelope, ErrorDetail, Flags, Header, Opcode, ProtocolVersion, QueryResult, Response};
 use ilium_store::{Error, Frame, Seen};
 use smallvec::SmallVec;
 
-use super::{Forwarded, Kind, PREPARED_AGAIN, SCHEMA_CHANGE, TRIES, Way, header};
+use super::{Forwarded, Kind, PREPARED_AGAIN, SCHEMA_CHANGE, SET_KEYSPACE, TRIES, Way, header};
 use crate::error::{of_response, unreachable};
 use crate::exchange::{Exchange, Flushes};
 use crate::link::Link;
 use crate::route;
+use crate::session::{Session, SessionKey};
 
 impl Forwarded {
-    pub(super) fn new(way: &Arc<Way>, stream: i16, frame: Frame, kind: Kind) -> Forwarded {
+    pub(super) fn new(
+        way: &Arc<Way>,
+        session: Arc<Session>,
+        stream: i16,
+        frame: Frame,
+        kind: Kind,
+    ) -> Forwarded {
         if let Some(watcher) = way.cluster.watcher.get() {
             watcher.begins();
         }
         Forwarded {
             way: Arc::clone(way),
+            session,
             stream,
             frame,
             kind,
@@ -35,12 +44,9 @@ impl Forwarded {
         if let Some(watcher) = self.way.cluster.watcher.get() {
             let refusal = answer.as_ref().ok().and_then(|frame| refusal(self.way.version, frame));
             let text = match &self.kind {
-                Kind::Execute(statement) | Kind::Batch(statement) => {
-                    statement.as_ref().map(|known| &*known.text)
-                }
-                Kind::Query | Kind::Prepare(_) | Kind::Use(_) => {
-                    route::text(self.frame.flags, &self.frame.body)
-                }
+                Kind::Execute(statement) => Some(&*statement.text),
+                Kind::Batch(statement) => statement.as_ref().map(|known| &*known.text),
+                Kind::Query | Kind::Prepare | Kind::Use => route::text(self.frame.flags, &self.frame.body),
             };
             watcher.ends(&Seen {
                 caller: &self.way.caller,
@@ -64,10 +70,7 @@ impl Forwarded {
     /// that tell several at once.
     pub(super) fn dispatch(mut self, flushes: &mut Option<&mut Flushes>) -> Option<Arc<Link>> {
         let way = Arc::clone(&self.way);
-        let session = match &self.kind {
-            Kind::Use(session) => Arc::clone(session),
-            _ => way.session(),
-        };
+        let session = Arc::clone(&self.session);
         let mut error = None;
         while self.tried.len() < TRIES {
             let picked = way.cluster.with_ring(|ring| {
@@ -104,7 +107,7 @@ impl Forwarded {
     fn token(&self) -> Option<(&str, ilium_cql::Token)> {
         let Frame { flags, body, .. } = &self.frame;
         match &self.kind {
-            Kind::Execute(Some(statement)) => {
+            Kind::Execute(statement) => {
                 let key = statement.key.as_ref()?;
                 let token = route::token(self.way.version, *flags, body, &key.markers)?;
                 Some((&key.keyspace, token))
@@ -124,9 +127,13 @@ impl Forwarded {
             Opcode::Error => self.failed(envelope, link, flushes),
             Opcode::Result => {
                 match &self.kind {
-                    Kind::Prepare(keyspace) => self.remember(keyspace.clone(), &envelope),
-                    Kind::Use(session) => *self.way.session.lock() = Arc::clone(session),
-                    _ if is_schema_change(&envelope) => {
+                    Kind::Prepare => self.remember(&envelope),
+                    Kind::Use => *self.way.session.lock() = Arc::clone(&self.session),
+                    _ if is_result(&envelope, SET_KEYSPACE) => {
+                        tokio::spawn(self.follow(envelope, Arc::clone(link)));
+                        return;
+                    }
+                    _ if is_result(&envelope, SCHEMA_CHANGE) => {
                         // Other nodes are asked next: the client must find everywhere what it was told is done.
                         let link = Arc::clone(link);
                         tokio::spawn(async move {
@@ -140,6 +147,26 @@ impl Forwarded {
                 self.end(Ok(frame_of(envelope)), Some(node), flushes);
             }
             _ => self.end(Ok(frame_of(envelope)), Some(node), flushes),
+        }
+    }
+
+    /// A statement that was not seen to be a `USE` changed the keyspace of a link that others share: the link is taken out,
+    /// and the client goes on in the session of that keyspace.
+    async fn follow(self, envelope: Envelope, link: Arc<Link>) {
+        link.leave(self.way.cluster.options.silence);
+        let chosen = match Response::decode(&envelope) {
+            Ok((_, Response::Result(QueryResult::SetKeyspace(keyspace)))) => {
+                Some(quote_if_needed(keyspace).into())
+            }
+            _ => None,
+        };
+        let key = SessionKey { keyspace: chosen, ..self.session.key.clone() };
+        match self.way.cluster.open_session(key).await {
+            Ok(session) => {
+                *self.way.session.lock() = session;
+                self.end_at_once(Ok(frame_of(envelope)), Some(link.address));
+            }
+            Err(error) => self.end_at_once(Err(error), Some(link.address)),
         }
     }
 
@@ -175,12 +202,17 @@ impl Forwarded {
     }
 }
 
-fn is_schema_change(envelope: &Envelope) -> bool {
+/// Whether a RESULT is of this kind.
+fn is_result(envelope: &Envelope, kind: [u8; 4]) -> bool {
     if envelope.header.flags == Flags::NONE {
-        return envelope.body.starts_with(&SCHEMA_CHANGE);
+        return envelope.body.starts_with(&kind);
     }
     // Something precedes the message: warnings, the id of a trace, a payload.
-    matches!(Response::decode(envelope), Ok((_, Response::Result(QueryResult::SchemaChange(_)))))
+    match Response::decode(envelope) {
+        Ok((_, Response::Result(QueryResult::SchemaChange(_)))) => kind == SCHEMA_CHANGE,
+        Ok((_, Response::Result(QueryResult::SetKeyspace(_)))) => kind == SET_KEYSPACE,
+        _ => false,
+    }
 }
 
 /// What an ERROR says.

@@ -1,14 +1,17 @@
 //! Preparing: what is remembered of it, and doing it again where a node has forgotten.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ilium_cql::identifier::quote_if_needed;
 use ilium_protocol::{Envelope, PrepareRequest, ProtocolVersion, QueryResult, Request, Response};
-use ilium_store::Error;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use super::forwarded::frame_of;
-use super::{Forwarded, Kind, Way};
-use crate::error::{ConnectError, unreachable};
+use super::{Forwarded, Kind};
+use crate::cluster::Cluster;
 use crate::exchange::Exchange;
 use crate::link::Link;
 use crate::prepared::Statement;
@@ -23,8 +26,9 @@ impl Forwarded {
         link: Arc<Link>,
         refusal: Envelope,
     ) {
-        match prepare(&self.way, &statement, &link).await {
-            Ok(true) => {
+        let cluster = Arc::clone(&self.way.cluster);
+        match cluster.prepare_once(&self.session, &statement, &link).await {
+            true => {
                 self.prepared_again += 1;
                 self.want_columns(&statement);
                 match link.submit(self.frame.clone(), Exchange::Client(self)) {
@@ -38,7 +42,7 @@ impl Forwarded {
                 }
             }
             // The client prepares again, and hears what is wrong.
-            _ => self.end_at_once(Ok(frame_of(refusal)), Some(link.address)),
+            false => self.end_at_once(Ok(frame_of(refusal)), Some(link.address)),
         }
     }
 
@@ -53,7 +57,7 @@ impl Forwarded {
         }
     }
 
-    pub(super) fn remember(&self, of_session: Option<Arc<str>>, envelope: &Envelope) {
+    pub(super) fn remember(&self, envelope: &Envelope) {
         let request = Envelope { header: self.header(), body: self.frame.body.clone() };
         let (Ok((_, Request::Prepare(asked))), Ok((_, Response::Result(QueryResult::Prepared(answer))))) =
             (Request::decode(&request), Response::decode(envelope))
@@ -62,7 +66,7 @@ impl Forwarded {
         };
         let keyspace = match asked.keyspace {
             Some(keyspace) => Some(quote_if_needed(keyspace).into()),
-            None => of_session,
+            None => self.session.key.keyspace.clone(),
         };
         let schema = self.way.cluster.schema();
         let statement = Statement::new(&answer, asked.query, keyspace, schema.as_deref());
@@ -70,37 +74,65 @@ impl Forwarded {
     }
 }
 
-/// Prepares a statement on the node of a link; `false` if the node gives it another id or refuses it.
-async fn prepare(way: &Arc<Way>, statement: &Statement, link: &Arc<Link>) -> Result<bool, Error> {
-    let by_version = way.version >= ProtocolVersion::V5;
-    let session = way.session();
-    let keyspace = statement.keyspace.as_deref();
-    let unquoted = keyspace.map(unquoted);
-    let request = Request::Prepare(PrepareRequest {
-        query: &statement.text,
-        keyspace: unquoted.as_deref().filter(|_| by_version),
-    });
-    let answer = if by_version || session.key.keyspace.as_deref() == keyspace {
-        link.ask(&request).await
-    } else {
-        // Before version 5 the keyspace is the connection's.
+/// What is being prepared again, by statement and node: those who wait for the same wait together.
+#[derive(Default)]
+pub(crate) struct Preparing(Mutex<HashMap<(Box<[u8]>, SocketAddr), Arc<OnceCell<bool>>>>);
+
+impl Cluster {
+    /// Prepares a statement on the node of a link, once for all that ask at the same time; `false` if the node refuses it
+    /// or gives it another id.
+    async fn prepare_once(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        statement: &Statement,
+        link: &Arc<Link>,
+    ) -> bool {
+        let key = (statement.id.clone(), link.address);
+        let cell = Arc::clone(self.preparing.0.lock().entry(key.clone()).or_default());
+        let prepared = *cell.get_or_init(|| self.prepare(session, statement, link)).await;
+        self.preparing.0.lock().remove(&key);
+        prepared
+    }
+
+    async fn prepare(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        statement: &Statement,
+        link: &Arc<Link>,
+    ) -> bool {
+        let by_version = session.version >= ProtocolVersion::V5;
+        let keyspace = statement.keyspace.as_deref().map(unquoted);
+        let request = Request::Prepare(PrepareRequest {
+            query: &statement.text,
+            keyspace: keyspace.as_deref().filter(|_| by_version),
+        });
+        // The keyspace of a link matters before version 5, and only where a name has none.
+        if ask(link, &request, statement).await {
+            return true;
+        }
+        if by_version || session.key.keyspace == statement.keyspace {
+            return false;
+        }
         let key = SessionKey { keyspace: statement.keyspace.clone(), ..session.key.clone() };
-        let other = Session::new(key, way.version, &way.cluster);
-        let ring = way.cluster.ring();
-        let node = ring.nodes.iter().find(|node| node.address == link.address);
-        let node = node.ok_or_else(|| unreachable("the node has left the cluster"))?;
-        let passing = other.open(node, &way.cluster).await.map_err(ConnectError::into_error)?;
-        let answer = passing.ask(&request).await;
+        let passing = Session::new(key, session.version, self);
+        let ring = self.ring();
+        let Some(node) = ring.nodes.iter().find(|node| node.address == link.address) else { return false };
+        let Ok(passing) = passing.open(node, self).await else { return false };
+        let prepared = ask(&passing, &request, statement).await;
         passing.close();
-        answer
-    };
-    let answer = answer.map_err(|_| unreachable("the node is gone"))?;
+        prepared
+    }
+}
+
+/// Whether a node prepares a statement under the id that clients know.
+async fn ask(link: &Arc<Link>, request: &Request<'_>, statement: &Statement) -> bool {
+    let Ok(answer) = link.ask(request).await else { return false };
     match Response::decode(&answer) {
         Ok((_, Response::Result(QueryResult::Prepared(again)))) if *again.id == *statement.id => {
             statement.prepared_again(&again);
-            Ok(true)
+            true
         }
-        _ => Ok(false),
+        _ => false,
     }
 }
 

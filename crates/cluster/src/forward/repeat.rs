@@ -2,70 +2,130 @@
 
 use std::net::SocketAddr;
 
-use ilium_protocol::{BatchType, BatchedStatement, Consistency, Envelope, Request};
-use ilium_store::{Error, ErrorKind, WriteType};
+use ilium_protocol::{BatchType, BatchedStatement, Consistency, Envelope, QueryParameters, Request};
+use ilium_store::{Effect, Error, ErrorKind, WriteType};
 
 use super::{Forwarded, Kind, TRIES};
 use crate::effect;
+use crate::error::unreachable;
 use crate::exchange::Flushes;
 use crate::link::Lost;
-use crate::route;
 
 impl Forwarded {
     /// Its link is gone: it is sent to another node where that does no harm, else the client hears that nobody knows.
     pub fn lost(self, how: Lost, node: SocketAddr, flushes: &mut Flushes) {
-        if self.tried.len() < TRIES && (how == Lost::Unsent || self.may_repeat()) {
+        let circumstances = self.circumstances();
+        if self.tried.len() < TRIES && (how == Lost::Unsent || circumstances.may_repeat()) {
             if let Some(link) = self.dispatch(&mut Some(flushes)) {
                 link.wake();
             }
             return;
         }
-        let consistency = self.consistency();
-        let message = format!(
-            "the connection to {node} was lost before it answered: the statement may have been done or not, and \
-             cannot be repeated safely"
-        );
-        let kind = ErrorKind::WriteTimeout {
-            consistency: consistency.code(),
-            received: 0,
-            required: 1,
-            write_type: WriteType::Simple,
+        let error = match how {
+            Lost::Unsent => unreachable("the connections to its nodes were lost before it was sent"),
+            Lost::Sent => circumstances.unknown(node),
         };
-        self.end(Err(Error::new(kind, message)), Some(node), flushes);
+        self.end(Err(error), Some(node), flushes);
     }
 
-    /// Whether it gives the same when it is done twice.
-    fn may_repeat(&self) -> bool {
-        let text_may_repeat =
-            |text: &str| ilium_cql::parse(text).is_ok_and(|parsed| effect::may_repeat(effect::of(&parsed)));
-        match &self.kind {
-            Kind::Prepare(_) | Kind::Use(_) => true,
-            Kind::Execute(statement) => statement.as_ref().is_some_and(|statement| statement.may_repeat()),
-            Kind::Query => route::text(self.frame.flags, &self.frame.body).is_some_and(text_may_repeat),
-            Kind::Batch(_) => {
-                let request = Envelope { header: self.header(), body: self.frame.body.clone() };
-                let Ok((_, Request::Batch(batch))) = Request::decode(&request) else { return false };
-                batch.kind != BatchType::Counter
-                    && batch.statements.iter().all(|entry| match entry.statement {
-                        BatchedStatement::Query(text) => text_may_repeat(text),
-                        BatchedStatement::Prepared(id) => self
-                            .way
-                            .cluster
-                            .statements
-                            .get(id)
-                            .is_some_and(|statement| statement.may_repeat()),
-                    })
-            }
-        }
-    }
-
-    fn consistency(&self) -> Consistency {
+    /// What decides whether it may be sent twice, and what to say if it may not.
+    fn circumstances(&self) -> Circumstances {
         let request = Envelope { header: self.header(), body: self.frame.body.clone() };
-        match Request::decode(&request) {
-            Ok((_, Request::Query(query))) => query.parameters.consistency,
-            Ok((_, Request::Execute(execute))) => execute.parameters.consistency,
-            Ok((_, Request::Batch(batch))) => batch.parameters.consistency,
-            _ => Consistency::One,
+        let decoded = Request::decode(&request);
+        let of_text = |text: &str, parameters: &QueryParameters<'_>| {
+            let parsed = ilium_cql::parse(text).ok();
+            let has_time =
+                parameters.timestamp.is_some() || parsed.as_ref().is_some_and(effect::has_timestamp);
+            // What our parser does not know is not repeated.
+            let effect = parsed.as_ref().map_or(Effect::Write, effect::of);
+            Circumstances { consistency: parameters.consistency, effect, has_time, is_batch: false }
+        };
+        match (&decoded, &self.kind) {
+            (_, Kind::Prepare | Kind::Use) => Circumstances::harmless(),
+            (Ok((_, Request::Query(query))), _) => of_text(query.query, &query.parameters),
+            (Ok((_, Request::Execute(execute))), Kind::Execute(statement)) => {
+                of_text(&statement.text, &execute.parameters)
+            }
+            (Ok((_, Request::Batch(batch))), _) => {
+                let start = match batch.kind {
+                    BatchType::Counter => Effect::Write,
+                    BatchType::Logged | BatchType::Unlogged => Effect::IdempotentWrite,
+                };
+                let all = Circumstances {
+                    consistency: batch.parameters.consistency,
+                    effect: start,
+                    has_time: true,
+                    is_batch: true,
+                };
+                batch.statements.iter().fold(all, |all, entry| {
+                    let one = match entry.statement {
+                        BatchedStatement::Query(text) => of_text(text, &batch.parameters),
+                        BatchedStatement::Prepared(id) => match self.way.cluster.statements.get(id) {
+                            Some(statement) => of_text(&statement.text, &batch.parameters),
+                            None => of_text("", &batch.parameters),
+                        },
+                    };
+                    Circumstances {
+                        effect: effect::together(all.effect, one.effect),
+                        has_time: all.has_time && one.has_time,
+                        ..all
+                    }
+                })
+            }
+            _ => Circumstances { effect: Effect::Write, ..Circumstances::harmless() },
         }
+    }
+}
+
+/// What a request does, and under what.
+struct Circumstances {
+    consistency: Consistency,
+    effect: Effect,
+    /// Whether it says itself when it is: without that a node gives it the time at which it gets to it, and one that was
+    /// held up for long would put it after what came later.
+    has_time: bool,
+    is_batch: bool,
+}
+
+impl Circumstances {
+    fn harmless() -> Circumstances {
+        Circumstances {
+            consistency: Consistency::One,
+            effect: Effect::Read,
+            has_time: false,
+            is_batch: false,
+        }
+    }
+
+    fn may_repeat(&self) -> bool {
+        match self.effect {
+            Effect::Read | Effect::UseKeyspace => true,
+            Effect::IdempotentWrite => self.has_time,
+            _ => false,
+        }
+    }
+
+    /// Nobody knows whether it was done: Cassandra's word for that is a time-out.
+    fn unknown(&self, node: SocketAddr) -> Error {
+        let consistency = self.consistency.code();
+        let (received, required) = (0, 1);
+        if matches!(self.effect, Effect::Read | Effect::UseKeyspace) {
+            let kind = ErrorKind::ReadTimeout { consistency, received, required, data_present: false };
+            return Error::new(
+                kind,
+                format!("the connection to {node} was lost before it answered, as others before"),
+            );
+        }
+        let write_type = match self.effect {
+            Effect::ConditionalWrite => WriteType::Cas,
+            _ if self.is_batch => WriteType::Batch,
+            _ => WriteType::Simple,
+        };
+        let kind = ErrorKind::WriteTimeout { consistency, received, required, write_type };
+        let message = format!(
+            "the connection to {node} was lost before it answered: the statement may have been done or not, and cannot be \
+             repeated safely"
+        );
+        Error::new(kind, message)
     }
 }
