@@ -22,11 +22,12 @@ use crate::cli::VERSION;
 use crate::config::gateway::Settings;
 use crate::exit::Failure;
 use crate::security::Guards;
-use crate::{figures, front, logging};
+use crate::{figures, front, logging, open_files};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
     logging::start(true);
+    open_files::raise();
     // A gateway holds many small buffers of many clients, and pages of 2 MiB made it twice as large (32 MB with 500 busy
     // connections instead of 53). A kernel without them has nothing to refuse.
     let _ = rustix::thread::disable_transparent_huge_pages(true);

@@ -9,6 +9,7 @@ mod front;
 mod gateway;
 mod logging;
 mod node;
+mod open_files;
 mod script;
 mod security;
 mod settings_table;

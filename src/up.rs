@@ -24,7 +24,7 @@ use crate::exit::Failure;
 use crate::node::Node;
 use crate::security::Guards;
 use crate::superuser_file::SuperuserFile;
-use crate::{figures, front, logging, script, settings_table};
+use crate::{figures, front, logging, open_files, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -32,6 +32,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
     logging::start(settings.auth);
+    open_files::raise();
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()

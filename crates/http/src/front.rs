@@ -65,6 +65,10 @@ pub trait Observer: Send + Sync + 'static {
     fn abandoned(&self);
 }
 
+/// Who watches this process asks these, and takes no place: were it refused when there is too much to do, it would end the
+/// process at the worst moment.
+const WATCHED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+
 /// Bodies are counted in units of 64 KiB.
 const UNIT: usize = 64 << 10;
 
@@ -73,7 +77,7 @@ const UNTOLD: usize = 16 << 20;
 
 /// What a request takes of the server, until it is dropped: keep it until the answer's last byte is gone.
 pub struct Place {
-    _request: OwnedSemaphorePermit,
+    _request: Option<OwnedSemaphorePermit>,
     _body: Option<OwnedSemaphorePermit>,
 }
 
@@ -193,9 +197,14 @@ impl Front {
             ));
         }
         let limit = self.options.max_in_flight;
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| too_much(&format!("{limit} requests are under way")))?;
+        let place = match WATCHED.contains(&request.uri().path()) {
+            true => None,
+            false => Some(
+                Arc::clone(&self.places)
+                    .try_acquire_owned()
+                    .map_err(|_| too_much(&format!("{limit} requests are under way")))?,
+            ),
+        };
         let body = request.body();
         let bytes = match body.size_hint().exact() {
             Some(bytes) => usize::try_from(bytes).unwrap_or(UNTOLD).min(UNTOLD),

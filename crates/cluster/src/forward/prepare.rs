@@ -76,7 +76,10 @@ impl Forwarded {
 
 /// What is being prepared again, by statement and node: those who wait for the same wait together.
 #[derive(Default)]
-pub(crate) struct Preparing(Mutex<HashMap<(Box<[u8]>, SocketAddr), Arc<OnceCell<bool>>>>);
+pub(crate) struct Preparing(Mutex<HashMap<OnNode, Arc<OnceCell<bool>>>>);
+
+/// A statement's id and a node.
+type OnNode = (Box<[u8]>, SocketAddr);
 
 impl Cluster {
     /// Prepares a statement on the node of a link, once for all that ask at the same time; `false` if the node refuses it
