@@ -62,6 +62,12 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     };
 
     let authenticated = upstream.is_required();
+    if !authenticated && (settings.security.jwt.is_some() || !settings.security.certificates.is_empty()) {
+        return Err(Failure::config(
+            "jwt and certificates stand for roles, and this cluster asks nobody to log in: whoever reaches it may do \
+             everything, whatever they show; turn on its authentication",
+        ));
+    }
     let listen_on = |address| ListenOptions { authenticated, ..ListenOptions::new(address) };
     let cql = CqlListener::bind(listen_on(settings.cql), tls.as_ref().map(Tls::for_cql)).await;
     let cql = cql.map_err(Failure::unavailable)?;
