@@ -15,7 +15,10 @@ use std::time::Instant;
 
 use ilium_cql::ast::Statement as Parsed;
 use ilium_cql::identifier::quote_if_needed;
-use ilium_protocol::{Envelope, ErrorCode, Flags, Header, Opcode, ProtocolVersion, QueryParameters, Request};
+use ilium_protocol::{
+    Envelope, ErrorCode, ErrorDetail, ErrorResponse, Flags, Header, Opcode, ProtocolVersion, QueryParameters,
+    Request, Response,
+};
 use ilium_store::{Answers, Caller, Channel, Error, ErrorKind, Frame};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -24,6 +27,7 @@ use crate::cluster::Cluster;
 use crate::exchange::Flushes;
 use crate::gateways::RingQuestion;
 use crate::link::Link;
+use crate::own;
 use crate::prepared::Statement;
 use crate::ring::Place;
 use crate::route;
@@ -106,7 +110,7 @@ impl Channel for ClientChannel {
             Ok(Opcode::Execute) => {
                 let id = route::executed(flags, body).unwrap_or_default();
                 let Some(statement) = way.cluster.statements.get(id) else {
-                    way.give_at_once(stream, Err(unprepared(id)));
+                    way.give_at_once(stream, unprepared(way.version, id));
                     return;
                 };
                 if let Some(question) = &statement.question
@@ -177,14 +181,14 @@ pub(crate) fn used_keyspace(text: &str) -> Option<Arc<str>> {
 
 /// As Cassandra says it (`PreparedQueryNotFoundException`). A gateway that does not know a statement does not know either
 /// where it belongs, whether it may be repeated, or what to audit: the client prepares it again, as after any restart.
-fn unprepared(id: &[u8]) -> Error {
+fn unprepared(version: ProtocolVersion, id: &[u8]) -> Result<Frame, Error> {
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let kind = ErrorKind::Unprepared { id: id.try_into().unwrap_or_default() };
     let message = format!(
         "Prepared query with ID {hex} not found (either the query was not prepared on this host (maybe the host has been \
          restarted?) or you have prepared too many queries and it has been evicted from the internal cache)"
     );
-    Error::new(kind, message)
+    let refusal = ErrorResponse::new(message, ErrorDetail::Unprepared { id });
+    own::answer(version, &Response::Error(refusal)).map_err(|error| Error::internal(error.to_string()))
 }
 
 impl Way {
