@@ -333,6 +333,10 @@ impl Link {
             if self.state.lock().closed {
                 return "it was closed";
             }
+            // A log-in whose client has left, or a second that came too late, leaves one behind.
+            if Arc::strong_count(self) == 1 && self.load() == 0 {
+                return "nobody holds it";
+            }
             let reads = self.reads.load(Ordering::Relaxed);
             let waits = self.load() > 0;
             (silent, idle) = match (reads == seen, waits) {
@@ -373,9 +377,9 @@ mod tests {
 
     use super::*;
 
-    /// What a request hears on a link whose other side sends these bytes and closes.
-    async fn hears(version: ProtocolVersion, bytes: &[u8]) -> Result<Envelope, Lost> {
-        let (near, mut far) = tokio::io::duplex(1 << 20);
+    /// A link, and the other side of it.
+    fn linked(version: ProtocolVersion) -> (Arc<Link>, tokio::io::DuplexStream) {
+        let (near, far) = tokio::io::duplex(1 << 20);
         let mut opened = Opened {
             socket: Box::new(near),
             reader: FrameReader::new(Direction::Response, Limits::CLIENT),
@@ -386,7 +390,12 @@ mod tests {
         opened.reader.negotiated(version, None).unwrap();
         opened.writer.negotiated(version, None).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 9042));
-        let link = Link::start(address, opened, Duration::from_secs(60), None);
+        (Link::start(address, opened, Duration::from_secs(60), None), far)
+    }
+
+    /// What a request hears on a link whose other side sends these bytes and closes.
+    async fn hears(version: ProtocolVersion, bytes: &[u8]) -> Result<Envelope, Lost> {
+        let (link, mut far) = linked(version);
         let asking = Arc::clone(&link);
         let asked = tokio::spawn(async move { asking.ask(&Request::Options).await });
         // It is answered, if at all, after it was asked.
@@ -396,6 +405,14 @@ mod tests {
         let heard = asked.await.unwrap();
         assert_eq!(link.load(), 0);
         heard
+    }
+
+    #[tokio::test]
+    async fn a_link_that_nobody_holds_ends() {
+        let (link, mut far) = linked(ProtocolVersion::V5);
+        drop(link);
+        let ended = timeout(PULSE * 10, far.read(&mut [0])).await;
+        assert_eq!(ended.unwrap().unwrap(), 0);
     }
 
     proptest! {
