@@ -36,9 +36,8 @@ const LOG_INS: usize = 16;
 /// What was learned when the cluster was first reached, and does not change while it is served.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
-    /// The newest version of the protocol it speaks, and all of them, oldest first.
+    /// The newest version of the protocol it speaks; it speaks all before it, too.
     pub newest: ProtocolVersion,
-    pub versions: Vec<ProtocolVersion>,
     /// The newest version of the language.
     pub cql_version: String,
     pub asks_for_login: bool,

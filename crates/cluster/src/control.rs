@@ -219,7 +219,6 @@ async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, Co
     };
     let facts = Facts {
         newest,
-        versions: ProtocolVersion::ALL.into_iter().filter(|version| *version <= newest).collect(),
         cql_version: text("cql_version"),
         asks_for_login,
         cluster_name: text("cluster_name"),

@@ -92,7 +92,8 @@ impl Upstream {
 
 impl Forward for Upstream {
     fn versions(&self) -> Vec<u8> {
-        self.0.facts.versions.iter().map(|version| version.number()).collect()
+        let spoken = ProtocolVersion::ALL.into_iter().filter(|version| *version <= self.0.facts.newest);
+        spoken.map(ProtocolVersion::number).collect()
     }
 
     fn cql_version(&self) -> String {
