@@ -1,15 +1,13 @@
 //! The audit log: a line for each log-in, change of schema and roles, and permission that was wanting; and what no log
 //! holds, however much is logged.
 
-use std::net::SocketAddr;
-
 use data_encoding::BASE64;
-use ilium_testbed::http::{Request, Response, ask};
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Binds, Connection, Settings};
 use serde_json::Value;
 
 use crate::clients::dialogue::binary;
+use crate::security::send;
 
 /// A server with authentication that logs JSON lines, its folder, and its superuser's password.
 fn start(level: &str) -> (Ilium, Folder, String) {
@@ -19,18 +17,6 @@ fn start(level: &str) -> (Ilium, Folder, String) {
     let said = std::fs::read_to_string(folder.data().join("superuser.txt")).unwrap();
     let password = said.lines().find_map(|line| line.strip_prefix("password = ")).unwrap().to_owned();
     (server, folder, password)
-}
-
-fn send(at: SocketAddr, method: &str, target: &str, body: &str, headers: &[(&str, &str)]) -> Response {
-    let mut all = vec![("Host".to_owned(), "localhost".to_owned())];
-    if !body.is_empty() {
-        all.push(("Content-Type".to_owned(), "application/json".to_owned()));
-        all.push(("Content-Length".to_owned(), body.len().to_string()));
-    }
-    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let body = body.as_bytes().to_vec();
-    let request = Request { method: method.to_owned(), target: target.to_owned(), headers: all, body };
-    ask(at, &request).unwrap()
 }
 
 fn token(server: &Ilium, name: &str, password: &str) -> String {

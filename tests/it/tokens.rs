@@ -4,11 +4,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ilium_server::open_token_keys;
-use ilium_testbed::http::{Request, Response, ask};
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::rest_cases::json::Json;
 
 use crate::clients::dialogue::binary;
+use crate::security::send;
 
 const KEYSPACES: &str = "/v2/schemas/keyspaces";
 const HALF_AN_HOUR: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -26,21 +26,9 @@ fn start() -> (Ilium, Folder, String, String) {
     (server, folder, name, password)
 }
 
-fn send(server: &Ilium, method: &str, target: &str, body: &str, headers: &[(&str, &str)]) -> Response {
-    let mut all = vec![("Host".to_owned(), "localhost".to_owned())];
-    if !body.is_empty() {
-        all.push(("Content-Type".to_owned(), "application/json".to_owned()));
-        all.push(("Content-Length".to_owned(), body.len().to_string()));
-    }
-    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let body = body.as_bytes().to_vec();
-    let request = Request { method: method.to_owned(), target: target.to_owned(), headers: all, body };
-    ask(server.http(), &request).unwrap()
-}
-
 fn token(server: &Ilium, name: &str, password: &str) -> String {
     let body = format!(r#"{{"username": "{name}", "password": "{password}"}}"#);
-    let given = send(server, "POST", "/v1/auth", &body, &[]);
+    let given = send(server.http(), "POST", "/v1/auth", &body, &[]);
     let text = String::from_utf8(given.body).unwrap();
     match Json::read(&text).unwrap().get("authToken") {
         Some(Json::String(token)) if given.status == 201 => token.clone(),
@@ -50,7 +38,7 @@ fn token(server: &Ilium, name: &str, password: &str) -> String {
 
 /// The status of a read with a token, and what was said.
 fn read_with(server: &Ilium, token: &str) -> (u16, String) {
-    let answer = send(server, "GET", KEYSPACES, "", &[("X-Cassandra-Token", token)]);
+    let answer = send(server.http(), "GET", KEYSPACES, "", &[("X-Cassandra-Token", token)]);
     (answer.status, String::from_utf8(answer.body).unwrap())
 }
 
@@ -65,7 +53,7 @@ fn refused(server: &Ilium, token: &str, words: &str) {
 fn run(server: &Ilium, token: &str, statements: &[&str]) {
     for statement in statements {
         let body = format!(r#"{{"query": "{statement}"}}"#);
-        let done = send(server, "POST", "/v2/cql", &body, &[("X-Cassandra-Token", token)]);
+        let done = send(server.http(), "POST", "/v2/cql", &body, &[("X-Cassandra-Token", token)]);
         assert_eq!(done.status, 200, "{statement}: {}", String::from_utf8_lossy(&done.body));
     }
 }
@@ -99,7 +87,7 @@ fn a_token_opens_the_api_and_one_that_was_altered_in_any_letter_does_not() {
     refused(&server, &token[..token.len() - 1], "altered");
     refused(&server, &format!("{token}A"), "altered");
     refused(&server, "no token at all", "altered");
-    assert_eq!(send(&server, "GET", KEYSPACES, "", &[]).status, 401);
+    assert_eq!(send(server.http(), "GET", KEYSPACES, "", &[]).status, 401);
     let said = server.output().unwrap();
     assert!(!said.contains(&password) && !said.contains(&token), "a secret is in what the server said");
     server.stop().unwrap();
@@ -138,7 +126,7 @@ fn a_token_of_a_role_that_was_dropped_or_may_not_log_in_any_more_does_not_open_t
     run(&server, &superuser, &["DROP ROLE ada", "ALTER ROLE bob WITH LOGIN = false"]);
     refused(&server, &ada, "ada");
     refused(&server, &bob, "bob");
-    let again = send(&server, "POST", "/v1/auth", r#"{"username": "ada", "password": "one"}"#, &[]);
+    let again = send(server.http(), "POST", "/v1/auth", r#"{"username": "ada", "password": "one"}"#, &[]);
     assert_eq!(again.status, 401, "{}", String::from_utf8_lossy(&again.body));
     server.stop().unwrap();
 }
@@ -180,7 +168,7 @@ fn a_token_gives_its_roles_permissions_and_no_more() {
     );
     let ada = token(&server, "ada", "one");
     let as_ada = |method, target, body| {
-        let answer = send(&server, method, target, body, &[("X-Cassandra-Token", &ada)]);
+        let answer = send(server.http(), method, target, body, &[("X-Cassandra-Token", &ada)]);
         (answer.status, String::from_utf8(answer.body).unwrap())
     };
     let (status, said) = as_ada("GET", "/v2/keyspaces/k/t/1", "");

@@ -50,23 +50,20 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     let own = crate::tls::Certificate::made("gateway-security");
     let authority = certificates.authority().to_str().unwrap().to_owned();
     let (shown, shown_key) = certificates.client();
+    let upstream = [
+        "--user",
+        &superuser.name,
+        "--password-file",
+        &password,
+        "--upstream-tls-ca",
+        &authority,
+        "--upstream-tls-certificate",
+        shown.to_str().unwrap(),
+        "--upstream-tls-key",
+        shown_key.to_str().unwrap(),
+    ];
     let gateway = |folder: &Folder, keys: &str| {
-        let flags = [
-            "--user",
-            &superuser.name,
-            "--password-file",
-            &password,
-            "--upstream-tls-ca",
-            &authority,
-            "--upstream-tls-certificate",
-            shown.to_str().unwrap(),
-            "--upstream-tls-key",
-            shown_key.to_str().unwrap(),
-            "--token-keys",
-            keys,
-            "--config",
-            &plain,
-        ];
+        let flags = [&upstream[..], &["--token-keys", keys, "--config", &plain]].concat();
         // All that can be logged, for what must not be in it.
         let env = [("ILIUM_LOG", "trace")];
         Ilium::gateway_with(binary(), folder, &ring.addresses(), &flags, &env).unwrap()
@@ -172,28 +169,11 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     }
 
     // A certificate that the gateway maps to a role, on its own TLS port.
-    let flags = [
-        "--user",
-        &superuser.name,
-        "--password-file",
-        &password,
-        "--upstream-tls-ca",
-        &authority,
-        "--upstream-tls-certificate",
-        shown.to_str().unwrap(),
-        "--upstream-tls-key",
-        shown_key.to_str().unwrap(),
-        "--tls-certificate",
-        &own.chain(),
-        "--tls-key",
-        &own.key(),
-        "--tls-client-ca",
-        &authority,
-        "--config",
-        &config,
-    ];
+    let (chain, key) = (own.chain(), own.key());
+    let listening =
+        ["--tls-certificate", &chain, "--tls-key", &key, "--tls-client-ca", &authority, "--config", &config];
+    let flags = [&upstream[..], &listening].concat();
     let gateway = Ilium::gateway(binary(), &folders[0], &ring.addresses(), &flags).unwrap();
-    let chain = own.chain();
     let pair = (shown.clone(), shown_key.clone());
     let files = TlsFiles { authority: chain.as_ref(), client: Some(&pair) };
     let mut cql = Connection::open_tls(gateway.address(), 5, None, &files).unwrap();
