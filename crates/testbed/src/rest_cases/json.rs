@@ -334,7 +334,7 @@ impl Reader<'_> {
         Ok(c)
     }
 
-    /// The character of one or two `\uXXXX`, of which the first `\u` is taken.
+    /// The character of one escape of four hexadecimal digits or two, of which the first `\u` is taken.
     fn escaped(&mut self) -> Result<char> {
         let mut unit = || -> Result<u16> {
             let (digits, rest) = self.rest.split_at_checked(4).context("\\u wants four digits")?;
