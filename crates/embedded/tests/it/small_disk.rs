@@ -70,19 +70,21 @@ fn fill_up(disk: &Path) {
         db.execute(&text, Binds::default(), &Db::context())
     };
     let mut written = 0;
-    let error = loop {
-        match insert(&db, written) {
-            Ok(_) => written += 1,
-            Err(error) => break error,
-        }
-        assert!(written < 10_000, "the disk never filled");
-    };
-    assert_eq!(error.kind, ErrorKind::Overloaded, "{error}");
-    assert!(error.message.contains("kept in reserve"), "{}", error.message);
-    assert!(written > 500, "{written} rows of 10,000 bytes");
-    assert_eq!(db.rows("SELECT k FROM t").len(), written as usize);
-    assert_eq!(db.rows("SELECT k FROM t WHERE k = 7").len(), 1);
-    assert_eq!(insert(&db, written).unwrap_err().kind, ErrorKind::Overloaded);
+    // A flush still under way gives its log's room back, and writes then go on for a while: hence twice.
+    for _ in 0..2 {
+        let error = loop {
+            match insert(&db, written) {
+                Ok(_) => written += 1,
+                Err(error) => break error,
+            }
+            assert!(written < 10_000, "the disk never filled");
+        };
+        assert_eq!(error.kind, ErrorKind::Overloaded, "{error}");
+        assert!(error.message.contains("kept in reserve"), "{}", error.message);
+        assert!(written > 500, "{written} rows of 10,000 bytes");
+        assert_eq!(db.rows("SELECT k FROM t").len(), written as usize);
+        assert_eq!(db.rows("SELECT k FROM t WHERE k = 7").len(), 1);
+    }
 
     std::fs::remove_file(&ballast).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
