@@ -28,29 +28,48 @@ const FIRST: &str = "SELECT keyspace_name FROM system_schema.keyspaces WHERE key
 pub enum Kind {
     /// `ilium gateway`.
     Gateway,
+    /// `ilium gateway` of another build, to be seen beside this one in the same run.
+    Before,
     /// The rival, DataStax's.
     CqlProxy,
+    /// HAProxy passing bytes on unread: what any process in between costs on this machine.
+    Relay,
 }
 
 impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Gateway => "gateway",
+            Kind::Before => "before",
             Kind::CqlProxy => "cql-proxy",
+            Kind::Relay => "relay",
         }
     }
 
     /// The program, built first if it is the rival's.
     pub fn obtain(self, ilium: &Path) -> Result<PathBuf> {
         match self {
-            Kind::Gateway => {
+            Kind::Gateway | Kind::Before => {
                 let path = std::path::absolute(ilium)?;
                 ensure!(path.is_file(), "no {}: build it with cargo build --release", path.display());
                 Ok(path)
             }
             Kind::CqlProxy => rival::program().context("cql-proxy cannot be built"),
+            Kind::Relay => {
+                let path = PathBuf::from("/usr/sbin/haproxy");
+                ensure!(path.is_file(), "no {}: install Debian's package haproxy", path.display());
+                Ok(path)
+            }
         }
     }
+}
+
+/// HAProxy's configuration: one thread, the cheapest for so few connections.
+fn relay(listen: SocketAddr, to: SocketAddr) -> String {
+    format!(
+        "global\n  nbthread 1\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
+         listen cql\n  bind {listen}\n  server node {to}\n"
+    )
 }
 
 /// A running proxy. Dropping it kills it.
@@ -81,7 +100,7 @@ impl Proxy {
         let [cql, http] = ports.as_slice() else { bail!("two ports were asked for") };
         let (address, http) = (SocketAddr::new(ip, *cql), SocketAddr::new(ip, *http));
         let args: Vec<String> = match kind {
-            Kind::Gateway => vec![
+            Kind::Gateway | Kind::Before => vec![
                 "gateway".to_owned(),
                 format!("--contact-points={contact}"),
                 format!("--cql={address}"),
@@ -92,6 +111,11 @@ impl Proxy {
                 format!("--port={}", contact.port()),
                 format!("--bind={address}"),
             ],
+            Kind::Relay => {
+                let file = folder.join("relay.cfg");
+                std::fs::write(&file, relay(address, contact))?;
+                vec!["-db".to_owned(), "-f".to_owned(), file.to_string_lossy().into_owned()]
+            }
         };
         let output = folder.join("output.log");
         let log = File::create(&output)?;

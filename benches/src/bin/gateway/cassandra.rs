@@ -59,7 +59,7 @@ impl Cluster {
 
     /// Starts a proxy in front of it.
     pub fn proxy(&self, kind: proxy::Kind, runtime: &Runtime, flags: &Flags) -> Result<Proxy> {
-        Proxy::start(kind, &flags.ilium, self.contact()?, flags.version(), runtime)
+        Proxy::start(kind, flags.build(kind), self.contact()?, flags.version(), runtime)
     }
 
     /// Makes the tables, without rows.

@@ -14,7 +14,7 @@ mod speed;
 mod start;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
@@ -85,9 +85,17 @@ struct Flags {
     /// The binary to measure
     #[arg(long, default_value = "target/release/ilium")]
     ilium: PathBuf,
+    /// Another build of it, for the proxy `before`
+    #[arg(long, default_value = "target/release/ilium-before")]
+    before: PathBuf,
 }
 
 impl Flags {
+    /// The build that a proxy is of.
+    fn build(&self, kind: Kind) -> &Path {
+        if kind == Kind::Before { &self.before } else { &self.ilium }
+    }
+
     fn version(&self) -> ProtocolVersion {
         if self.protocol >= 5 { ProtocolVersion::V5 } else { ProtocolVersion::V4 }
     }
@@ -100,7 +108,7 @@ fn main() -> Result<()> {
         "cql-proxy speaks protocol version 4 at most: leave it out with --proxies gateway"
     );
     for kind in &flags.proxies {
-        kind.obtain(&flags.ilium)?;
+        kind.obtain(flags.build(*kind))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let cluster = Cluster::start(flags.nodes)?;
