@@ -1,4 +1,5 @@
-//! Statements made up from a seed, sent to Cassandra and to Ilium, whose answers must agree.
+//! Statements made up from a seed, sent to Cassandra and to Ilium, whose answers must agree: those of the embedded engine but
+//! for words, and those of a second Cassandra through a gateway to the byte.
 //!
 //! A *round* is a schema and some hundred statements on it. Where answers differ, the round is *shrunk*: statements
 //! are left out as long as the last answers still differ. What is left is a case file that can be run as it stands.
@@ -26,13 +27,15 @@ use anyhow::Result;
 use crate::cases::file::Step;
 use random::Random;
 use schema::Schema;
-pub use shrink::{Found, Pair};
+pub use shrink::{Found, Other, Servers};
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub cassandra: SocketAddr,
     pub ilium: SocketAddr,
+    /// A gateway in front of another Cassandra: there the same statements give the same rows, ids and page states.
+    pub gateway: Option<SocketAddr>,
     pub seed: u64,
     pub time: Duration,
     /// Statements a round, after the schema.
@@ -52,6 +55,8 @@ pub struct Count {
     /// Statements at which Cassandra failed inside of itself; a round ends early if they are writes.
     pub failures: u64,
     pub differences: u64,
+    /// Those of them that the gateway made.
+    pub of_gateway: u64,
 }
 
 /// How often a run says how far it is.
@@ -66,19 +71,20 @@ pub fn run(
 ) -> Result<Count> {
     let started = Instant::now();
     let mut told = started;
-    let mut pair = Pair::new(plan);
+    let mut servers = Servers::new(plan);
     let mut count = Count::default();
     while started.elapsed() < plan.time {
         let seed = plan.seed.wrapping_add(count.rounds);
         count.rounds += 1;
         let steps = round(seed, plan.statements);
-        let ran = pair.run(&steps)?;
+        let ran = servers.run(&steps)?;
         count.statements += ran.statements;
         count.errors += ran.errors;
         count.failures += ran.failures;
-        if let Some(at) = ran.difference {
+        if let Some(difference) = ran.difference {
             count.differences += 1;
-            let shrunk = pair.shrink(seed, steps.into_iter().take(at + 1).collect())?;
+            count.of_gateway += u64::from(difference.other == Other::Gateway);
+            let shrunk = servers.shrink(seed, steps, difference)?;
             if !found(&shrunk)? {
                 break;
             }

@@ -1,7 +1,8 @@
 //! Sends made-up statements to a real Cassandra and to a running Ilium, and prints what they answer differently.
 //!
-//! `generate --ilium PROGRAM --minutes M [--seed N] [--statements K] [--strict] [--keep DIR]`. Without `--keep` it
-//! ends at the first difference; with it each is written into a file of the folder and it goes on.
+//! `generate --ilium PROGRAM --minutes M [--gateway] [--seed N] [--statements K] [--strict] [--keep DIR]`. Without
+//! `--keep` it ends at the first difference; with it each is written into a file of the folder and it goes on.
+//! `--gateway` starts the program a second time, as a gateway in front of a Cassandra of its own.
 //! `--against HOST:PORT` uses a running Ilium instead of starting one, `--cassandra HOST:PORT` a running Cassandra.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool> {
     let (mut against, mut program, mut cassandra, mut keep) = (None, None, None, None::<PathBuf>);
-    let (mut seed, mut minutes, mut statements, mut strict) = (1, 5.0, 200, false);
+    let (mut seed, mut minutes, mut statements, mut strict, mut gateway) = (1, 5.0, 200, false, false);
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag} wants a value"));
@@ -39,14 +40,27 @@ fn run() -> Result<bool> {
             "--minutes" => minutes = value()?.parse().context("--minutes wants a number")?,
             "--statements" => statements = value()?.parse().context("--statements wants a whole number")?,
             "--strict" => strict = true,
+            "--gateway" => gateway = true,
             "--keep" => keep = Some(PathBuf::from(value()?)),
             other => bail!(
-                "{other} is no flag; there are --ilium, --against, --cassandra, --seed, --minutes, --statements, --strict and --keep"
+                "{other} is no flag; there are --ilium, --against, --cassandra, --seed, --minutes, --statements, --strict, --gateway and --keep"
             ),
         }
     }
     let started;
     let folder = Folder::new()?;
+    let behind;
+    let before;
+    let folder_of_gateway = Folder::new()?;
+    let gateway = match (&program, gateway) {
+        (_, false) => None,
+        (Some(program), true) => {
+            behind = Cassandra::start(&Default::default())?;
+            before = Ilium::gateway(&program.canonicalize()?, &folder_of_gateway, &[behind.address()], &[])?;
+            Some(before.address())
+        }
+        (None, true) => bail!("--gateway goes with --ilium PROGRAM"),
+    };
     let ilium = match (against, program) {
         (Some(address), _) => address,
         (None, Some(program)) => {
@@ -67,7 +81,7 @@ fn run() -> Result<bool> {
         std::fs::create_dir_all(folder)?;
     }
     let time = Duration::from_secs_f64(f64::max(minutes, 0.0) * 60.0);
-    let plan = Plan { cassandra, ilium, seed, time, statements, strict };
+    let plan = Plan { cassandra, ilium, gateway, seed, time, statements, strict };
     let progress = |time: Duration, count: &Count| println!("{:>5} s: {}", time.as_secs(), summary(count));
     let count = generator::run(&plan, progress, |found| {
         match &keep {
@@ -86,7 +100,7 @@ fn run() -> Result<bool> {
 
 fn summary(count: &Count) -> String {
     format!(
-        "{} rounds, {} statements, {} of them refused by both, {} failures of Cassandra, {} differences",
-        count.rounds, count.statements, count.errors, count.failures, count.differences
+        "{} rounds, {} statements, {} of them refused by all, {} failures of Cassandra, {} differences, {} of them the gateway's",
+        count.rounds, count.statements, count.errors, count.failures, count.differences, count.of_gateway
     )
 }

@@ -146,7 +146,7 @@ fn title(step: &Step) -> String {
 }
 
 /// The answers to a step, for people and to the byte.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Answers {
     pub lines: Vec<String>,
     pub frames: Vec<Vec<u8>>,
