@@ -205,6 +205,11 @@ impl FrameWriter {
         }
     }
 
+    /// Begins another segment with what is written next, in version 5.
+    pub fn end_segment(&mut self) -> Result<(), ProtocolError> {
+        self.close()
+    }
+
     /// Ends the open segment.
     fn close(&mut self) -> Result<(), ProtocolError> {
         match &mut self.framing {

@@ -137,6 +137,9 @@ impl<'a> QueryResult<'a> {
                 let row_count = reader.i32("the number of rows")?;
                 let row_count =
                     u32::try_from(row_count).map_err(|_| ProtocolError::InvalidCount(row_count))?;
+                // A cell has four bytes at least. Of no columns there would be as many rows as somebody says.
+                let least = metadata.columns.count().max(1).saturating_mul(4);
+                reader.check_count(row_count as usize, least, "the rows of a page")?;
                 QueryResult::Rows(Rows { metadata, row_count, cells: reader.rest() })
             }
             SET_KEYSPACE => QueryResult::SetKeyspace(reader.string()?),

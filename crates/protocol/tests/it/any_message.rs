@@ -339,8 +339,11 @@ fn error_detail(version: ProtocolVersion) -> BoxedStrategy<ErrorDetail<'static>>
 }
 
 pub fn response(version: ProtocolVersion) -> BoxedStrategy<Response<'static>> {
-    let rows = (rows_metadata(version), 0..1000u32, bytes())
-        .prop_map(|(metadata, row_count, cells)| QueryResult::Rows(Rows { metadata, row_count, cells }));
+    let rows = (rows_metadata(version), 0..1000usize, bytes()).prop_map(|(metadata, rows, cells)| {
+        // As many as there may be: a cell has four bytes at least.
+        let most = cells.len() / (4 * metadata.columns.count().max(1));
+        QueryResult::Rows(Rows { metadata, row_count: rows.min(most) as u32, cells })
+    });
     let result = prop_oneof![
         Just(QueryResult::Void),
         rows,

@@ -271,6 +271,11 @@ fn bodies_that_lie_get_cassandras_words_where_it_has_some() {
             [[0, 0, 0, 2], [0; 4], [0x7f, 0xff, 0xff, 0xff]].concat(),
             "column specifications: 8589934588 needed, 0 left in the message",
         ),
+        (
+            Opcode::Result,
+            [[0, 0, 0, 2], [0; 4], [0; 4], [0x7f, 0xff, 0xff, 0xff]].concat(),
+            "the rows of a page: 8589934588 needed, 0 left in the message",
+        ),
         (Opcode::Event, vec![0, 1, b'x'], "Invalid value 'x' for Type"),
         (Opcode::Query, query(&[0, 1]), "the flags of a query: 4 needed, 0 left in the message"),
     ];
