@@ -138,7 +138,7 @@ fn reachable(said: SocketAddr, row: &Row<'_>) -> SocketAddr {
 }
 
 /// `None`: a row that is not whole yet, of a node that is just joining.
-fn node(row: &Row<'_>, address: SocketAddr) -> Option<Node> {
+pub(crate) fn node(row: &Row<'_>, address: SocketAddr) -> Option<Node> {
     let tokens: Vec<i64> = row.texts("tokens").into_iter().filter_map(|token| token.parse().ok()).collect();
     Some(Node {
         place: 0,

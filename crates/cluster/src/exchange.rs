@@ -21,6 +21,12 @@ pub(crate) enum Exchange {
 }
 
 impl Exchange {
+    /// Whether it begins a segment, because its node may find that it cannot read it. Cassandra closes a connection on which
+    /// it cannot read a second message in a row of the same segment (`CQLMessageHandler.processRequest`).
+    pub fn stands_apart(&self) -> bool {
+        matches!(self, Exchange::Client(forwarded) if forwarded.stands_apart)
+    }
+
     pub fn answered(self, envelope: Envelope, link: &Arc<Link>, flushes: &mut Flushes) {
         match self {
             // Whoever asked may have given up.

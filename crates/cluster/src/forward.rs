@@ -8,6 +8,8 @@ mod forwarded;
 mod prepare;
 mod repeat;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use forwarded::{is_result, refusal};
 pub(crate) use prepare::Preparing;
 
 use std::sync::Arc;
@@ -41,8 +43,8 @@ const PREPARED_AGAIN: u8 = 64;
 
 /// `<kind>` of a RESULT that reports a change of the schema, and of one that reports another keyspace (native protocol v5,
 /// section 4.2.5).
-const SCHEMA_CHANGE: [u8; 4] = [0, 0, 0, 5];
-const SET_KEYSPACE: [u8; 4] = [0, 0, 0, 3];
+pub(crate) const SCHEMA_CHANGE: [u8; 4] = [0, 0, 0, 5];
+pub(crate) const SET_KEYSPACE: [u8; 4] = [0, 0, 0, 3];
 
 /// One client's way to the cluster.
 pub(crate) struct Way {
@@ -67,6 +69,8 @@ pub(crate) struct Forwarded {
     tried: SmallVec<[Place; TRIES]>,
     prepared_again: u8,
     begun: Instant,
+    /// It brings a page state, which only its node can read.
+    pub(crate) stands_apart: bool,
 }
 
 enum Kind {
@@ -102,10 +106,13 @@ impl Channel for ClientChannel {
     fn send(&mut self, stream: i16, frame: Frame) {
         let way = &self.way;
         let (flags, body) = (frame.flags, &frame.body);
-        if let Err(error) = way.check(stream, &frame) {
-            way.give_at_once(stream, Err(error));
-            return;
-        }
+        let stands_apart = match way.check(stream, &frame) {
+            Ok(has_page_state) => has_page_state,
+            Err(error) => {
+                way.give_at_once(stream, Err(error));
+                return;
+            }
+        };
         let kind = match Opcode::from_byte(frame.opcode) {
             Ok(Opcode::Execute) => {
                 let id = route::executed(flags, body).unwrap_or_default();
@@ -120,7 +127,7 @@ impl Channel for ClientChannel {
                     return;
                 }
                 if let Some(keyspace) = &statement.uses {
-                    way.begin_use(stream, frame, Arc::clone(keyspace));
+                    way.begin_use(stream, frame, Arc::clone(keyspace), stands_apart);
                     return;
                 }
                 Kind::Execute(statement)
@@ -128,7 +135,7 @@ impl Channel for ClientChannel {
             Ok(Opcode::Query) => {
                 let text = route::text(flags, body);
                 if let Some(keyspace) = text.and_then(used_keyspace) {
-                    way.begin_use(stream, frame, keyspace);
+                    way.begin_use(stream, frame, keyspace, stands_apart);
                     return;
                 }
                 if let Some(question) = text.and_then(|text| way.ring_question(text)) {
@@ -148,6 +155,7 @@ impl Channel for ClientChannel {
             _ => None,
         };
         let mut forwarded = Forwarded::new(way, way.session(), stream, frame, kind);
+        forwarded.stands_apart = stands_apart;
         if let Some(statement) = changed {
             forwarded.want_columns(&statement);
         }
@@ -192,16 +200,22 @@ fn unprepared(version: ProtocolVersion, id: &[u8]) -> Result<Frame, Error> {
 }
 
 impl Way {
-    /// Refuses a message that no node could read. The links are shared: Cassandra closes a connection on which a second
-    /// message in a row makes no sense (`CQLMessageHandler.processRequest`), and all others' requests with it.
-    fn check(&self, stream: i16, frame: &Frame) -> Result<(), Error> {
+    /// Refuses a message that no node could read, and tells whether it has a page state. The links are shared: Cassandra
+    /// closes a connection on which a second message in a row makes no sense (`CQLMessageHandler.processRequest`), and all
+    /// others' requests with it.
+    fn check(&self, stream: i16, frame: &Frame) -> Result<bool, Error> {
         if frame.opcode == Opcode::Execute.byte() && route::is_execute(self.version, frame.flags, &frame.body)
         {
-            return Ok(());
+            return Ok(false);
         }
         let request = Envelope { header: header(self.version, stream, frame), body: frame.body.clone() };
         match Request::decode(&request) {
-            Ok(_) => Ok(()),
+            Ok((_, request)) => Ok(match request {
+                Request::Query(query) => query.parameters.paging_state.is_some(),
+                Request::Execute(execute) => execute.parameters.paging_state.is_some(),
+                Request::Batch(batch) => batch.parameters.paging_state.is_some(),
+                _ => false,
+            }),
             Err(failure) => {
                 let kind = match failure.code() {
                     ErrorCode::Invalid => ErrorKind::Invalid,
@@ -250,7 +264,7 @@ impl Way {
     }
 
     /// `USE`: the client goes on in the session of that keyspace, once the cluster has said that there is one.
-    fn begin_use(self: &Arc<Self>, stream: i16, frame: Frame, keyspace: Arc<str>) {
+    fn begin_use(self: &Arc<Self>, stream: i16, frame: Frame, keyspace: Arc<str>, stands_apart: bool) {
         let way = Arc::clone(self);
         tokio::spawn(async move {
             let mut key = way.session().key.clone();
@@ -258,7 +272,8 @@ impl Way {
             match way.cluster.open_session(key).await {
                 Err(error) => way.give_at_once(stream, Err(error)),
                 Ok(session) => {
-                    let forwarded = Forwarded::new(&way, session, stream, frame, Kind::Use);
+                    let mut forwarded = Forwarded::new(&way, session, stream, frame, Kind::Use);
+                    forwarded.stands_apart = stands_apart;
                     if let Some(link) = forwarded.dispatch(&mut None) {
                         link.wake();
                     }

@@ -81,7 +81,8 @@ impl RingQuestion {
         };
         let understood = |kind: &RelationKind| matches!(kind, RelationKind::Column { operator: Operator::Equal, value, .. } if is_constant(value));
         let restrictions = select.restrictions.iter().all(|relation| understood(&relation.kind));
-        (plain && columns && restrictions).then_some(RingQuestion { table, select })
+        let limit = select.limit.as_ref().is_none_or(is_constant);
+        (plain && columns && restrictions && limit).then_some(RingQuestion { table, select })
     }
 
     /// The columns asked for, under the names asked for.
@@ -104,6 +105,25 @@ impl RingQuestion {
             Ok((at, spec))
         };
         items.iter().map(column).collect()
+    }
+
+    /// How many rows are asked for at most.
+    fn limit(&self, parameters: &QueryParameters<'_>) -> Result<usize, Error> {
+        let Some(limit) = &self.select.limit else { return Ok(usize::MAX) };
+        let limit = match &limit.kind {
+            ExprKind::Bind { index, .. } => match parameters.values.get(usize::from(*index)) {
+                Some(Value::Bytes(bytes)) => bytes.try_into().ok().map(i32::from_be_bytes),
+                _ => None,
+            },
+            ExprKind::Literal(literal) => literal.text.parse::<i32>().ok(),
+            _ => None,
+        };
+        let limit = limit.ok_or_else(|| Error::invalid("Invalid limit value"))?;
+        // Cassandra's words (`SelectStatement.getLimit`).
+        usize::try_from(limit)
+            .ok()
+            .filter(|limit| *limit > 0)
+            .ok_or_else(|| Error::invalid("LIMIT must be strictly positive"))
     }
 
     /// Whether a row is among those asked for.
@@ -282,12 +302,29 @@ impl Cluster {
             RingTable::Peers => control.query("SELECT * FROM system.peers").await?,
             RingTable::PeersV2 => control.query("SELECT * FROM system.peers_v2").await?,
         };
+        question.answer(&self.gateways, &self.facts.cluster_name, &local, &asked, version, parameters)
+    }
+}
+
+impl RingQuestion {
+    /// The answer, from what a node says of itself and the columns of the table that is asked.
+    pub fn answer(
+        &self,
+        gateways: &Gateways,
+        cluster: &str,
+        local: &Table,
+        asked: &Table,
+        version: ProtocolVersion,
+        parameters: &QueryParameters<'_>,
+    ) -> Result<Frame, Error> {
         let row = local.rows().next().ok_or_else(|| Error::internal("a node has no row in system.local"))?;
-        let rows = self.gateways.rows(question.table, &asked.columns, &row, &self.facts.cluster_name);
-        let columns = question.columns(&asked.columns)?;
+        let rows = gateways.rows(self.table, &asked.columns, &row, cluster);
+        let columns = self.columns(&asked.columns)?;
         let mut cells = BytesMut::new();
         let mut count = 0;
-        for row in rows.iter().filter(|row| question.matches(&asked.columns, row, parameters)) {
+        let limit = self.limit(parameters)?;
+        let wanted = rows.iter().filter(|row| self.matches(&asked.columns, row, parameters)).take(limit);
+        for row in wanted {
             count += 1;
             for (at, _) in &columns {
                 let cell = row.get(*at).and_then(Option::as_deref);
@@ -308,6 +345,8 @@ impl Cluster {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use ilium_protocol::{Envelope, Flags, Header, Opcode};
+
     use super::*;
 
     fn address(last: u8) -> SocketAddr {
@@ -328,6 +367,26 @@ mod tests {
         ] {
             assert_eq!(RingQuestion::of(text, keyspace).is_some(), is_one, "{text}");
         }
+    }
+
+    #[test]
+    fn no_more_hosts_are_told_than_are_asked_for() {
+        let gateways = Gateways::default();
+        let _ = gateways.set(address(1), (2..5).map(address));
+        let table = crate::outside::local().unwrap();
+        let (version, parameters) = (ProtocolVersion::V4, QueryParameters::default());
+        let answer = |text: &str| {
+            let question = RingQuestion::of(text, None).unwrap();
+            let answer = question.answer(&gateways, "test", &table, &table, version, &parameters)?;
+            let header = Header { version, flags: Flags::NONE, stream: 0, opcode: Opcode::Result };
+            let answer = Table::decode(&Envelope { header, body: answer.body }).unwrap();
+            Ok::<_, Error>(answer.rows().map(|row| row.address("peer").unwrap()).collect::<Vec<_>>())
+        };
+        let peers = |count: u8| (2..2 + count).map(|last| address(last).ip()).collect::<Vec<_>>();
+        assert_eq!(answer("SELECT peer FROM system.peers").unwrap(), peers(3));
+        assert_eq!(answer("SELECT * FROM system.peers LIMIT 2").unwrap(), peers(2));
+        assert_eq!(answer("SELECT * FROM system.peers WHERE peer = '10.0.0.2' LIMIT 2").unwrap(), peers(1));
+        assert!(answer("SELECT * FROM system.peers LIMIT 0").is_err());
     }
 
     #[test]

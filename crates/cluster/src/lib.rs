@@ -20,6 +20,8 @@ mod gateways;
 mod link;
 mod login;
 mod options;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod outside;
 mod own;
 mod prepared;
 mod ring;

@@ -4,6 +4,8 @@
 //! link's writer and leave together when the link is woken; answers that arrive together are handed out together.
 
 mod open;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod outside;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -165,7 +167,8 @@ impl Link {
         };
         let flags = ilium_protocol::Flags::from_bits(frame.flags);
         let header = Header { version: self.version, flags, stream, opcode };
-        let written = state.writer.envelope(&Envelope { header, body: frame.body });
+        let begun = if exchange.stands_apart() { state.writer.end_segment() } else { Ok(()) };
+        let written = begun.and_then(|()| state.writer.envelope(&Envelope { header, body: frame.body }));
         match (written, state.waiting.get_mut(stream as usize)) {
             (Ok(()), Some(slot)) => {
                 state.written += 1;

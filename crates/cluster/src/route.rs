@@ -15,6 +15,9 @@ const WITH_SERIAL: u32 = 0x10;
 const WITH_TIME: u32 = 0x20;
 const WITH_NAMES: u32 = 0x40;
 
+/// The length of a value that is not set, the least there is from version 4 on (native protocol v5, section 3).
+const UNSET: i32 = -2;
+
 /// The largest code of a consistency level, NODE_LOCAL's.
 const LAST_CONSISTENCY: usize = 0x0B;
 
@@ -117,7 +120,11 @@ pub(crate) fn is_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> bo
 }
 
 fn walk_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> Option<()> {
-    let mut fields = message(flags, body)?;
+    // What is rare is left to the decoder, which reads everything.
+    if Flags::from_bits(flags).contains(Flags::CUSTOM_PAYLOAD) {
+        return None;
+    }
+    let mut fields = Fields(body);
     fields.short_bytes()?;
     if version >= ProtocolVersion::V5 {
         fields.short_bytes()?;
@@ -127,13 +134,19 @@ fn walk_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> Option<()> 
         ProtocolVersion::V5 => fields.int()?.cast_unsigned(),
         ProtocolVersion::V3 | ProtocolVersion::V4 => u32::from(fields.byte()?),
     };
-    // What is rare is left to the decoder, which reads everything.
     if parameters & !(WITH_VALUES | SKIP_COLUMNS | WITH_PAGE_SIZE | WITH_SERIAL | WITH_TIME) != 0 {
         return None;
     }
     if parameters & WITH_VALUES != 0 {
         for _ in 0..fields.short()? {
-            fields.value()?;
+            let length = fields.int()?;
+            match usize::try_from(length) {
+                Ok(length) => {
+                    fields.take(length)?;
+                }
+                Err(_) if length < UNSET && version >= ProtocolVersion::V4 => return None,
+                Err(_) => {}
+            }
         }
     }
     if parameters & WITH_PAGE_SIZE != 0 {
@@ -143,7 +156,8 @@ fn walk_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> Option<()> 
         fields.short().filter(|level| *level <= LAST_CONSISTENCY)?;
     }
     if parameters & WITH_TIME != 0 {
-        fields.take(8)?;
+        // No time at all in Cassandra's own words, which refuses it as a client's.
+        fields.take(8).filter(|time| *time != i64::MIN.to_be_bytes())?;
     }
     Some(())
 }
@@ -204,8 +218,8 @@ fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Opt
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use ilium_protocol::{
-        BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, ExecuteRequest,
-        QueryParameters, Request, RequestExtras, Values,
+        BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Envelope, ExecuteRequest,
+        Header, Opcode, QueryParameters, Request, RequestExtras, Values,
     };
 
     use super::*;
@@ -234,12 +248,32 @@ mod tests {
                 assert_eq!(token(&[2, 0]), Some(Token::of(b"\0\x01d\0\0\x01a\0")));
                 assert_eq!(token(&[3]), None);
                 assert_eq!(token(&[]), None);
-                assert!(is_execute(version, frame.flags, &frame.body));
+                let has_payload = !extras.payload.is_empty();
+                assert_eq!(is_execute(version, frame.flags, &frame.body), !has_payload);
                 for end in 0..frame.body.len() {
                     assert!(!is_execute(version, frame.flags, &frame.body[..end]));
                     let _ = self::token(version, frame.flags, &frame.body[..end], &[2, 0]);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_execute_that_a_node_could_not_read_is_not_let_through() {
+        let (payload, version_4) = (Flags::CUSTOM_PAYLOAD.bits(), ProtocolVersion::V4);
+        for (version, flags, body) in [
+            // A payload before version 4, and one whose key is no UTF-8.
+            (ProtocolVersion::V3, payload, &b"\0\0\0\x02id\0\x01\0"[..]),
+            (version_4, payload, b"\0\x01\0\x01\xff\0\0\0\0\0\x02id\0\x01\0"),
+            // A value of -3 bytes, and the one time that is none.
+            (version_4, 0, b"\0\x02id\0\x01\x01\0\x01\xff\xff\xff\xfd"),
+            (version_4, 0, b"\0\x02id\0\x01\x20\x80\0\0\0\0\0\0\0"),
+        ] {
+            let header =
+                Header { version, flags: Flags::from_bits(flags), stream: 1, opcode: Opcode::Execute };
+            let envelope = Envelope { header, body: Bytes::copy_from_slice(body) };
+            assert!(Request::decode(&envelope).is_err(), "{body:?}");
+            assert!(!is_execute(version, flags, body), "{body:?}");
         }
     }
 

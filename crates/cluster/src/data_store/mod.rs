@@ -31,6 +31,8 @@ use ilium_store::{
 use self::ask::{Asked, Message};
 use self::plan::{Plan, Plans};
 pub(crate) use self::snapshot::Snapshot;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::snapshot::rows as rows_of;
 use crate::Upstream;
 use crate::cluster::Cluster;
 use crate::session::{Session, SessionKey};

@@ -136,7 +136,7 @@ async fn read(control: &Arc<Control>, version: UuidBytes) -> Result<Schema> {
 }
 
 /// `None`: the cluster has no such source.
-fn rows(answer: &Envelope) -> Result<Option<Rows<'_>>> {
+pub(crate) fn rows(answer: &Envelope) -> Result<Option<Rows<'_>>> {
     match Response::decode(answer).map_err(answer::nonsense)?.1 {
         Response::Result(QueryResult::Rows(rows)) => Ok(Some(rows)),
         Response::Error(error) if error.detail == ErrorDetail::Invalid => Ok(None),

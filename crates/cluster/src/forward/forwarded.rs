@@ -36,6 +36,7 @@ impl Forwarded {
             tried: SmallVec::new(),
             prepared_again: 0,
             begun: Instant::now(),
+            stands_apart: false,
         }
     }
 
@@ -203,7 +204,7 @@ impl Forwarded {
 }
 
 /// Whether a RESULT is of this kind.
-fn is_result(envelope: &Envelope, kind: [u8; 4]) -> bool {
+pub(crate) fn is_result(envelope: &Envelope, kind: [u8; 4]) -> bool {
     if envelope.header.flags == Flags::NONE {
         return envelope.body.starts_with(&kind);
     }
@@ -216,7 +217,7 @@ fn is_result(envelope: &Envelope, kind: [u8; 4]) -> bool {
 }
 
 /// What an ERROR says.
-fn refusal(version: ProtocolVersion, frame: &Frame) -> Option<Error> {
+pub(crate) fn refusal(version: ProtocolVersion, frame: &Frame) -> Option<Error> {
     if frame.opcode != Opcode::Error.byte() {
         return None;
     }

@@ -9,5 +9,6 @@
 )]
 
 mod described;
+mod forwarded;
 mod schema;
 mod statements;
