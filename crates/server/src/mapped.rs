@@ -32,6 +32,8 @@ pub enum RoleFileError {
 /// change.
 pub struct MappedRoles {
     roles: BTreeMap<String, Mapped>,
+    /// The files, as they were when they were first read.
+    watched: Watched,
 }
 
 struct Mapped {
@@ -42,11 +44,12 @@ struct Mapped {
 impl MappedRoles {
     /// Refuses a role whose password cannot be read.
     pub fn read(roles: BTreeMap<String, RoleFile>) -> Result<MappedRoles, RoleFileError> {
+        let watched = Watched::new(roles.values().map(|from| from.password_file.clone()).collect());
         let read = roles.into_iter().map(|(who, from)| {
             let password = RwLock::new(password(&from)?);
             Ok((who, Mapped { from, password }))
         });
-        Ok(MappedRoles { roles: read.collect::<Result<_, _>>()? })
+        Ok(MappedRoles { roles: read.collect::<Result<_, _>>()?, watched })
     }
 
     /// Logs in the role of one; `None`: nobody is mapped by this name.
@@ -58,10 +61,8 @@ impl MappedRoles {
 
     /// Reads the passwords again when their files change, until `stopping` turns true.
     pub async fn renew(&self, stopping: watch::Receiver<bool>) {
-        let files = self.roles.values().map(|mapped| mapped.from.password_file.clone()).collect();
-        Watched::new(files)
-            .keep_reading("the passwords of mapped roles", stopping, || self.read_again())
-            .await;
+        let watched = self.watched.clone();
+        watched.keep_reading("the passwords of mapped roles", stopping, || self.read_again()).await;
     }
 
     fn read_again(&self) -> Result<(), RoleFileError> {
@@ -173,8 +174,9 @@ mod tests {
             ready(login.with_identity("spiffe://x/eve")).unwrap_err().message,
             "spiffe://x/eve is nobody"
         );
+        // Also before anybody begins to look.
         fs::write(&file, "other").unwrap();
-        roles.read_again().unwrap();
+        assert!(roles.watched.clone().read_if_changed(|| roles.read_again()).unwrap());
         assert!(ready(login.with_identity("spiffe://x/ada")).is_err());
         fs::remove_dir_all(folder).unwrap();
     }

@@ -35,6 +35,8 @@ pub struct Tls(Arc<Shared>);
 
 struct Shared {
     files: TlsFiles,
+    /// As they were when they were first read.
+    watched: Watched,
     current: RwLock<Ports>,
 }
 
@@ -63,8 +65,10 @@ impl Tls {
     /// Clients are asked for a certificate where there are authorities for it; who shows none, or one that stands for
     /// nobody, may still log in otherwise, but one that does not verify ends the handshake.
     pub fn new(files: TlsFiles) -> Result<Tls, TlsError> {
+        let TlsFiles { certificate, key, client_ca } = files.clone();
+        let watched = Watched::new([certificate, key].into_iter().chain(client_ca).collect());
         let current = RwLock::new(read(&files)?);
-        Ok(Tls(Arc::new(Shared { files, current })))
+        Ok(Tls(Arc::new(Shared { files, watched, current })))
     }
 
     pub fn for_cql(&self) -> PortTls {
@@ -79,12 +83,7 @@ impl Tls {
     /// Reads the files again whenever they change, until `stopping` turns true. Files that cannot be used are named in the
     /// log, and the last good ones stay.
     pub async fn renew(&self, stopping: watch::Receiver<bool>) {
-        self.watched().keep_reading("TLS", stopping, || self.read_again()).await;
-    }
-
-    fn watched(&self) -> Watched {
-        let TlsFiles { certificate, key, client_ca } = self.0.files.clone();
-        Watched::new([certificate, key].into_iter().chain(client_ca).collect())
+        self.0.watched.clone().keep_reading("TLS", stopping, || self.read_again()).await;
     }
 
     fn read_again(&self) -> Result<(), TlsError> {
@@ -139,13 +138,14 @@ mod tests {
         write(&files);
         fs::copy(&files.certificate, &authority).unwrap();
         let tls = Tls::new(files.clone()).unwrap();
-        let mut watched = tls.watched();
         let (cql, http) = (tls.for_cql(), tls.for_http());
         let first = cql.config();
-        assert!(!watched.read_if_changed(|| tls.read_again()).unwrap());
+        assert!(!tls.0.watched.clone().read_if_changed(|| tls.read_again()).unwrap());
         assert!(Arc::ptr_eq(&first, &cql.config()));
 
+        // Also what changes before anybody begins to look.
         write(&files);
+        let mut watched = tls.0.watched.clone();
         assert!(watched.read_if_changed(|| tls.read_again()).unwrap());
         let second = cql.config();
         assert!(!Arc::ptr_eq(&first, &second));

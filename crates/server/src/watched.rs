@@ -15,7 +15,7 @@ use tokio::time::sleep;
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Some files, and what they were like when they were last read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Watched {
     files: Vec<PathBuf>,
     seen: Vec<Option<Look>>,

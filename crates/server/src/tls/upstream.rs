@@ -31,6 +31,8 @@ pub struct UpstreamTlsFiles {
 /// TLS towards the nodes, from files that are read again when they change.
 pub struct UpstreamTls {
     files: UpstreamTlsFiles,
+    /// As they were when they were first read.
+    watched: Watched,
     parts: Arc<Parts>,
     config: Arc<ClientConfig>,
 }
@@ -49,6 +51,8 @@ impl UpstreamTls {
             .server_name
             .as_ref()
             .map(|name| ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name.clone())));
+        let shown = files.own.clone().into_iter().flat_map(|(certificate, key)| [certificate, key]);
+        let watched = Watched::new([files.authorities.clone()].into_iter().chain(shown).collect());
         let (verifier, own) = read(&files)?;
         let parts = Arc::new(Parts {
             server_name: server_name.transpose()?,
@@ -64,7 +68,7 @@ impl UpstreamTls {
             .with_client_cert_resolver(Arc::clone(&parts) as _);
         // A resumed session is not verified again; connections to nodes are few and last long.
         config.resumption = Resumption::disabled();
-        Ok(UpstreamTls { files, parts, config: Arc::new(config) })
+        Ok(UpstreamTls { files, watched, parts, config: Arc::new(config) })
     }
 
     /// For all connections, also those that are opened after the files changed.
@@ -75,13 +79,7 @@ impl UpstreamTls {
     /// Reads the files again whenever they change, until `stopping` turns true. Files that cannot be used are named in the
     /// log, and the last good ones stay. Connections that are open go on.
     pub async fn renew(&self, stopping: watch::Receiver<bool>) {
-        self.watched().keep_reading("TLS towards the cluster", stopping, || self.read_again()).await;
-    }
-
-    fn watched(&self) -> Watched {
-        let UpstreamTlsFiles { authorities, own, .. } = self.files.clone();
-        let own = own.into_iter().flat_map(|(certificate, key)| [certificate, key]);
-        Watched::new([authorities].into_iter().chain(own).collect())
+        self.watched.clone().keep_reading("TLS towards the cluster", stopping, || self.read_again()).await;
     }
 
     fn read_again(&self) -> Result<(), TlsError> {
@@ -257,10 +255,11 @@ mod tests {
         assert!(matches!(UpstreamTls::new(files(Some("no name"))), Err(TlsError::Name(_))));
 
         // The cluster's authority changes, then ours.
-        let mut watched = upstream.watched();
         two.sign("127.0.0.1", &file("node"), &file("node key"));
         assert!(talk(&upstream, "node").unwrap_err().contains("invalid peer certificate"));
         two.write(&file("trusted"));
+        // What changed before anybody began to look is seen, too.
+        let mut watched = upstream.watched.clone();
         assert!(watched.read_if_changed(|| upstream.read_again()).unwrap());
         assert_eq!(talk(&upstream, "node").as_deref(), Ok("hello"));
         two.write(&file("of clients"));
