@@ -27,7 +27,7 @@ use crate::{figures, front, logging, open_files};
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
     logging::start(true);
-    open_files::raise();
+    let files = open_files::raise();
     // A gateway holds many small buffers of many clients, and pages of 2 MiB made it twice as large (32 MB with 500 busy
     // connections instead of 53). A kernel without them has nothing to refuse.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -35,10 +35,11 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unavailable(format!("cannot start threads: {error}")))?;
-    runtime.block_on(serve(settings, started))
+    runtime.block_on(serve(settings, started, files))
 }
 
-async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
+/// `open_files` is how many files it may open, where that is bounded.
+async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) -> Result<(), Failure> {
     // Before anything is announced: whoever reads the first line may answer it with a signal.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
@@ -53,6 +54,9 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     options.user = settings.user;
     options.local_dc = settings.local_dc;
     options.local_rack = settings.local_rack;
+    // The rest is for clients, of which there may be as many on either port.
+    let files = open_files.and_then(|files| usize::try_from(files / 4).ok()).unwrap_or(usize::MAX);
+    options.max_links = options.max_links.min(files).max(1);
     let upstream_tls = settings.upstream_tls.map(UpstreamTls::new).transpose().map_err(Failure::config)?;
     options.tls = upstream_tls.as_ref().map(UpstreamTls::config);
     let upstream = tokio::select! {

@@ -6,8 +6,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const WANTED: u64 = 16 * 1024;
 
 /// Raises the soft limit to the hard one, as Go's and Java's runtimes do: shells and systemd leave it at 1,024 for programs that
-/// use `select`.
-pub fn raise() {
+/// use `select`. How many it is now; `None`: as many as the machine can.
+pub fn raise() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
@@ -21,4 +21,5 @@ pub fn raise() {
             "few open files are allowed: connections past that will fail; raise the hard limit"
         );
     }
+    allowed
 }

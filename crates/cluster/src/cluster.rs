@@ -3,35 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ilium_cql::schema::{Schema, UuidBytes};
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{ClusterEvent, ClusterListener, Error, ErrorKind, Watcher};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
 
 use crate::control::{self, Control};
 use crate::data_store::Snapshot;
+use crate::dial::{Dialler, Permit};
 use crate::error::{ConnectError, unreachable};
 use crate::forward::Preparing;
 use crate::gateways::Gateways;
 use crate::link::Link;
 use crate::login::Logins;
 use crate::prepared::Statements;
+use crate::race;
 use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
 use crate::upstream::Stats;
 use crate::{Credentials, Options};
 
-/// How long a node is waited for before the next is dialled, too: a log-in takes a healthy one about 100 ms, most of it for the
-/// password's hash.
-const HEAD_START: Duration = Duration::from_millis(500);
-
-/// Log-ins that ask the cluster at a time; others wait. Each costs a node the hash of a password, some 50 ms of a core.
+/// Sessions of which a first link is being opened at a time; others wait. Each costs a node the hash of a password, some
+/// 50 ms of a core.
 const LOG_INS: usize = 16;
+
+/// A session of which nothing was asked for so long has enough with one link: programs that are at work ask more often.
+const IDLE_LINKS: Duration = Duration::from_secs(10);
 
 /// What was learned when the cluster was first reached, and does not change while it is served.
 #[derive(Debug, Clone)]
@@ -45,6 +46,9 @@ pub(crate) struct Facts {
     pub home: Home,
 }
 
+/// What comes of opening a session.
+type Opening = Arc<OnceCell<Result<Arc<Session>, Error>>>;
+
 /// A running cluster.
 pub(crate) struct Cluster {
     pub(crate) options: Options,
@@ -53,12 +57,15 @@ pub(crate) struct Cluster {
     pub(crate) preparing: Preparing,
     pub(crate) logins: Logins,
     pub(crate) gateways: Gateways,
+    pub(crate) dialler: Arc<Dialler>,
     pub(crate) watcher: OnceLock<Arc<dyn Watcher>>,
     started: Instant,
     /// Whose turn it is to be dialled first.
     turn: AtomicUsize,
-    /// Places for log-ins that ask the cluster at a time.
-    pub(crate) dialling: Semaphore,
+    /// Places for sessions of which a first link is being opened.
+    log_ins: Semaphore,
+    /// Those sessions; who wants the same one waits for the same link.
+    opening: Mutex<HashMap<SessionKey, Opening>>,
     ring: RwLock<Arc<Ring>>,
     /// Places are given once; a node that comes back has the one it had.
     places: Mutex<HashMap<UuidBytes, Place>>,
@@ -72,31 +79,41 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Finds the cluster by its contact points, learns its ring, and watches it from then on.
     pub async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
-        let first = control::first_contact(&options).await?;
-        let cluster = Arc::new(Cluster {
-            statements: Statements::new(options.max_prepared_statements, options.max_prepared_text),
-            preparing: Preparing::default(),
-            logins: Logins::new(options.login_validity),
-            gateways: Gateways::default(),
-            watcher: OnceLock::new(),
-            facts: first.facts.clone(),
-            options,
-            started: Instant::now(),
-            turn: AtomicUsize::new(0),
-            dialling: Semaphore::new(LOG_INS),
-            ring: RwLock::default(),
-            places: Mutex::default(),
-            sessions: Mutex::default(),
-            listeners: RwLock::default(),
-            control: RwLock::new(None),
-            snapshot: OnceLock::new(),
-        });
+        let dialler = Dialler::new(options);
+        let first = control::first_contact(&dialler).await?;
+        let cluster = Cluster::new(dialler, first.facts.clone());
         control::take_over(&cluster, first).await?;
         // A limit of no session at all is the only thing that can be wrong here.
         let session = cluster.session(cluster.own_key()).map_err(|_| ConnectError::NoNode)?;
         session.reach_out(&cluster.ring());
         tokio::spawn(expire(Arc::downgrade(&cluster)));
         Ok(cluster)
+    }
+
+    /// One of which nothing is known yet but these facts.
+    pub(crate) fn new(dialler: Arc<Dialler>, facts: Facts) -> Arc<Cluster> {
+        let options = dialler.options.clone();
+        let _ = dialler.cluster.set(facts.cluster_name.clone());
+        Arc::new(Cluster {
+            statements: Statements::new(options.max_prepared_statements, options.max_prepared_text),
+            preparing: Preparing::default(),
+            logins: Logins::new(options.login_validity),
+            gateways: Gateways::default(),
+            dialler,
+            watcher: OnceLock::new(),
+            facts,
+            options,
+            started: Instant::now(),
+            turn: AtomicUsize::new(0),
+            log_ins: Semaphore::new(LOG_INS),
+            opening: Mutex::default(),
+            ring: RwLock::default(),
+            places: Mutex::default(),
+            sessions: Mutex::default(),
+            listeners: RwLock::default(),
+            control: RwLock::new(None),
+            snapshot: OnceLock::new(),
+        })
     }
 
     pub(crate) fn ring(&self) -> Arc<Ring> {
@@ -144,61 +161,109 @@ impl Cluster {
             return Ok(Arc::clone(session));
         }
         while sessions.len() >= self.options.max_sessions {
-            // One that nobody holds: its clients are gone. The gateway's own is always needed.
-            let own = self.own_key();
-            let is_idle = |(key, session): &(&SessionKey, &Arc<Session>)| {
-                **key != own && Arc::strong_count(session) == 1
-            };
-            let idle = sessions.iter().filter(is_idle);
-            let Some(oldest) =
-                idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone())
-            else {
+            if !self.close_oldest(&mut sessions) {
                 return Err(Error::overloaded(format!(
                     "{} roles and keyspaces are in use at once, the limit of this gateway",
                     self.options.max_sessions
                 )));
-            };
-            if let Some(session) = sessions.remove(&oldest) {
-                session.retire(self.options.silence);
             }
         }
-        let session = Session::new(key.clone(), version, self);
-        session.touch(self.now());
+        let session = Session::new(key.clone(), version, &self.dialler, self.now());
         sessions.insert(key, Arc::clone(&session));
         Ok(session)
     }
 
+    /// Closes the session that was not used for longest, of those that nobody holds: its clients are gone. The gateway's own
+    /// is always needed. `false`: there is none.
+    fn close_oldest(&self, sessions: &mut HashMap<SessionKey, Arc<Session>>) -> bool {
+        let own = self.own_key();
+        let idle = sessions.iter().filter(|(key, session)| **key != own && Arc::strong_count(session) == 1);
+        let oldest = idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone());
+        let Some(session) = oldest.and_then(|oldest| sessions.remove(&oldest)) else { return false };
+        session.retire(self.options.silence);
+        true
+    }
+
+    /// The session for a key if it has a link that is open.
+    pub(crate) fn open_already(&self, key: &SessionKey) -> Option<Arc<Session>> {
+        let session = self.sessions.lock().get(key).filter(|session| session.is_open()).cloned()?;
+        session.touch(self.now());
+        Some(session)
+    }
+
     /// The session for a key, with a link that is open. The first is waited for; the others are opened meanwhile.
     pub(crate) async fn open_session(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
-        let known = self.sessions.lock().get(&key).filter(|session| session.is_open()).cloned();
-        let session = match known {
-            Some(session) => {
-                session.touch(self.now());
-                session
-            }
-            None => {
-                let (place, link) = self.try_key(&key).await?;
-                let session = self.session(key);
-                let session = session.inspect_err(|_| link.close())?;
-                session.add(place, link);
-                session
-            }
-        };
+        match self.open_already(&key) {
+            Some(session) => Ok(session),
+            None => self.prove(key).await,
+        }
+    }
+
+    /// Opens a link for a key, whether or not there are others: so the cluster says what it thinks of the role and the
+    /// keyspace now. Once for all that ask at the same time.
+    pub(crate) async fn prove(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
+        let opening = Arc::clone(self.opening.lock().entry(key.clone()).or_default());
+        let opened = opening.get_or_init(|| self.open_first(key.clone())).await.clone();
+        let mut all = self.opening.lock();
+        if all.get(&key).is_some_and(|known| Arc::ptr_eq(known, &opening)) {
+            all.remove(&key);
+        }
+        opened
+    }
+
+    /// Opens a first link for a key. A session is kept only once there is one: a password or a keyspace may be wrong.
+    async fn open_first(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
+        let version = ProtocolVersion::from_number(key.version)
+            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
+        let _turn = self.log_ins.acquire().await;
+        let permit = self.first_permit().await?;
+        let (place, link) = self.open_link(&key, version).await.map_err(ConnectError::into_error)?;
+        link.hold(permit);
+        if let Some(role) = &key.role {
+            self.logins.accept(role.clone());
+        }
+        let session = self.session(key).inspect_err(|_| link.close())?;
+        session.add(place, link);
         session.reach_out(&self.ring());
         Ok(session)
     }
 
-    /// A first link for a key, in no session that is kept: a password or a keyspace may be wrong.
-    pub(crate) async fn try_key(self: &Arc<Self>, key: &SessionKey) -> Result<(Place, Arc<Link>), Error> {
-        let version = ProtocolVersion::from_number(key.version)
-            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
-        let trial = Session::new(key.clone(), version, self);
-        self.open_link(&trial).await.map_err(ConnectError::into_error)
+    /// Leave for the first link of a session. Where there is none left, what nobody needs now is closed.
+    async fn first_permit(&self) -> Result<Permit, Error> {
+        if let Some(permit) = self.dialler.first_permit() {
+            return Ok(permit);
+        }
+        let makes_room = self.shrink_idle(Duration::ZERO) > 0 || self.close_oldest(&mut self.sessions.lock());
+        let permit = match makes_room {
+            true => self.dialler.permit_within(self.options.connect_timeout).await,
+            false => None,
+        };
+        permit.ok_or_else(|| {
+            Error::overloaded(format!(
+                "{} connections to the cluster are in use at once, the limit of this gateway",
+                self.options.max_links
+            ))
+        })
     }
 
-    /// A link of a session to the first node that answers, the nearest first. A node that takes its time is not waited for
+    /// Has sessions that were asked for nothing for so long keep one link each. How many links are closed.
+    fn shrink_idle(&self, idle: Duration) -> usize {
+        let (now, own) = (self.now(), self.own_key());
+        let others: Vec<Arc<Session>> = {
+            let sessions = self.sessions.lock();
+            sessions.iter().filter(|(key, _)| **key != own).map(|(_, session)| Arc::clone(session)).collect()
+        };
+        let is_idle = |session: &&Arc<Session>| u128::from(session.idle_for(now)) >= idle.as_millis();
+        others.iter().filter(is_idle).map(|session| session.shrink()).sum()
+    }
+
+    /// A link for a key to the first node that answers, the nearest first. A node that takes its time is not waited for
     /// alone.
-    async fn open_link(self: &Arc<Self>, session: &Arc<Session>) -> Result<(Place, Arc<Link>), ConnectError> {
+    async fn open_link(
+        &self,
+        key: &SessionKey,
+        version: ProtocolVersion,
+    ) -> Result<(Place, Arc<Link>), ConnectError> {
         let ring = self.ring();
         let mut nodes = ring.nodes.clone();
         // Not all log-ins at the same one.
@@ -206,36 +271,21 @@ impl Cluster {
         nodes.rotate_left(turn);
         let gone = self.own_session().map(|own| own.unreachable()).unwrap_or_default();
         nodes.sort_by_key(|node| (gone.contains(&node.place), ring.distance(node.place)));
-        let mut nodes = nodes.into_iter();
-        let mut opening = JoinSet::new();
-        let mut last = ConnectError::NoNode;
-        loop {
-            if let Some(node) = nodes.next() {
-                let (session, cluster) = (Arc::clone(session), Arc::clone(self));
-                opening.spawn(async move { (node.place, session.open(&node, &cluster).await) });
-            }
-            let answered = match nodes.len() {
-                0 => opening.join_next().await,
-                _ => match timeout(HEAD_START, opening.join_next()).await {
-                    Ok(answered) => answered,
-                    Err(_) => continue,
-                },
-            };
-            match answered {
-                None => return Err(last),
-                Some(Err(_)) => {}
-                Some(Ok((place, Ok(link)))) => return Ok((place, link)),
-                Some(Ok((_, Err(refusal)))) if refusal.is_final() => return Err(refusal),
-                Some(Ok((_, Err(error)))) => {
-                    tracing::debug!(%error, "a node cannot be reached");
-                    last = error;
-                }
-            }
-        }
+        let dial = |node: Arc<Node>| {
+            let (dialler, key) = (Arc::clone(&self.dialler), key.clone());
+            async move { key.open(version, &node, &dialler).await.map(|link| (node.place, link)) }
+        };
+        race::first_of(nodes, dial, ConnectError::is_final, ConnectError::NoNode).await
     }
 
     fn own_session(&self) -> Option<Arc<Session>> {
         self.sessions.lock().get(&self.own_key()).cloned()
+    }
+
+    /// A link of the gateway's own to each node that has one, the nearest first.
+    pub(crate) fn own_links(&self) -> Vec<Arc<Link>> {
+        let ring = self.ring();
+        self.own_session().map(|own| own.one_link_each(&ring)).unwrap_or_default()
     }
 
     pub(crate) fn key_of(&self, role: Option<Credentials>, version: u8) -> SessionKey {
@@ -324,17 +374,20 @@ impl Cluster {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Closes sessions that nobody used for a while. The gateway's own stays.
+    /// Closes sessions that nobody used for a while, and those that nobody uses and the cluster refuses. The gateway's own
+    /// stays.
     fn expire_sessions(&self) {
         let own = self.own_key();
         let idle = u64::try_from(self.options.session_idle.as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let mut sessions = self.sessions.lock();
-        for session in sessions.values().filter(|session| Arc::strong_count(session) > 1) {
-            session.touch(now);
-        }
         sessions.retain(|key, session| {
-            let stays = *key == own || now.saturating_sub(session.last_used()) < idle;
+            let is_held = Arc::strong_count(session) > 1;
+            if is_held {
+                session.touch(now);
+            }
+            let is_refused = !is_held && session.is_refused() && !session.is_open();
+            let stays = *key == own || now.saturating_sub(session.last_used()) < idle && !is_refused;
             if !stays {
                 session.retire(self.options.silence);
             }
@@ -342,12 +395,23 @@ impl Cluster {
         });
     }
 
-    /// Gives sessions that lack links to near nodes another try: a node that came back is used again.
+    /// Gives sessions that lack links to near nodes another try: a node that came back is used again. Those of which nothing
+    /// is asked have enough with one, and give others back where connections are scarce.
     pub(crate) fn reach_out(&self) {
-        let sessions: Vec<Arc<Session>> = self.sessions.lock().values().cloned().collect();
+        if self.dialler.is_pressed() {
+            self.shrink_idle(IDLE_LINKS);
+        }
+        let (now, own) = (self.now(), self.own_key());
+        let sessions: Vec<(bool, Arc<Session>)> = {
+            let sessions = self.sessions.lock();
+            sessions.iter().map(|(key, session)| (*key == own, Arc::clone(session))).collect()
+        };
         let ring = self.ring();
-        for session in sessions {
-            session.reach_out(&ring);
+        for (is_own, session) in sessions {
+            let rests = u128::from(session.idle_for(now)) >= IDLE_LINKS.as_millis() && session.is_open();
+            if is_own || !rests {
+                session.reach_out(&ring);
+            }
         }
     }
 }
@@ -364,3 +428,7 @@ async fn expire(cluster: std::sync::Weak<Cluster>) {
         cluster.reach_out();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;

@@ -14,10 +14,12 @@ use ilium_store::{ClusterEvent, Error, SchemaChange, SchemaChangeKind};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Options;
+use crate::Credentials;
 use crate::cluster::{Cluster, Facts};
+use crate::dial::Dialler;
 use crate::error::{ConnectError, unreachable};
 use crate::link::{Link, Purpose};
+use crate::race;
 use crate::ring::{Home, Node, Replication};
 use crate::schema::changes;
 use crate::table::{Row, Table};
@@ -31,7 +33,7 @@ const SETTLED: Duration = Duration::from_millis(200);
 /// The ring is read this often even when nothing was told: events may be lost.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// Between two tries to find the cluster again: at first, and at most.
+/// Between two tries to find the cluster again, or to read the ring when that failed: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -51,32 +53,21 @@ pub(crate) struct FirstContact {
 }
 
 impl Control {
-    async fn open(
+    pub async fn open(
+        dialler: &Arc<Dialler>,
         address: SocketAddr,
         version: ProtocolVersion,
-        options: &Options,
+        credentials: Option<&Credentials>,
     ) -> Result<(Arc<Control>, mpsc::UnboundedReceiver<Envelope>), ConnectError> {
         let (sender, events) = mpsc::unbounded_channel();
-        let purpose =
-            Purpose { version, credentials: options.user.as_ref(), keyspace: None, events: Some(sender) };
-        let link = Link::open(address, purpose, options).await?;
+        let purpose = Purpose { version, credentials, keyspace: None, events: Some(sender) };
+        let link = Link::open(dialler, address, purpose).await?;
         Ok((Arc::new(Control { link }), events))
     }
 
     /// Runs a statement of our own at consistency ONE.
     pub async fn query(&self, text: &str) -> Result<Table, Error> {
         query(&self.link, text).await
-    }
-
-    /// Whether it leads to a node of the cluster of this name.
-    async fn is_of(&self, cluster: &str) -> bool {
-        let local = self.query("SELECT cluster_name FROM system.local WHERE key = 'local'").await;
-        let is_the_same =
-            local.is_ok_and(|local| local.rows().any(|row| row.text("cluster_name") == Some(cluster)));
-        if !is_the_same {
-            tracing::warn!(node = %self.link.address, cluster, "this node is not of the cluster, or does not say so");
-        }
-        is_the_same
     }
 
     /// The nodes, as this one knows them.
@@ -110,7 +101,7 @@ impl Control {
     }
 }
 
-async fn query(link: &Link, text: &str) -> Result<Table, Error> {
+pub(crate) async fn query(link: &Link, text: &str) -> Result<Table, Error> {
     let parameters = QueryParameters::new(Consistency::One);
     let request = Request::Query(QueryRequest { query: text, parameters });
     let answer = link.ask(&request).await;
@@ -172,10 +163,10 @@ pub(crate) async fn addresses_of(names: &[String]) -> (Vec<SocketAddr>, Vec<Stri
 }
 
 /// Meets the cluster at the first contact point that answers.
-pub(crate) async fn first_contact(options: &Options) -> Result<FirstContact, ConnectError> {
-    let (addresses, mut failures) = addresses_of(&options.contact_points).await;
+pub(crate) async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
+    let (addresses, mut failures) = addresses_of(&dialler.options.contact_points).await;
     for address in addresses {
-        match meet(address, options).await {
+        match meet(address, dialler).await {
             Ok(first) => return Ok(first),
             Err(error) => failures.push(error.to_string()),
         }
@@ -183,7 +174,8 @@ pub(crate) async fn first_contact(options: &Options) -> Result<FirstContact, Con
     Err(ConnectError::NoContactPoint(failures))
 }
 
-async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, ConnectError> {
+async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
+    let options = &dialler.options;
     let mut asks_for_login = true;
     let versions = ProtocolVersion::ALL.iter().rev().copied();
     let mut newest_first = versions.filter(|version| *version <= options.newest_version);
@@ -192,10 +184,9 @@ async fn meet(address: SocketAddr, options: &Options) -> Result<FirstContact, Co
             return Err(ConnectError::Version { address, version: ProtocolVersion::V3 });
         };
         // Whether it asks for a log-in shows when none is offered.
-        let nobody = Options { user: None, ..options.clone() };
-        let opened = match Control::open(address, version, &nobody).await {
+        let opened = match Control::open(dialler, address, version, None).await {
             Err(ConnectError::LoginNeeded { .. }) if options.user.is_some() => {
-                Control::open(address, version, options).await
+                Control::open(dialler, address, version, options.user.as_ref()).await
             }
             Ok(opened) => {
                 asks_for_login = false;
@@ -256,25 +247,40 @@ async fn refresh(cluster: &Arc<Cluster>, control: &Control) -> Result<(), Error>
     Ok(())
 }
 
+/// Reads the ring; when that is to be done next. `failed` counts the times in a row that it could not be.
+async fn read_ring(cluster: &Arc<Cluster>, control: &Control, failed: &mut u32) -> Instant {
+    match refresh(cluster, control).await {
+        Ok(()) => {
+            *failed = 0;
+            Instant::now() + REFRESH
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the ring cannot be read");
+            let pause = FIRST_PAUSE.saturating_mul(1 << (*failed).min(10)).min(LONGEST_PAUSE);
+            *failed += 1;
+            Instant::now() + pause
+        }
+    }
+}
+
 /// Watches as long as the cluster is served; finds it again when the link is lost.
 async fn keep_watch(
     cluster: Weak<Cluster>,
     mut control: Arc<Control>,
     mut events: mpsc::UnboundedReceiver<Envelope>,
 ) {
+    let (mut failed, mut read_at) = (0, Instant::now() + REFRESH);
     loop {
-        watch(&cluster, &control, &mut events).await;
+        watch(&cluster, &control, &mut events, &mut failed, read_at).await;
         control.link.close();
         let Some(strong) = cluster.upgrade() else { return };
         tracing::warn!(node = %control.link.address, "the control link is lost");
         strong.set_control(None);
-        (control, events) = find_again(&strong).await;
+        (control, events) = find_again(&strong, control.link.address).await;
         tracing::info!(node = %control.link.address, "the control link is there again");
         strong.set_control(Some(Arc::clone(&control)));
         // What happened meanwhile was told to nobody.
-        if let Err(error) = refresh(&strong, &control).await {
-            tracing::warn!(%error, "the ring cannot be read");
-        }
+        read_at = read_ring(&strong, &control, &mut failed).await;
         let before = strong.schema();
         strong.settle(&control.link).await;
         for change in before.zip(strong.schema()).iter().flat_map(|(before, now)| changes(before, now)) {
@@ -284,17 +290,19 @@ async fn keep_watch(
 }
 
 /// Ends when the link does, or nobody serves the cluster any more.
-async fn watch(cluster: &Weak<Cluster>, control: &Control, events: &mut mpsc::UnboundedReceiver<Envelope>) {
-    let mut read_at = Instant::now() + REFRESH;
+async fn watch(
+    cluster: &Weak<Cluster>,
+    control: &Control,
+    events: &mut mpsc::UnboundedReceiver<Envelope>,
+    failed: &mut u32,
+    mut read_at: Instant,
+) {
     loop {
         let told = tokio::select! {
             told = events.recv() => told,
             () = tokio::time::sleep_until(read_at) => {
                 let Some(cluster) = cluster.upgrade() else { return };
-                if let Err(error) = refresh(&cluster, control).await {
-                    tracing::warn!(%error, "the ring cannot be read");
-                }
-                read_at = Instant::now() + REFRESH;
+                read_at = read_ring(&cluster, control, failed).await;
                 continue;
             }
         };
@@ -312,23 +320,29 @@ async fn watch(cluster: &Weak<Cluster>, control: &Control, events: &mut mpsc::Un
     }
 }
 
-async fn find_again(cluster: &Arc<Cluster>) -> (Arc<Control>, mpsc::UnboundedReceiver<Envelope>) {
+/// `lost` is where the last link led to: others are tried first.
+async fn find_again(
+    cluster: &Arc<Cluster>,
+    lost: SocketAddr,
+) -> (Arc<Control>, mpsc::UnboundedReceiver<Envelope>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let ring = cluster.ring();
-        let mut addresses: Vec<(u8, SocketAddr)> =
-            ring.nodes.iter().map(|node| (ring.distance(node.place), node.address)).collect();
-        addresses.sort_unstable();
-        let mut addresses: Vec<SocketAddr> = addresses.into_iter().map(|(_, address)| address).collect();
+        let rank = |address, distance| (address == lost, distance, address);
+        let mut ranked: BTreeSet<(bool, u8, SocketAddr)> =
+            ring.nodes.iter().map(|node| rank(node.address, ring.distance(node.place))).collect();
         // All nodes may have got other addresses.
-        addresses.extend(addresses_of(&cluster.options.contact_points).await.0);
-        for address in addresses {
-            match Control::open(address, cluster.facts.newest, &cluster.options).await {
-                // The address may have become that of a node of another cluster.
-                Ok(found) if found.0.is_of(&cluster.facts.cluster_name).await => return found,
-                Ok(other) => other.0.link.close(),
-                Err(error) => tracing::debug!(%error, "a node cannot be reached"),
+        let points = addresses_of(&cluster.options.contact_points).await.0;
+        ranked.extend(points.into_iter().map(|address| rank(address, u8::MAX)));
+        let dial = |(_, _, address)| {
+            let cluster = Arc::clone(cluster);
+            async move {
+                let user = cluster.options.user.as_ref();
+                Control::open(&cluster.dialler, address, cluster.facts.newest, user).await
             }
+        };
+        if let Ok(found) = race::first_of(ranked, dial, |_| false, ConnectError::NoNode).await {
+            return found;
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -28,6 +28,8 @@ pub enum ConnectError {
     Nonsense { address: SocketAddr, source: ProtocolError },
     #[error("{address} answers {got} where {expected} was due")]
     Unexpected { address: SocketAddr, got: String, expected: &'static str },
+    #[error("{address} is a node of the cluster `{said}`, not of `{expected}`")]
+    OtherCluster { address: SocketAddr, said: String, expected: String },
     #[error("no contact point can be used:\n{}", .0.join("\n"))]
     NoContactPoint(Vec<String>),
     #[error("no node of the cluster can be reached")]

@@ -287,3 +287,7 @@ fn header(version: ProtocolVersion, stream: i16, frame: &Frame) -> Header {
     let flags = Flags::from_bits(frame.flags);
     Header { version, flags, stream, opcode: Opcode::from_byte(frame.opcode).unwrap_or(Opcode::Query) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;

@@ -18,8 +18,11 @@ use ilium_store::{ClusterEvent, Error, Frame};
 use parking_lot::RwLock;
 
 use crate::cluster::Cluster;
+use crate::control::query;
 use crate::error::unreachable;
+use crate::link::Link;
 use crate::own;
+use crate::race;
 use crate::table::{Row, Table};
 
 /// The gateways in front of this cluster.
@@ -287,7 +290,28 @@ impl Gateways {
     }
 }
 
+/// `system.local` of a node, and the table that is asked for.
+async fn read(link: Arc<Link>, table: RingTable) -> Result<(Table, Table), Error> {
+    let local = query(&link, "SELECT * FROM system.local WHERE key = 'local'").await?;
+    let asked = match table {
+        RingTable::Local => local.clone(),
+        RingTable::Peers => query(&link, "SELECT * FROM system.peers").await?,
+        RingTable::PeersV2 => query(&link, "SELECT * FROM system.peers_v2").await?,
+    };
+    Ok((local, asked))
+}
+
 impl Cluster {
+    /// By the control link; where its node takes its time, by links to others. No driver starts without an answer.
+    async fn ask_of_ring(&self, table: RingTable) -> Result<(Table, Table), Error> {
+        let control = self.control().map(|control| Arc::clone(&control.link));
+        let watched = control.as_ref().map(|link| link.address);
+        let others = self.own_links().into_iter().filter(|link| Some(link.address) != watched);
+        let links: Vec<Arc<Link>> = control.into_iter().chain(others).collect();
+        let nobody = unreachable("no node of the cluster can be reached");
+        race::first_of(links, |link| read(link, table), |_| false, nobody).await
+    }
+
     /// Answers a question about the ring by what clients are to see of it.
     pub(crate) async fn answer_of_ring(
         &self,
@@ -295,13 +319,7 @@ impl Cluster {
         version: ProtocolVersion,
         parameters: &QueryParameters<'_>,
     ) -> Result<Frame, Error> {
-        let control = self.control().ok_or_else(|| unreachable("no node of the cluster can be reached"))?;
-        let local = control.query("SELECT * FROM system.local WHERE key = 'local'").await?;
-        let asked: Table = match question.table {
-            RingTable::Local => local.clone(),
-            RingTable::Peers => control.query("SELECT * FROM system.peers").await?,
-            RingTable::PeersV2 => control.query("SELECT * FROM system.peers_v2").await?,
-        };
+        let (local, asked) = self.ask_of_ring(question.table).await?;
         question.answer(&self.gateways, &self.facts.cluster_name, &local, &asked, version, parameters)
     }
 }

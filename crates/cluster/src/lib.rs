@@ -12,6 +12,7 @@ mod cluster;
 mod control;
 mod credentials;
 mod data_store;
+mod dial;
 mod effect;
 mod error;
 mod exchange;
@@ -24,9 +25,13 @@ mod options;
 pub mod outside;
 mod own;
 mod prepared;
+mod race;
 mod ring;
 mod route;
 pub mod schema;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic: that is how they fail")]
+mod scripted;
 mod session;
 mod table;
 mod upstream;

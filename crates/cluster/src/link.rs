@@ -6,6 +6,7 @@
 mod open;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod outside;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use ilium_store::Frame;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 pub(crate) use open::Purpose;
 
+use crate::dial::{Dialler, Permit};
 use crate::exchange::{Exchange, Flushes};
 
 /// Read at a time: some hundred small answers.
@@ -36,13 +38,6 @@ const STREAMS: usize = i16::MAX as usize;
 
 /// Answers handed out at once: what several clients have under way, and little enough to be kept ready.
 const TOGETHER: usize = 256;
-
-/// How often a link looks whether its node still answers.
-const PULSE: Duration = Duration::from_secs(1);
-
-/// Pulses without a word after which an idle link asks for one, so that nothing on the way forgets the connection and a node
-/// that is gone is noticed. The drivers' heartbeat, 30 s.
-const IDLE_PULSES: u32 = 30;
 
 /// A request that is not answered because its link is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +76,8 @@ struct State {
     /// Takes no more requests.
     leaving: bool,
     closed: bool,
+    /// Held while it is open.
+    permit: Option<Permit>,
 }
 
 struct Waiting {
@@ -99,12 +96,11 @@ struct Opened {
 }
 
 impl Link {
-    /// Starts serving a connection. `events` gets what the node tells unasked; `silence` is how long requests may wait
-    /// without a word from it; `ended` runs once the link is gone.
+    /// Starts serving a connection. `events` gets what the node tells unasked.
     fn start(
         address: SocketAddr,
         opened: Opened,
-        silence: Duration,
+        dialler: Arc<Dialler>,
         events: Option<mpsc::UnboundedSender<Envelope>>,
     ) -> Arc<Link> {
         let Opened { socket, reader, writer, input, version } = opened;
@@ -116,6 +112,7 @@ impl Link {
             taken: 0,
             leaving: false,
             closed: false,
+            permit: None,
         };
         let link = Arc::new(Link {
             address,
@@ -132,12 +129,18 @@ impl Link {
             let why = tokio::select! {
                 why = served.receive(receiving, reader, input, events) => why,
                 why = served.send(sending) => why,
-                why = served.watch(silence) => why,
+                why = served.watch(&dialler) => why,
             };
             tracing::debug!(node = %served.address, why, "a connection to a node ended");
             served.close();
         });
         link
+    }
+
+    /// Gives it the permit it goes by, to hold as long as it is open.
+    pub fn hold(&self, permit: Permit) {
+        let mut state = self.state.lock();
+        state.permit = Some(permit).filter(|_| !state.closed);
     }
 
     /// Requests that wait on it.
@@ -212,6 +215,7 @@ impl Link {
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        state.permit = None;
         self.closed.store(true, Ordering::Relaxed);
         let taken = state.taken;
         let waiting: Vec<Waiting> = state.waiting.iter_mut().filter_map(Option::take).collect();
@@ -323,41 +327,6 @@ impl Link {
             }
         }
     }
-
-    /// Ends when requests wait and the node is silent for too long.
-    async fn watch(self: &Arc<Self>, silence: Duration) -> &'static str {
-        let mut pulse = interval(PULSE);
-        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let patience = (silence.as_secs_f64() / PULSE.as_secs_f64()).ceil().max(1.0) as u32;
-        // Pulses without a word while requests waited, and while none did.
-        let (mut seen, mut silent, mut idle) = (0, 0, 0);
-        loop {
-            pulse.tick().await;
-            if self.state.lock().closed {
-                return "it was closed";
-            }
-            // A log-in whose client has left, or a second that came too late, leaves one behind.
-            if Arc::strong_count(self) == 1 && self.load() == 0 {
-                return "nobody holds it";
-            }
-            let reads = self.reads.load(Ordering::Relaxed);
-            let waits = self.load() > 0;
-            (silent, idle) = match (reads == seen, waits) {
-                (false, _) => (0, 0),
-                (true, true) => (silent + 1, 0),
-                (true, false) => (0, idle + 1),
-            };
-            seen = reads;
-            if silent > patience {
-                return "requests wait and the node is silent";
-            }
-            // OPTIONS is answered before the queue of requests, so a busy node is not taken for a dead one.
-            if silent == 1 || idle == IDLE_PULSES {
-                let link = Arc::clone(self);
-                tokio::spawn(async move { link.ask(&Request::Options).await.is_ok() });
-            }
-        }
-    }
 }
 
 /// Closes a link that is not needed once its requests are answered, or after `patience`.
@@ -380,8 +349,16 @@ mod tests {
 
     use super::*;
 
-    /// A link, and the other side of it.
-    fn linked(version: ProtocolVersion) -> (Arc<Link>, tokio::io::DuplexStream) {
+    use crate::Options;
+
+    const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
+    /// A link, and the other side of it. `address` is where its node is asked whether it lives.
+    pub(super) fn linked(
+        version: ProtocolVersion,
+        address: SocketAddr,
+        dialler: &Arc<Dialler>,
+    ) -> (Arc<Link>, tokio::io::DuplexStream) {
         let (near, far) = tokio::io::duplex(1 << 20);
         let mut opened = Opened {
             socket: Box::new(near),
@@ -392,13 +369,16 @@ mod tests {
         };
         opened.reader.negotiated(version, None).unwrap();
         opened.writer.negotiated(version, None).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 9042));
-        (Link::start(address, opened, Duration::from_secs(60), None), far)
+        (Link::start(address, opened, Arc::clone(dialler), None), far)
+    }
+
+    fn patient() -> Arc<Dialler> {
+        Dialler::new(Options { silence: Duration::from_secs(60), ..Options::new(Vec::new()) })
     }
 
     /// What a request hears on a link whose other side sends these bytes and closes.
     async fn hears(version: ProtocolVersion, bytes: &[u8]) -> Result<Envelope, Lost> {
-        let (link, mut far) = linked(version);
+        let (link, mut far) = linked(version, NOBODY, &patient());
         let asking = Arc::clone(&link);
         let asked = tokio::spawn(async move { asking.ask(&Request::Options).await });
         // It is answered, if at all, after it was asked.
@@ -412,9 +392,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_that_nobody_holds_ends() {
-        let (link, mut far) = linked(ProtocolVersion::V5);
+        let (link, mut far) = linked(ProtocolVersion::V5, NOBODY, &patient());
         drop(link);
-        let ended = timeout(PULSE * 10, far.read(&mut [0])).await;
+        let ended = timeout(Duration::from_secs(10), far.read(&mut [0])).await;
         assert_eq!(ended.unwrap().unwrap(), 0);
     }
 

@@ -32,7 +32,7 @@ impl Logins {
         self.accepted.lock().get(credentials).is_some_and(|at| at.elapsed() < self.validity)
     }
 
-    fn accept(&self, credentials: Credentials) {
+    pub fn accept(&self, credentials: Credentials) {
         let mut accepted = self.accepted.lock();
         if accepted.len() >= REMEMBERED {
             accepted.retain(|_, at| at.elapsed() < self.validity);
@@ -51,7 +51,7 @@ pub(crate) fn credentials_of(principal: &Principal) -> Option<Result<Credentials
 }
 
 impl Cluster {
-    /// Asks the cluster who this is. The connection that is opened for it becomes the first of that role's session.
+    /// Asks the cluster who this is. The connection that is opened for it becomes one of that role's session.
     pub(crate) async fn log_in(self: &Arc<Self>, credentials: Credentials) -> Result<Principal, Error> {
         if !self.facts.asks_for_login {
             return Ok(Principal::Anonymous);
@@ -60,15 +60,8 @@ impl Cluster {
         if self.logins.is_fresh(&credentials) {
             return Ok(Principal::Role(role));
         }
-        let _turn = self.dialling.acquire().await;
-        // While it waited another may have logged in with the same.
-        if self.logins.is_fresh(&credentials) {
-            return Ok(Principal::Role(role));
-        }
-        let key = self.key_of(Some(credentials.clone()), self.facts.newest.number());
-        let (place, link) = self.try_key(&key).await?;
-        self.logins.accept(credentials);
-        self.session(key).inspect_err(|_| link.close())?.add(place, Arc::clone(&link));
+        let key = self.key_of(Some(credentials), self.facts.newest.number());
+        self.prove(key).await?;
         Ok(Principal::Role(role))
     }
 

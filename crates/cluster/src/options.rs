@@ -25,12 +25,21 @@ pub struct Options {
     pub tls: Option<Arc<ClientConfig>>,
     /// How long a connection may take to open, log-in included. Cassandra's drivers give it 5 s.
     pub connect_timeout: Duration,
-    /// A link on which requests wait and nothing comes back for so long is given up, and what waits on it with it. A
-    /// collection of garbage that stops a healthy node is shorter; drivers wait for 2 to 12 s for an answer.
+    /// A link on which requests wait and nothing comes back for so long is given up, and what waits on it with it, unless the
+    /// node answers a new connection. A collection of garbage that stops a healthy node is shorter; drivers wait for 2 to
+    /// 12 s for an answer.
     pub silence: Duration,
+    /// One whose node does answer new connections is given up after so long without a word. Cassandra holds a request up for
+    /// 12 s at most (`native_transport_timeout`): by then threads that were held have come free twice. Drivers have
+    /// stopped waiting.
+    pub busy: Duration,
     /// Links of a session to a node, at most. One is opened at once, the others as requests pile up. Cassandra serves a
     /// connection on one thread, so a few let it use more of them.
     pub links_per_node: usize,
+    /// Connections to nodes, of all sessions together; the control link is not among them. As many as clients may open, each a
+    /// file here and some 40 KiB on either side. A quarter is left for first links of sessions; past half, sessions that ask
+    /// for nothing keep one link. A process that may open few files is to have fewer, a quarter of them.
+    pub max_links: usize,
     /// Sessions kept, those of roles and keyspaces that nobody used longest closed first. Each holds a connection to a
     /// node or more, at about 40 KiB here and a little more in Cassandra.
     pub max_sessions: usize,
@@ -59,7 +68,9 @@ impl Options {
             tls: None,
             connect_timeout: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            busy: Duration::from_secs(30),
             links_per_node: 2,
+            max_links: 4096,
             max_sessions: 1024,
             session_idle: Duration::from_secs(300),
             agreement: Duration::from_secs(10),

@@ -1,15 +1,16 @@
 //! The links that speak for one role in one version of the protocol and one keyspace.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ilium_protocol::ProtocolVersion;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use crate::Credentials;
-use crate::cluster::Cluster;
+use crate::dial::Dialler;
 use crate::error::ConnectError;
 use crate::link::{Link, Purpose, retire};
 use crate::ring::{Node, Place, Ring};
@@ -21,8 +22,10 @@ const CROWDED: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// And one that refused the role or the keyspace.
+/// How long no node is asked again once one refused the role or the keyspace: at first, twice as long each time, and at most.
+/// That is no outage: the role or the keyspace is gone, or the password is another. Whoever audits log-ins sees each try.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_REFUSED_PAUSE: Duration = Duration::from_secs(3600);
 
 /// For whom a session speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,13 +40,25 @@ pub(crate) struct SessionKey {
 pub(crate) struct Session {
     pub key: SessionKey,
     pub version: ProtocolVersion,
-    cluster: Weak<Cluster>,
+    dialler: Arc<Dialler>,
     /// By the node's place.
     lines: RwLock<Vec<Line>>,
+    /// Requests that asked for a link so far.
     turn: AtomicUsize,
     /// Milliseconds after the cluster was connected at which it was last used.
     used: AtomicU64,
+    /// And at which it was last seen to be asked for something, with how many requests there were by then.
+    asked: AtomicU64,
+    turns_seen: AtomicUsize,
+    refusal: Mutex<Refusal>,
     closed: AtomicBool,
+}
+
+/// That the cluster refused the role or the keyspace, and nobody was let in since.
+#[derive(Default)]
+struct Refusal {
+    times: u32,
+    not_before: Option<Instant>,
 }
 
 /// The links to one node.
@@ -55,15 +70,28 @@ struct Line {
     not_before: Option<Instant>,
 }
 
+impl Line {
+    /// Whether one more is wanted and there is no reason to wait.
+    fn may_grow(&self, limit: usize) -> bool {
+        let open = self.links.iter().filter(|link| !link.is_closed()).count();
+        let rests = || self.not_before.is_some_and(|not_before| Instant::now() < not_before);
+        !self.is_opening && open < limit && !rests()
+    }
+}
+
 impl Session {
-    pub fn new(key: SessionKey, version: ProtocolVersion, cluster: &Arc<Cluster>) -> Arc<Session> {
+    /// `now` is in milliseconds after the cluster was connected.
+    pub fn new(key: SessionKey, version: ProtocolVersion, dialler: &Arc<Dialler>, now: u64) -> Arc<Session> {
         Arc::new(Session {
             key,
             version,
-            cluster: Arc::downgrade(cluster),
+            dialler: Arc::clone(dialler),
             lines: RwLock::default(),
             turn: AtomicUsize::new(0),
-            used: AtomicU64::new(0),
+            used: AtomicU64::new(now),
+            asked: AtomicU64::new(now),
+            turns_seen: AtomicUsize::new(0),
+            refusal: Mutex::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -78,6 +106,7 @@ impl Session {
     ) -> Option<(Place, Arc<Link>)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut missing = SmallVec::<[Place; 4]>::new();
+        let limit = self.dialler.options.links_per_node;
         let lines = self.lines.read();
         let among_preferred = best(&lines, ring, preferred.iter().copied(), turn, tried, &mut missing);
         // A near node that must ask a far replica is better than a far one, and any other than one that failed already.
@@ -91,11 +120,13 @@ impl Session {
         {
             missing.push(*place);
         }
-        drop(lines);
         if found.is_none() {
             // None that is near can be reached.
             missing.extend(ring.nodes.iter().map(|node| node.place));
         }
+        // While a node is down every request comes by here: the lock for writing is for those that may do something.
+        missing.retain(|place| lines.get(*place as usize).is_none_or(|line| line.may_grow(limit)));
+        drop(lines);
         for place in missing {
             self.grow(ring, place);
         }
@@ -104,7 +135,8 @@ impl Session {
 
     /// Adds a link that was opened for it; one too many is closed: each log-in opens one.
     pub fn add(&self, place: Place, link: Arc<Link>) {
-        let limit = self.cluster.upgrade().map_or(0, |cluster| cluster.options.links_per_node);
+        let limit = self.dialler.options.links_per_node;
+        *self.refusal.lock() = Refusal::default();
         let mut lines = self.lines.write();
         if self.closed.load(Ordering::Relaxed) {
             drop(lines);
@@ -127,14 +159,61 @@ impl Session {
         }
     }
 
-    /// Opens a link to each node of the own data centre that has none; to all others, too, while there is none at all.
+    /// Opens a link to each node of the own data centre that has none; to all others, too, while there is none at all. Not
+    /// for a role or a keyspace that was refused: only requests, and log-ins, try that again.
     pub fn reach_out(self: &Arc<Self>, ring: &Ring) {
+        if self.is_refused() {
+            return;
+        }
         let is_cut_off = !self.is_open();
         for node in ring.nodes.iter().filter(|node| is_cut_off || ring.distance(node.place) < 2) {
             if self.links_to(node.place) == 0 {
                 self.grow(ring, node.place);
             }
         }
+    }
+
+    /// Whether the last word of the cluster was that it knows no such role or keyspace.
+    pub fn is_refused(&self) -> bool {
+        self.refused_times() > 0
+    }
+
+    /// How often in a row.
+    pub fn refused_times(&self) -> u32 {
+        self.refusal.lock().times
+    }
+
+    /// How long ago, in milliseconds, it was last seen to be asked for something.
+    pub fn idle_for(&self, now: u64) -> u64 {
+        let turn = self.turn.load(Ordering::Relaxed);
+        if self.turns_seen.swap(turn, Ordering::Relaxed) != turn {
+            self.asked.store(now, Ordering::Relaxed);
+        }
+        now.saturating_sub(self.asked.load(Ordering::Relaxed))
+    }
+
+    /// Closes links that nothing waits on, but for one. How many.
+    pub fn shrink(&self) -> usize {
+        let mut lines = self.lines.write();
+        let open = lines.iter().flat_map(|line| &line.links).filter(|link| !link.is_closed()).count();
+        // Not all sessions the one to the same node.
+        let kept = self.turn.load(Ordering::Relaxed) % open.max(1);
+        let mut spare = SmallVec::<[Arc<Link>; 8]>::new();
+        let mut number = 0;
+        for line in lines.iter_mut() {
+            line.links.retain(|link| {
+                let is_open = !link.is_closed();
+                let goes = is_open && number != kept && link.load() == 0;
+                number += usize::from(is_open);
+                if goes {
+                    spare.push(Arc::clone(link));
+                }
+                !goes
+            });
+        }
+        drop(lines);
+        spare.iter().for_each(|link| link.leave(self.dialler.options.silence));
+        spare.len()
     }
 
     fn links_to(&self, place: Place) -> usize {
@@ -156,6 +235,18 @@ impl Session {
             (place as Place, count, load)
         });
         places.filter(|(_, count, _)| *count > 0).collect()
+    }
+
+    /// A link to each node that has one, the nearest first.
+    pub fn one_link_each(&self, ring: &Ring) -> Vec<Arc<Link>> {
+        let lines = self.lines.read();
+        let open = lines.iter().enumerate().filter_map(|(place, line)| {
+            let link = line.links.iter().find(|link| !link.is_closed())?;
+            Some((ring.distance(place as Place), Arc::clone(link)))
+        });
+        let mut open: Vec<(u8, Arc<Link>)> = open.collect();
+        open.sort_by_key(|(distance, _)| *distance);
+        open.into_iter().map(|(_, link)| link).collect()
     }
 
     /// Nodes that have no link, and refused the last.
@@ -186,53 +277,79 @@ impl Session {
 
     /// Opens one more link to a node, if it may have more and is not to be left alone.
     fn grow(self: &Arc<Self>, ring: &Ring, place: Place) {
-        let Some(cluster) = self.cluster.upgrade() else { return };
         let Some(node) = ring.nodes.iter().find(|node| node.place == place).cloned() else { return };
-        let mut lines = self.lines.write();
-        let may = with_line(&mut lines, place, |line| {
+        if self.refusal.lock().not_before.is_some_and(|not_before| Instant::now() < not_before) {
+            return;
+        }
+        let permit = match self.is_open() {
+            true => self.dialler.further_permit(),
+            false => self.dialler.first_permit(),
+        };
+        let Some(permit) = permit else {
+            tracing::debug!(node = %node.address, "no more connections to nodes may be opened");
+            return;
+        };
+        let limit = self.dialler.options.links_per_node;
+        let may = with_line(&mut self.lines.write(), place, |line| {
             line.links.retain(|link| !link.is_closed());
-            let rests = line.not_before.is_some_and(|not_before| Instant::now() < not_before);
-            let may = !line.is_opening && !rests && line.links.len() < cluster.options.links_per_node;
+            let may = line.may_grow(limit);
             line.is_opening |= may;
             may
         });
-        drop(lines);
         if !may {
             return;
         }
-        let session = Arc::clone(self);
+        // A node that hangs is no reason to keep the session.
+        let (session, dialler, key) = (Arc::downgrade(self), Arc::clone(&self.dialler), self.key.clone());
+        let version = self.version;
         tokio::spawn(async move {
-            let opened = session.open(&node, &cluster).await;
-            let mut lines = session.lines.write();
-            with_line(&mut lines, place, |line| {
-                line.is_opening = false;
-                if let Err(error) = &opened {
-                    // A refusal is no outage: the role or the keyspace is gone, or the password is another.
-                    let pause = match error {
-                        ConnectError::Refused { .. } => REFUSED_PAUSE,
-                        _ => FIRST_PAUSE.saturating_mul(1 << line.failures.min(10)).min(LONGEST_PAUSE),
-                    };
-                    line.failures += 1;
-                    line.not_before = Instant::now().checked_add(pause);
+            let opened = key.open(version, &node, &dialler).await;
+            match (session.upgrade(), opened) {
+                (Some(session), Ok(link)) => {
+                    link.hold(permit);
+                    with_line(&mut session.lines.write(), place, |line| line.is_opening = false);
+                    session.add(place, link);
                 }
-            });
-            drop(lines);
-            match opened {
-                Ok(link) => session.add(place, link),
-                Err(error) => tracing::debug!(%error, "a node cannot be reached"),
+                (Some(session), Err(error)) => session.missed(place, &error),
+                (None, Ok(link)) => link.close(),
+                (None, Err(_)) => {}
             }
         });
     }
 
-    /// A new link to a node, which is not added yet.
-    pub async fn open(&self, node: &Node, cluster: &Cluster) -> Result<Arc<Link>, ConnectError> {
+    /// A link could not be opened: the node is left alone for a while, or all are.
+    fn missed(&self, place: Place, error: &ConnectError) {
+        tracing::debug!(%error, "a node cannot be reached");
+        if error.is_final() {
+            let mut refusal = self.refusal.lock();
+            let pause = REFUSED_PAUSE.saturating_mul(1 << refusal.times.min(10)).min(LONGEST_REFUSED_PAUSE);
+            refusal.times += 1;
+            refusal.not_before = Instant::now().checked_add(pause);
+        }
+        with_line(&mut self.lines.write(), place, |line| {
+            let pause = FIRST_PAUSE.saturating_mul(1 << line.failures.min(10)).min(LONGEST_PAUSE);
+            line.is_opening = false;
+            line.failures += 1;
+            line.not_before = Instant::now().checked_add(pause);
+        });
+    }
+}
+
+impl SessionKey {
+    /// A link that speaks for this role in this keyspace, in no session yet.
+    pub async fn open(
+        &self,
+        version: ProtocolVersion,
+        node: &Node,
+        dialler: &Arc<Dialler>,
+    ) -> Result<Arc<Link>, ConnectError> {
         let purpose = Purpose {
-            version: self.version,
-            credentials: self.key.role.as_ref(),
-            keyspace: self.key.keyspace.as_deref(),
+            version,
+            credentials: self.role.as_ref(),
+            keyspace: self.keyspace.as_deref(),
             events: None,
         };
-        Link::open(node.address, purpose, &cluster.options).await
+        Link::open(dialler, node.address, purpose).await
     }
 }
 

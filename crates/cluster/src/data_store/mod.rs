@@ -35,7 +35,7 @@ pub(crate) use self::snapshot::Snapshot;
 pub(crate) use self::snapshot::rows as rows_of;
 use crate::Upstream;
 use crate::cluster::Cluster;
-use crate::session::{Session, SessionKey};
+use crate::session::Session;
 
 /// How statements are run that the callers' requests do not say.
 #[derive(Debug, Clone)]
@@ -254,15 +254,11 @@ impl Inner {
         if !plan::names_keyspaces(self.cluster.facts.newest) {
             key.keyspace = keyspace.map(|name| ilium_cql::identifier::quote_if_needed(name).into());
         }
-        self.open_session(key).await
-    }
-
-    async fn open_session(&self, key: SessionKey) -> Result<Arc<Session>> {
-        let session = self.cluster.session(key)?;
-        if session.is_open() {
-            return Ok(session);
+        match self.cluster.open_already(&key) {
+            Some(session) => Ok(session),
+            // What comes seldom has a future of its own.
+            None => Box::pin(self.cluster.open_session(key)).await,
         }
-        Box::pin(self.cluster.open_session(session.key.clone())).await
     }
 }
 

@@ -23,6 +23,9 @@ use crate::schema::{self, SOURCES};
 /// The version is looked at this often though nothing was told: events may be lost.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// And so soon, and twice as long each time, where it could not be read.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
 /// After a change was read no other is for so long: a script of a hundred statements is not followed one by one.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -97,12 +100,21 @@ impl Snapshot {
 
 /// Follows the cluster's schema as long as somebody holds the snapshot.
 async fn follow(snapshot: Weak<Snapshot>, cluster: Weak<Cluster>, told: Arc<Notify>) {
+    let mut failed = 0;
     loop {
+        let pause = match failed {
+            0 => LOOK_EVERY,
+            times => FIRST_PAUSE.saturating_mul(1 << (times - 1).min(10)).min(LOOK_EVERY),
+        };
         // Either way the version is looked at.
-        let _ = timeout(LOOK_EVERY, told.notified()).await;
+        let _ = timeout(pause, told.notified()).await;
         let (Some(snapshot), Some(cluster)) = (snapshot.upgrade(), cluster.upgrade()) else { return };
-        if let Err(error) = snapshot.refresh(&cluster).await {
-            tracing::warn!(%error, "the cluster's schema cannot be read");
+        match snapshot.refresh(&cluster).await {
+            Ok(()) => failed = 0,
+            Err(error) => {
+                tracing::warn!(%error, "the cluster's schema cannot be read");
+                failed += 1;
+            }
         }
         drop((snapshot, cluster));
         sleep(PAUSE).await;

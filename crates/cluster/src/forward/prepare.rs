@@ -117,10 +117,11 @@ impl Cluster {
             return false;
         }
         let key = SessionKey { keyspace: statement.keyspace.clone(), ..session.key.clone() };
-        let passing = Session::new(key, session.version, self);
         let ring = self.ring();
         let Some(node) = ring.nodes.iter().find(|node| node.address == link.address) else { return false };
-        let Ok(passing) = passing.open(node, self).await else { return false };
+        let Some(permit) = self.dialler.further_permit() else { return false };
+        let Ok(passing) = key.open(session.version, node, &self.dialler).await else { return false };
+        passing.hold(permit);
         let prepared = ask(&passing, &request, statement).await;
         passing.close();
         prepared

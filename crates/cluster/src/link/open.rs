@@ -1,8 +1,7 @@
-//! Opening a link: the connection, TLS, STARTUP, the log-in, the keyspace.
+//! Opening a link: the connection, the log-in, whose node it is, the keyspace, what it is to be told.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use ilium_protocol::{
@@ -18,8 +17,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{Link, Opened, READ, Stream};
+use crate::Credentials;
+use crate::dial::Dialler;
 use crate::error::{ConnectError, of_response};
-use crate::{Credentials, Options};
+use crate::table::Table;
 
 /// Shown in `system_views.clients`.
 const DRIVER: &str = "Ilium gateway";
@@ -36,46 +37,41 @@ pub(crate) struct Purpose<'a> {
 
 impl Link {
     pub async fn open(
+        dialler: &Arc<Dialler>,
         address: SocketAddr,
         purpose: Purpose<'_>,
-        options: &Options,
     ) -> Result<Arc<Link>, ConnectError> {
-        let limit = options.connect_timeout;
-        let opening = handshake(address, &purpose, options.tls.as_ref());
+        let limit = dialler.options.connect_timeout;
+        let opening = handshake(address, &purpose, dialler);
         let opened = timeout(limit, opening).await.map_err(|_| ConnectError::Silent { address, limit })??;
-        Ok(Link::start(address, opened, options.silence.max(Duration::from_secs(1)), purpose.events))
+        Ok(Link::start(address, opened, Arc::clone(dialler), purpose.events))
+    }
+}
+
+/// Whether a node answers OPTIONS, the one question that may come before STARTUP.
+pub(super) async fn says_anything(
+    address: SocketAddr,
+    version: ProtocolVersion,
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<(), ConnectError> {
+    let mut talk = Talk::connect(address, version, tls).await?;
+    let answer = talk.ask(&Request::Options).await?;
+    match talk.decode(&answer)? {
+        Response::Supported(_) => Ok(()),
+        other => Err(talk.unexpected(&other, "SUPPORTED")),
     }
 }
 
 async fn handshake(
     address: SocketAddr,
     purpose: &Purpose<'_>,
-    tls: Option<&Arc<ClientConfig>>,
+    dialler: &Dialler,
 ) -> Result<Opened, ConnectError> {
-    let cannot = |source| ConnectError::Connect { address, source };
-    let plain = TcpStream::connect(address).await.map_err(cannot)?;
-    // Requests are gathered before they are written, so waiting for more would only delay them.
-    plain.set_nodelay(true).map_err(cannot)?;
-    let socket: Box<dyn Stream> = match tls {
-        None => Box::new(plain),
-        Some(config) => {
-            let name = ServerName::IpAddress(address.ip().into());
-            let connector = TlsConnector::from(Arc::clone(config));
-            Box::new(connector.connect(name, plain).await.map_err(cannot)?)
-        }
-    };
-    let version = purpose.version;
-    let mut talk = Talk {
-        address,
-        opened: Opened {
-            socket,
-            reader: FrameReader::new(Direction::Response, Limits::CLIENT),
-            writer: FrameWriter::new(version),
-            input: BytesMut::with_capacity(READ),
-            version,
-        },
-    };
+    let mut talk = Talk::connect(address, purpose.version, dialler.options.tls.as_ref()).await?;
     talk.start(purpose.credentials).await?;
+    if let Some(cluster) = dialler.cluster.get() {
+        talk.is_of(cluster).await?;
+    }
     if let Some(keyspace) = purpose.keyspace {
         talk.use_keyspace(keyspace).await?;
     }
@@ -97,6 +93,34 @@ struct Talk {
 }
 
 impl Talk {
+    async fn connect(
+        address: SocketAddr,
+        version: ProtocolVersion,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Talk, ConnectError> {
+        let cannot = |source| ConnectError::Connect { address, source };
+        let plain = TcpStream::connect(address).await.map_err(cannot)?;
+        // Requests are gathered before they are written, so waiting for more would only delay them.
+        plain.set_nodelay(true).map_err(cannot)?;
+        let socket: Box<dyn Stream> = match tls {
+            None => Box::new(plain),
+            Some(config) => {
+                let name = ServerName::IpAddress(address.ip().into());
+                let connector = TlsConnector::from(Arc::clone(config));
+                Box::new(connector.connect(name, plain).await.map_err(cannot)?)
+            }
+        };
+        let opened = Opened {
+            socket,
+            reader: FrameReader::new(Direction::Response, Limits::CLIENT),
+            writer: FrameWriter::new(version),
+            input: BytesMut::with_capacity(READ),
+            version,
+        };
+        Ok(Talk { address, opened })
+    }
+
+    /// STARTUP, and the log-in where the node asks for one.
     async fn start(&mut self, credentials: Option<&Credentials>) -> Result<(), ConnectError> {
         let version = self.opened.version;
         let options = vec![
@@ -126,6 +150,24 @@ impl Talk {
         match self.decode(&answer)? {
             Response::AuthSuccess(_) => Ok(()),
             other => Err(self.unexpected(&other, "AUTH_SUCCESS")),
+        }
+    }
+
+    /// Makes sure that this is a node of the cluster of this name: an address that was one's may have become another's.
+    async fn is_of(&mut self, cluster: &str) -> Result<(), ConnectError> {
+        let query = "SELECT cluster_name FROM system.local WHERE key = 'local'";
+        let parameters = QueryParameters::new(Consistency::One);
+        let answer = self.ask(&Request::Query(QueryRequest { query, parameters })).await?;
+        let address = self.address;
+        let local = Table::decode(&answer)
+            .map_err(|error| ConnectError::Refused { address, error: Box::new(error) })?;
+        let row = local.rows().next();
+        match row.and_then(|row| row.text("cluster_name")) {
+            Some(said) if said == cluster => Ok(()),
+            said => {
+                let said = said.unwrap_or_default().to_owned();
+                Err(ConnectError::OtherCluster { address, said, expected: cluster.to_owned() })
+            }
         }
     }
 

@@ -14,6 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use super::{Link, Opened};
+use crate::Options;
+use crate::dial::Dialler;
 
 /// Requests that wait when it comes.
 const ASKED: usize = 3;
@@ -62,7 +64,8 @@ async fn hear(version: ProtocolVersion, sent: &[u8]) {
     assert!(reader.is_ok() && writer.is_ok());
     let (events, mut told) = mpsc::unbounded_channel();
     let address = SocketAddr::from(([127, 0, 0, 1], 9042));
-    let link = Link::start(address, opened, Duration::from_secs(60), Some(events));
+    let options = Options { silence: Duration::from_secs(60), ..Options::new(Vec::new()) };
+    let link = Link::start(address, opened, Dialler::new(options), Some(events));
     let ask = || {
         let link = Arc::clone(&link);
         tokio::spawn(async move { link.ask(&Request::Options).await })

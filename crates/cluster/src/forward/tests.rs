@@ -1,0 +1,186 @@
+//! Requests of clients on nodes that do what seldom happens.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ilium_protocol::{
+    BindMetadata, ColumnList, Consistency, ExecuteRequest, PrepareRequest, Prepared, QueryRequest,
+    QueryResult, RequestExtras, RowsMetadata,
+};
+use ilium_store::Principal;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::Options;
+use crate::control::Control;
+use crate::scripted::{NEAR, Says, ScriptedNode, cluster_of};
+use crate::session::SessionKey;
+
+const VERSION: ProtocolVersion = ProtocolVersion::V4;
+const SOON: Duration = Duration::from_secs(4);
+
+/// What a client is given.
+struct Given(mpsc::UnboundedSender<(i16, Result<Frame, Error>)>);
+
+impl Answers for Given {
+    fn answer(&self, stream: i16, answer: Result<Frame, Error>) {
+        let _ = self.0.send((stream, answer));
+    }
+
+    fn flush(&self) {}
+}
+
+struct Client {
+    channel: ClientChannel,
+    given: mpsc::UnboundedReceiver<(i16, Result<Frame, Error>)>,
+}
+
+impl Client {
+    async fn of(cluster: &Arc<Cluster>, keyspace: Option<&str>) -> Client {
+        let key = SessionKey { role: None, version: VERSION.number(), keyspace: keyspace.map(Arc::from) };
+        let session = cluster.open_session(key).await.unwrap();
+        let (sender, given) = mpsc::unbounded_channel();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let caller = Caller { principal: Principal::Anonymous, address, version: VERSION.number() };
+        let answers = Arc::new(Given(sender));
+        let channel = ClientChannel::new(Arc::clone(cluster), session, VERSION, caller, answers);
+        Client { channel, given }
+    }
+
+    fn send(&mut self, stream: i16, request: &Request<'_>) {
+        let frame = own::frame(VERSION, &RequestExtras::default(), request).unwrap();
+        self.channel.send(stream, frame);
+        self.channel.flush();
+    }
+
+    fn query(&mut self, stream: i16, query: &str) {
+        let parameters = QueryParameters::new(Consistency::One);
+        self.send(stream, &Request::Query(QueryRequest { query, parameters }));
+    }
+
+    /// The next answer's stream, and whether it is a RESULT.
+    async fn next(&mut self) -> (i16, bool) {
+        let (stream, answer) = timeout(SOON, self.given.recv()).await.unwrap().unwrap();
+        (stream, answer.unwrap().opcode == Opcode::Result.byte())
+    }
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_goes_to_the_keyspace_in_which_it_was_asked() {
+    let is_first = Arc::new(AtomicBool::new(true));
+    let script = || {
+        let is_first = Arc::clone(&is_first);
+        move |asked: &crate::scripted::Asked| match asked.text.as_str() {
+            "SELECT v FROM t" if is_first.swap(false, Ordering::SeqCst) => Says::Nothing,
+            _ => Says::AsUsual,
+        }
+    };
+    let nodes = [ScriptedNode::start(script()).await, ScriptedNode::start(script()).await];
+    let cluster = cluster_of(
+        Options { newest_version: VERSION, ..Options::new(Vec::new()) },
+        &[(nodes[0].address, NEAR), (nodes[1].address, NEAR)],
+        false,
+    );
+    let mut client = Client::of(&cluster, Some("before")).await;
+    until(|| cluster.stats().links == 2).await;
+    client.query(1, "SELECT v FROM t");
+    let selects = |node: &ScriptedNode| {
+        let asked = node.heard(Opcode::Query).into_iter();
+        asked.filter(|asked| asked.text == "SELECT v FROM t").collect::<Vec<_>>()
+    };
+    until(|| nodes.iter().any(|node| !selects(node).is_empty())).await;
+    client.query(2, "USE after");
+    assert_eq!(client.next().await, (2, true));
+    // The node that has it goes without a word, and the other is asked: in the keyspace it was meant for.
+    let (holds, other) = match selects(&nodes[0]).is_empty() {
+        true => (&nodes[1], &nodes[0]),
+        false => (&nodes[0], &nodes[1]),
+    };
+    holds.sever(selects(holds)[0].connection);
+    assert_eq!(client.next().await, (1, true));
+    assert_eq!(selects(other)[0].keyspace.as_deref(), Some("before"));
+    // What is asked from now on is in the new one.
+    client.query(3, "SELECT v FROM t");
+    assert_eq!(client.next().await, (3, true));
+    let all: Vec<_> = nodes.iter().flat_map(selects).filter_map(|asked| asked.keyspace).collect();
+    assert!(all.contains(&"after".to_owned()), "{all:?}");
+}
+
+#[tokio::test]
+async fn what_a_node_has_forgotten_is_prepared_once_for_all_who_ask() {
+    let prepares = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&prepares);
+    let node = ScriptedNode::start(move |asked| match asked.opcode {
+        Opcode::Prepare => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let prepared = Prepared {
+                id: b"the id",
+                result_metadata_id: None,
+                bind: BindMetadata { columns: ColumnList::specs(&[]), partition_key: Default::default() },
+                result: RowsMetadata::none(),
+            };
+            let response = Response::Result(QueryResult::Prepared(prepared));
+            Says::later(asked, Duration::from_millis(200), &response)
+        }
+        Opcode::Execute if counted.load(Ordering::SeqCst) < 2 => {
+            Says::error(asked, "it has forgotten", ErrorDetail::Unprepared { id: b"the id" })
+        }
+        _ => Says::AsUsual,
+    })
+    .await;
+    let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+    let cluster = cluster_of(options, &[(node.address, NEAR)], false);
+    // Prepared in one keyspace, executed by a client in another.
+    let mut first = Client::of(&cluster, Some("ks")).await;
+    first.send(1, &Request::Prepare(PrepareRequest { query: "SELECT v FROM ks.t", keyspace: None }));
+    assert_eq!(first.next().await, (1, true));
+    let mut client = Client::of(&cluster, None).await;
+    let taken = node.taken();
+    let parameters = QueryParameters::new(Consistency::One);
+    let execute = ExecuteRequest { id: b"the id", result_metadata_id: None, parameters };
+    for stream in 0..500 {
+        let frame =
+            own::frame(VERSION, &RequestExtras::default(), &Request::Execute(execute.clone())).unwrap();
+        client.channel.send(stream, frame);
+    }
+    client.channel.flush();
+    for _ in 0..500 {
+        assert!(client.next().await.1);
+    }
+    assert_eq!(prepares.load(Ordering::SeqCst), 2);
+    // A second link may have been opened for so many; none for each of them.
+    assert!(node.taken() <= taken + 1, "{} connections more", node.taken() - taken);
+}
+
+#[tokio::test]
+async fn drivers_start_while_the_node_hangs_by_which_the_ring_is_watched() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let held = Arc::clone(&hangs);
+    let watched = ScriptedNode::start(move |_| match held.load(Ordering::SeqCst) {
+        true => Says::Nothing,
+        false => Says::AsUsual,
+    })
+    .await;
+    let other = ScriptedNode::start(|_| Says::AsUsual).await;
+    let nodes = [(watched.address, NEAR), (other.address, NEAR)];
+    let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+    let cluster = cluster_of(options, &nodes, false);
+    cluster.gateways.set(([127, 0, 0, 1], 9042).into(), []);
+    let (control, _events) = Control::open(&cluster.dialler, watched.address, VERSION, None).await.unwrap();
+    cluster.set_control(Some(control));
+    let mut client = Client::of(&cluster, None).await;
+    until(|| cluster.own_links().len() == 2).await;
+    hangs.store(true, Ordering::SeqCst);
+    client.query(1, "SELECT * FROM system.local WHERE key='local'");
+    assert_eq!(client.next().await, (1, true));
+}
