@@ -71,6 +71,10 @@ pub struct UpFlags {
     /// changes [default: keys of its own in the data folder]
     #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
     pub token_keys: Option<PathBuf>,
+    /// Send traces to this OpenTelemetry collector, as http://collector:4318; OpenTelemetry's own variables
+    /// (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...) say the rest [default: nothing is traced]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,
@@ -144,6 +148,10 @@ pub struct GatewayFlags {
     /// changes. Gateways side by side need the same [default: a key of this process alone]
     #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
     pub token_keys: Option<PathBuf>,
+    /// Send traces to this OpenTelemetry collector, as http://collector:4318; OpenTelemetry's own variables
+    /// (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...) say the rest [default: nothing is traced]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Configuration file (YAML)
     #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
     pub config: Option<PathBuf>,

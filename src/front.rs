@@ -6,13 +6,14 @@ use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
 use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Checks, Forwarded, Limits, Measured, Oversight, health_routes};
+use ilium_server::{Checks, Forwarded, Limits, Measured, Oversight, SpanKind, health_routes, trace_figures};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
 use crate::exit::Failure;
+use crate::traces::Traces;
 
-pub struct Parts {
+pub struct Parts<'t> {
     pub store: Arc<dyn DataStore>,
     pub access: Arc<Access>,
     /// What the CQL API asked of the store or the cluster.
@@ -20,6 +21,9 @@ pub struct Parts {
     /// What it forwards, where it does.
     pub forwarded: Option<Arc<Forwarded>>,
     pub limits: Option<Arc<Limits>>,
+    pub traces: &'t Traces,
+    /// What a statement is for the HTTP request that it is a part of.
+    pub statements: SpanKind,
     pub figures: Figures,
     pub checks: Checks,
     pub console: ConsoleOptions,
@@ -27,17 +31,24 @@ pub struct Parts {
     pub stopping: watch::Receiver<bool>,
 }
 
-pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
-    let Parts { store, access, of_cql, forwarded, limits, figures, checks, console, cors_origins, stopping } =
-        parts;
-    let observer = Arc::<HttpRequests>::default();
+pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
+    let Parts { store, access, of_cql, forwarded, limits, traces, statements, .. } = parts;
+    let Parts { figures, checks, console, cors_origins, stopping, .. } = parts;
+    let (observer, speaks_tls) = (Arc::<HttpRequests>::default(), console.speaks_tls);
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
     let counted = |api, requests: &Arc<Requests>| -> Arc<dyn DataStore> {
-        let over = Oversight { api, requests: Arc::clone(requests), limits: limits.clone() };
+        let (requests, limits) = (Arc::clone(requests), limits.clone());
+        let over = Oversight { api, requests, limits, spans: traces.statements(api, statements) };
         Arc::new(Measured::new(Arc::clone(&store), over))
     };
     let (rest, console_store) = (counted("rest", &of_rest), counted("console", &of_console));
     let apis = vec![("cql", of_cql), ("rest", of_rest), ("console", of_console)];
+    let of_traces = traces.figures();
+    let figures: Figures = Box::new(move || {
+        let mut all = figures();
+        all.extend(trace_figures(of_traces.as_ref()));
+        all
+    });
     let metrics = Metrics { apis, http: Arc::clone(&observer) as _, forwarded, figures };
     let routes = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
@@ -45,6 +56,7 @@ pub fn of(parts: Parts) -> Result<Arc<Front>, Failure> {
         .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()))
         .merge(ilium_console::routes(console_store, Arc::clone(&access), console));
     let mut options = FrontOptions::new(access.is_required(), observer);
+    options.tracer = traces.http(speaks_tls);
     let origins = cors_origins.iter().map(|origin| HeaderValue::from_str(origin).map_err(Failure::config));
     options.cors_origins = origins.collect::<Result<_, _>>()?;
     Ok(Arc::new(Front::new(routes, options)))

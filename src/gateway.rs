@@ -10,8 +10,8 @@ use ilium_console::Options as ConsoleOptions;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
-    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, Tls, TlsFiles,
-    UpstreamTls,
+    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, SpanKind, Tls,
+    TlsFiles, UpstreamTls,
 };
 use ilium_store::{DataStore as _, Forward as _, Login as _};
 use tokio::runtime::Builder;
@@ -22,6 +22,7 @@ use crate::cli::VERSION;
 use crate::config::gateway::Settings;
 use crate::exit::Failure;
 use crate::security::Guards;
+use crate::traces::Traces;
 use crate::{figures, front, logging, open_files};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
@@ -97,7 +98,9 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         Options::default(),
     );
     let of_cql = Arc::<Requests>::default();
-    let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow));
+    let traces = Traces::open(settings.traces)?;
+    let spans = traces.statements("cql", SpanKind::Server);
+    let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow, spans));
     upstream.watch(Arc::clone(&forwarded) as _);
     let of_gateway = figures::of_gateway(upstream.clone(), &service);
     // Frames need nothing of what the other APIs have to read first.
@@ -114,6 +117,8 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         of_cql,
         forwarded: Some(forwarded),
         limits: guards.limits.clone(),
+        traces: &traces,
+        statements: SpanKind::Client,
         access,
         console: ConsoleOptions {
             started,
@@ -156,6 +161,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     while let Some(ended) = serving.join_next().await {
         ended.map_err(Failure::io)?;
     }
+    traces.end().await;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod script;
 mod security;
 mod settings_table;
 mod superuser_file;
+mod traces;
 mod up;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use ilium_embedded::{Engine, EngineOptions, storage};
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
-    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Oversight, Tls, TlsFiles,
+    CqlListener, HttpListener, HttpOptions, ListenOptions, Measured, Oversight, SpanKind, Tls, TlsFiles,
 };
 use ilium_store::DataStore;
 use tokio::runtime::{Builder, Handle};
@@ -24,6 +24,7 @@ use crate::exit::Failure;
 use crate::node::Node;
 use crate::security::Guards;
 use crate::superuser_file::SuperuserFile;
+use crate::traces::Traces;
 use crate::{figures, front, logging, open_files, script, settings_table};
 
 /// Cassandra's `commitlog_sync_period`.
@@ -91,7 +92,13 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let key_file = settings.data.as_ref().map(|folder| folder.join("tokens.key"));
     let login = Arc::new(engine.clone());
     let mut guards = Guards::open(settings.security, login, key_file, &stopping).await?;
-    let over = Oversight { api: "cql", requests: Arc::clone(&of_cql), limits: guards.limits.clone() };
+    let traces = Traces::open(settings.traces)?;
+    let over = Oversight {
+        api: "cql",
+        requests: Arc::clone(&of_cql),
+        limits: guards.limits.clone(),
+        spans: traces.statements("cql", SpanKind::Server),
+    };
     let measured = Arc::new(Measured::new(Arc::clone(&store), over));
     let service = Service::new(measured, Arc::clone(&guards.login), limits);
     node.serves(&service);
@@ -102,6 +109,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         of_cql,
         forwarded: None,
         limits: guards.limits.clone(),
+        traces: &traces,
+        statements: SpanKind::Internal,
         figures: figures::of(engine.clone(), &service),
         checks: figures::checks(engine),
         console: ConsoleOptions { started, facts, speaks_tls: addresses.speaks_tls },
@@ -131,6 +140,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     while let Some(ended) = serving.join_next().await {
         ended.map_err(Failure::io)?;
     }
+    traces.end().await;
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ilium_cluster::Credentials;
-use ilium_server::UpstreamTlsFiles;
+use ilium_server::{TraceOptions, UpstreamTlsFiles};
 use serde::Deserialize;
 
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, file, tls};
+use super::{CQL, HTTP, file, tls, traces, variable};
 use crate::cli::GatewayFlags;
 use crate::exit::Failure;
 
@@ -40,6 +40,8 @@ pub struct Settings {
     /// How nodes are spoken to over TLS.
     pub upstream_tls: Option<UpstreamTlsFiles>,
     pub security: Security,
+    /// `None`: nothing is traced.
+    pub traces: Option<TraceOptions>,
 }
 
 /// The file, its keys named as the flags are.
@@ -69,9 +71,10 @@ struct File {
     jwt: Option<JwtInFile>,
     certificates: Option<BTreeMap<String, RoleInFile>>,
     limits: Option<LimitsInFile>,
+    otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "contact-points",
     "cql",
     "http",
@@ -95,6 +98,7 @@ const KEYS: [&str; 23] = [
     "jwt",
     "certificates",
     "limits",
+    "otlp-endpoint",
 ];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
@@ -156,6 +160,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         tls_client_ca,
         upstream_tls,
         security,
+        traces: traces::resolve(flags.otlp_endpoint, file.otlp_endpoint, "ilium-gateway", variable)?,
     })
 }
 

@@ -10,6 +10,7 @@
 mod file;
 pub mod gateway;
 pub mod security;
+mod traces;
 pub mod up;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,6 +21,11 @@ use crate::exit::Failure;
 /// Where the APIs listen unless told otherwise: Cassandra's port, and the one that web frameworks take.
 const CQL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9042);
 const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// A variable of the environment; one that is no text counts as none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 /// Certificate chain and key: both or neither.
 fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, Failure> {

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use ilium_server::TraceOptions;
 use serde::Deserialize;
 
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, file, tls};
+use super::{CQL, HTTP, file, tls, traces, variable};
 use crate::cli::UpFlags;
 use crate::exit::Failure;
 
@@ -21,7 +22,7 @@ pub enum Durability {
 }
 
 /// What `ilium up` runs with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `None`: in memory.
     pub data: Option<PathBuf>,
@@ -39,6 +40,8 @@ pub struct Settings {
     /// Origins whose pages may call the HTTP APIs.
     pub cors_origins: Vec<String>,
     pub security: Security,
+    /// `None`: nothing is traced.
+    pub traces: Option<TraceOptions>,
 }
 
 /// The file, its keys named as the flags are.
@@ -61,9 +64,10 @@ struct File {
     jwt: Option<JwtInFile>,
     certificates: Option<BTreeMap<String, RoleInFile>>,
     limits: Option<LimitsInFile>,
+    otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "data",
     "in-memory",
     "auth",
@@ -80,6 +84,7 @@ const KEYS: [&str; 16] = [
     "jwt",
     "certificates",
     "limits",
+    "otlp-endpoint",
 ];
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
@@ -115,6 +120,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         tls_client_ca,
         cors_origins,
         security,
+        traces: traces::resolve(flags.otlp_endpoint, file.otlp_endpoint, "ilium", variable)?,
     })
 }
 

@@ -6,6 +6,7 @@ mod faults;
 mod prepared;
 mod rolling;
 mod security;
+mod traces;
 mod watching;
 
 use ilium_testbed::ilium::{Folder, Ilium};

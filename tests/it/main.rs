@@ -28,4 +28,5 @@ mod security;
 mod system_tables;
 mod tls;
 mod tokens;
+mod traces;
 mod up;

@@ -4,6 +4,7 @@
 //! the text of a PREPARE, to prepare it again where a node forgets it, and of an EXECUTE or BATCH the id and the values
 //! that make the partition key.
 
+mod exchanged;
 mod forwarded;
 mod prepare;
 mod repeat;

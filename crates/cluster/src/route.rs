@@ -75,6 +75,22 @@ fn message(flags: u8, body: &[u8]) -> Option<Fields<'_>> {
     Some(fields)
 }
 
+/// The value of a custom payload under this key.
+pub(crate) fn payload<'b>(flags: u8, body: &'b [u8], key: &str) -> Option<&'b [u8]> {
+    if !Flags::from_bits(flags).contains(Flags::CUSTOM_PAYLOAD) {
+        return None;
+    }
+    let mut fields = Fields(body);
+    let mut found = None;
+    for _ in 0..fields.short()? {
+        let (name, value) = (fields.short_bytes()?, fields.value()?);
+        if name == key.as_bytes() {
+            found = value;
+        }
+    }
+    found
+}
+
 /// The text of a QUERY or PREPARE.
 pub(crate) fn text(flags: u8, body: &[u8]) -> Option<&str> {
     let mut fields = message(flags, body)?;
@@ -244,6 +260,9 @@ mod tests {
                 let frame = own::frame(version, &extras, &Request::Execute(execute)).unwrap();
                 let token = |markers: &[u16]| token(version, frame.flags, &frame.body, markers);
                 assert_eq!(executed(frame.flags, &frame.body), Some(&b"id"[..]));
+                let is_there = frame.flags & Flags::CUSTOM_PAYLOAD.bits() != 0;
+                assert_eq!(super::payload(frame.flags, &frame.body, "who"), is_there.then_some(&b"me"[..]));
+                assert_eq!(super::payload(frame.flags, &frame.body, "whom"), None);
                 assert_eq!(token(&[1]), Some(Token::of(b"bc")));
                 assert_eq!(token(&[2, 0]), Some(Token::of(b"\0\x01d\0\0\x01a\0")));
                 assert_eq!(token(&[3]), None);

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use ilium_http::Peer;
-use ilium_store::Principal;
+use ilium_store::{Principal, Trace};
 
 use crate::page::Failure;
 use crate::{Console, link};
@@ -24,6 +24,7 @@ pub const TOKEN: &str = "ilium_token";
 pub struct Caller {
     pub principal: Principal,
     pub address: Option<SocketAddr>,
+    pub trace: Trace,
 }
 
 impl Caller {
@@ -41,14 +42,14 @@ impl FromRequestParts<Arc<Console>> for Caller {
             own_page(&parts.uri, &parts.headers).map_err(TurnedAway::Refused)?;
         }
         let peer = Peer::of(&parts.extensions);
-        let address = peer.address;
+        let (address, trace) = (peer.address, peer.trace.clone());
         if !console.access.is_required() {
-            return Ok(Caller { principal: Principal::Anonymous, address });
+            return Ok(Caller { principal: Principal::Anonymous, address, trace });
         }
         if let Some(token) = token(&parts.headers)
             && let Ok(principal) = console.access.of_token(token, &peer).await
         {
-            return Ok(Caller { principal, address });
+            return Ok(Caller { principal, address, trace });
         }
         // What a form held is lost; the login leads on to its page.
         let asked = parts.uri.path_and_query().map_or("/", |asked| asked.as_str());

@@ -291,7 +291,7 @@ mod tests {
         let of = |identity: &str, method: axum::http::Method, content_type: &str| {
             let mut head = head(headers("content-type", content_type));
             head.method = method;
-            head.extensions.insert(Peer { address: None, identity: Some(identity.into()) });
+            head.extensions.insert(Peer { identity: Some(identity.into()), ..Peer::default() });
             head
         };
         let (post, get) = (axum::http::Method::POST, axum::http::Method::GET);

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::MatchedPath;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use http_body::Body as _;
+use ilium_store::Trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
@@ -30,6 +33,8 @@ pub struct FrontOptions {
     pub cors_origins: Vec<HeaderValue>,
     /// Told of every request.
     pub observer: Arc<dyn Observer>,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Arc<dyn RequestTracer>>,
 }
 
 impl FrontOptions {
@@ -40,6 +45,7 @@ impl FrontOptions {
             authenticated,
             cors_origins: Vec::new(),
             observer,
+            tracer: None,
         }
     }
 }
@@ -65,7 +71,27 @@ pub trait Observer: Send + Sync + 'static {
     fn abandoned(&self);
 }
 
-/// Who watches this process asks these, and takes no place: were it refused when there is too much to do, it would end the
+/// Makes spans of requests.
+pub trait RequestTracer: Send + Sync + 'static {
+    /// Begins the span of a request, if it is to be recorded.
+    fn begin(&self, peer: &Peer, request: &Request<Body>) -> Option<Box<dyn RequestSpan>>;
+}
+
+/// The span of a request under way. Dropped, it ends as one whose client has left.
+pub trait RequestSpan: Send {
+    /// For what the request sets off.
+    fn trace(&self) -> Trace;
+
+    /// `route` is the template of the path that the request met.
+    fn end(self: Box<Self>, seen: &Seen, route: Option<&str>);
+}
+
+/// The template of the path that a request met, as `/v2/keyspaces/{keyspaceName}/{tableName}`: in the response's extensions,
+/// of requests that are traced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route(pub Arc<str>);
+
+/// Who watches this process asks these, and takes no place nor is traced: were it refused when there is too much to do, it would end the
 /// process at the worst moment.
 const WATCHED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 
@@ -110,6 +136,10 @@ pub struct Front {
 impl Front {
     pub fn new(routes: Router, options: FrontOptions) -> Front {
         let routes = routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+        let routes = match &options.tracer {
+            Some(_) => routes.route_layer(from_fn(tell_route)),
+            None => routes,
+        };
         let routes = match cors(&options) {
             Some(cors) => routes.layer(cors),
             None => routes,
@@ -130,7 +160,11 @@ impl Front {
     }
 
     /// Answers one request. The place is to be kept until the answer is gone.
-    pub async fn answer(&self, peer: Peer, mut request: Request<Body>) -> (Response<Body>, Option<Place>) {
+    pub async fn answer(
+        &self,
+        mut peer: Peer,
+        mut request: Request<Body>,
+    ) -> (Response<Body>, Option<Place>) {
         let started = Instant::now();
         self.options.observer.begins();
         let mut counted = Counted { observer: &*self.options.observer, ended: false };
@@ -139,6 +173,13 @@ impl Front {
         let logged = tracing::enabled!(target: "ilium_http::access", tracing::Level::INFO);
         // Without the query: it holds values.
         let path = logged.then(|| request.uri().path().to_owned());
+        let span = self.options.tracer.as_ref().and_then(|tracer| {
+            let is_watch = WATCHED.contains(&request.uri().path());
+            if is_watch { None } else { tracer.begin(&peer, &request) }
+        });
+        let trace = span.as_ref().map(|span| span.trace()).unwrap_or_default();
+        let trace_id = trace.recorded();
+        peer.trace = trace;
         let address = peer.address;
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(peer);
@@ -164,6 +205,9 @@ impl Front {
         };
         self.options.observer.ends(&seen);
         counted.ended = true;
+        if let Some(span) = span {
+            span.end(&seen, response.extensions().get::<Route>().map(|route| &*route.0));
+        }
         if let Some(path) = path {
             tracing::info!(
                 target: "ilium_http::access",
@@ -174,6 +218,7 @@ impl Front {
                 status = seen.status.as_u16(),
                 bytes = seen.response_bytes,
                 micros = seen.took.as_micros() as u64,
+                trace_id = trace_id.map(tracing::field::display),
                 "request"
             );
         }
@@ -245,6 +290,7 @@ fn cors(options: &FrontOptions) -> Option<CorsLayer> {
         "accept",
         "prefer",
         "if-none-match",
+        "traceparent",
     ];
     let layer = CorsLayer::new()
         .allow_origin(origins)
@@ -255,6 +301,21 @@ fn cors(options: &FrontOptions) -> Option<CorsLayer> {
         .max_age(Duration::from_secs(3600))
         .vary([ORIGIN]);
     Some(layer)
+}
+
+/// Notes the route that a request met, unless who serves it did.
+async fn tell_route(request: axum::extract::Request, next: Next) -> Response<Body> {
+    let is_traced = |peer: &Peer| peer.trace.recorded().is_some();
+    let is_traced = request.extensions().get::<Peer>().is_some_and(is_traced);
+    let met = request.extensions().get::<MatchedPath>().filter(|_| is_traced);
+    let met = met.map(|met| Route(Arc::from(met.as_str())));
+    let mut response = next.run(request).await;
+    if let Some(met) = met
+        && response.extensions().get::<Route>().is_none()
+    {
+        response.extensions_mut().insert(met);
+    }
+    response
 }
 
 async fn no_such_path(request: Request<Body>) -> Refusal {

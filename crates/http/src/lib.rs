@@ -22,7 +22,7 @@ pub use access::{Access, Bearers, Credentials};
 pub use auth_routes::auth_routes;
 pub use body::{BodyLimits, read_body, read_json};
 pub use etag::with_etag;
-pub use front::{Front, FrontOptions, Observer, Place, Seen};
+pub use front::{Front, FrontOptions, Observer, Place, RequestSpan, RequestTracer, Route, Seen};
 pub use json::{JsonFault, parse_json};
 pub use peer::Peer;
 pub use refusal::{Refusal, status_of};

@@ -9,7 +9,7 @@ pub fn is_audited(text: &str) -> bool {
 }
 
 /// The word a statement begins with, after blanks and comments: neither hides it.
-fn first_word(mut text: &str) -> &str {
+pub fn first_word(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
         let comment_ends = match text.as_bytes() {

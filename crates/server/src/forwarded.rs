@@ -1,5 +1,5 @@
-//! What is known of statements that go on to a cluster: counts and times by kind and by node, the audit log, and a log of
-//! the slow ones.
+//! What is known of statements that go on to a cluster: counts and times by kind and by node, spans, the audit log, and a
+//! log of the slow ones.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ilium_cql::lexer::{without_passwords, without_values};
-use ilium_store::{Error, ErrorKind, Seen, Watcher, audit};
+use ilium_store::{Error, ErrorKind, Seen, TraceId, Watcher, audit};
 use parking_lot::RwLock;
 
+use crate::StatementSpans;
 use crate::audited::is_audited;
 use crate::metrics::{Kind, Latency, Requests};
 
@@ -26,6 +27,7 @@ pub struct Forwarded {
     requests: Arc<Requests>,
     nodes: RwLock<BTreeMap<SocketAddr, Arc<NodeFigures>>>,
     slow: Option<Duration>,
+    spans: Option<StatementSpans>,
 }
 
 /// One node of the cluster, as its answers show it.
@@ -43,9 +45,9 @@ impl NodeFigures {
 }
 
 impl Forwarded {
-    /// Statements that take longer than `slow` are logged.
-    pub fn new(requests: Arc<Requests>, slow: Option<Duration>) -> Forwarded {
-        Forwarded { requests, nodes: RwLock::default(), slow }
+    /// Statements that take longer than `slow` are logged; without `spans` none is traced.
+    pub fn new(requests: Arc<Requests>, slow: Option<Duration>, spans: Option<StatementSpans>) -> Forwarded {
+        Forwarded { requests, nodes: RwLock::default(), slow, spans }
     }
 
     /// Each node that answered.
@@ -80,15 +82,16 @@ impl Watcher for Forwarded {
                 node.errors.fetch_add(1, Ordering::Relaxed);
             }
         }
-        audit(seen);
+        let trace = self.spans.as_ref().and_then(|spans| spans.record(seen, kind));
+        audit(seen, trace);
         if self.slow.is_some_and(|slow| seen.took >= slow) {
-            tell(seen);
+            tell(seen, trace);
         }
     }
 }
 
 /// A line of the audit log, for a statement that belongs there or was not permitted.
-fn audit(seen: &Seen<'_>) {
+fn audit(seen: &Seen<'_>, trace: Option<TraceId>) {
     let shown = seen.text.filter(|text| seen.opcode != PREPARE && seen.opcode != BATCH && is_audited(text));
     let is_refused = seen.error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
     if (shown.is_none() && !is_refused) || !audit::is_on() {
@@ -96,11 +99,11 @@ fn audit(seen: &Seen<'_>) {
     }
     let text = shown.map(without_passwords);
     let from = Some(seen.caller.address);
-    audit::statement("cql", from, &seen.caller.principal, text.as_deref(), None, seen.error);
+    audit::statement("cql", from, &seen.caller.principal, text.as_deref(), None, seen.error, trace);
 }
 
 /// A line of the log of slow statements, its values left out.
-fn tell(seen: &Seen<'_>) {
+fn tell(seen: &Seen<'_>, trace: Option<TraceId>) {
     let text = seen.text.map(without_values).unwrap_or_default();
     let end = text.floor_char_boundary(SHOWN);
     tracing::warn!(
@@ -111,6 +114,7 @@ fn tell(seen: &Seen<'_>) {
         client = %seen.caller.address,
         node = seen.node.map(tracing::field::display),
         error = seen.error.map(Error::for_logs),
+        trace_id = trace.map(tracing::field::display),
         "a statement took long"
     );
 }

@@ -107,7 +107,7 @@ impl Speak for Http {
         let activity = Activity::new();
         let of_requests = Arc::clone(&activity);
         let identity = from.tls.and_then(|tls| tls.identity).map(Arc::from);
-        let peer = Peer { address: Some(from.peer), identity };
+        let peer = Peer { address: Some(from.peer), identity, ..Peer::default() };
         let service = service_fn(move |request: Request<Incoming>| {
             let (front, activity, peer) = (Arc::clone(&front), Arc::clone(&of_requests), peer.clone());
             async move {

@@ -19,8 +19,10 @@ mod measured;
 pub mod metrics;
 mod oversight;
 mod patient;
+mod remote;
 mod tls;
 mod token_keys;
+mod traces;
 mod watched;
 
 pub use accept::{ListenError, ListenOptions};
@@ -36,5 +38,9 @@ pub use limits::{AdaptiveLimit, Limit, LimitOptions, Limits, Permit};
 pub use mapped::{MappedLogin, MappedRoles, RoleFile, RoleFileError};
 pub use measured::Measured;
 pub use oversight::Oversight;
+pub use remote::RemoteError;
 pub use tls::{PortTls, Tls, TlsError, TlsFiles, UpstreamTls, UpstreamTlsFiles};
 pub use token_keys::{KeyError, open_token_keys, passing_token_keys, rotate_token_keys};
+pub use traces::{
+    Exporter, HttpSpans, Sampler, SpanKind, StatementSpans, TraceFigures, TraceOptions, Tracer, trace_figures,
+};

@@ -1,4 +1,4 @@
-//! A store whose statements are admitted, counted, timed and audited, for one API. The one place where that is done.
+//! A store whose statements are admitted, counted, timed, audited and traced, for one API. The one place where that is done.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,10 +12,11 @@ use ilium_cql::lexer::without_passwords;
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Effect, Error, ErrorKind,
-    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, audit,
+    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, TraceId, audit,
 };
 
 use crate::metrics::Kind;
+use crate::traces::StatementSpan;
 use crate::{Oversight, Permit};
 
 pub struct Measured {
@@ -30,6 +31,7 @@ struct Subject<'a> {
     /// `None`: a batch, which holds values.
     prepared: Option<&'a Arc<Prepared>>,
     keyspace: Option<&'a str>,
+    trace: Option<TraceId>,
 }
 
 impl Subject<'_> {
@@ -40,7 +42,8 @@ impl Subject<'_> {
             return;
         }
         let text = shown.map(|prepared| without_passwords(&prepared.statement.to_string()));
-        audit::statement(api, self.client, self.principal, text.as_deref(), self.keyspace, error);
+        let text = text.as_deref();
+        audit::statement(api, self.client, self.principal, text, self.keyspace, error, self.trace);
     }
 }
 
@@ -55,16 +58,15 @@ impl Measured {
         Measured { store, over: Arc::new(over) }
     }
 
-    /// Runs a statement that binds so many bytes, if the limits let it.
+    /// Runs a statement, if the limits let it.
     fn run(
         &self,
-        kind: Kind,
-        prepared: Option<&Arc<Prepared>>,
-        bytes: usize,
+        statement: Handed<'_>,
         context: &Context,
-        run: impl FnOnce() -> Answer<Outcome>,
+        run: impl FnOnce(&Context) -> Answer<Outcome>,
     ) -> Answer<Outcome> {
         let (over, started) = (&self.over, Instant::now());
+        let Handed { kind, prepared, bytes, .. } = statement;
         let permit =
             over.limits.as_ref().map(|limits| limits.admit(&context.principal, context.client, bytes));
         let permit = match permit.transpose() {
@@ -75,13 +77,22 @@ impl Measured {
             }
         };
         over.requests.begins();
-        match run() {
+        let span = over.spans.as_ref().and_then(|spans| {
+            let first = prepared.or(statement.first_of_batch);
+            spans.begin(context, first, statement.batch)
+        });
+        let (span, traced) = span.unzip();
+        match run(traced.as_ref().unwrap_or(context)) {
             Answer::Ready(result) => {
-                let error = result.as_ref().err();
-                over.requests.ends(kind, started.elapsed(), error.map(|error| &error.kind));
+                let (error, took) = (result.as_ref().err(), started.elapsed());
+                over.requests.ends(kind, took, error.map(|error| &error.kind));
                 let Context { principal, client, keyspace, .. } = context;
-                let subject = Subject { principal, client: *client, prepared, keyspace: keyspace.as_deref() };
-                subject.audit(over.api, error);
+                if let Some(span) = &span {
+                    span.end(kind, principal, *client, took, error);
+                }
+                let trace = span.map(|span| span.trace());
+                let keyspace = keyspace.as_deref();
+                Subject { principal, client: *client, prepared, keyspace, trace }.audit(over.api, error);
                 Answer::Ready(result)
             }
             Answer::Later(future) => {
@@ -93,12 +104,26 @@ impl Measured {
                     client: context.client,
                     prepared: prepared.map(Arc::clone),
                     keyspace: context.keyspace.clone(),
+                    span,
                     _permit: permit,
                 };
                 Answer::Later(Box::pin(Watched { future, request: Some(request) }))
             }
         }
     }
+}
+
+/// A statement on its way to the store.
+#[derive(Clone, Copy)]
+struct Handed<'a> {
+    kind: Kind,
+    /// `None`: a batch.
+    prepared: Option<&'a Arc<Prepared>>,
+    first_of_batch: Option<&'a Arc<Prepared>>,
+    /// Statements, of a batch.
+    batch: Option<usize>,
+    /// Of the values it binds.
+    bytes: usize,
 }
 
 /// A statement whose answer is to come.
@@ -110,15 +135,28 @@ struct Request {
     client: Option<SocketAddr>,
     prepared: Option<Arc<Prepared>>,
     keyspace: Option<Arc<str>>,
+    span: Option<Box<StatementSpan>>,
     _permit: Option<Permit>,
 }
 
 impl Request {
     fn ends(&self, error: Option<&Error>) {
-        self.over.requests.ends(self.kind, self.started.elapsed(), error.map(|error| &error.kind));
-        let Request { principal, client, prepared, keyspace, .. } = self;
+        let (took, kind) = (self.started.elapsed(), self.kind);
+        self.over.requests.ends(kind, took, error.map(|error| &error.kind));
+        let Request { principal, client, prepared, keyspace, span, .. } = self;
+        if let Some(span) = span {
+            span.end(kind, principal, *client, took, error);
+        }
+        let trace = span.as_ref().map(|span| span.trace());
         let (prepared, keyspace) = (prepared.as_ref(), keyspace.as_deref());
-        Subject { principal, client: *client, prepared, keyspace }.audit(self.over.api, error);
+        Subject { principal, client: *client, prepared, keyspace, trace }.audit(self.over.api, error);
+    }
+
+    fn abandoned(&self) {
+        self.over.requests.abandoned();
+        if let Some(span) = &self.span {
+            span.abandoned(self.kind, &self.principal, self.client, self.started.elapsed());
+        }
     }
 }
 
@@ -144,7 +182,7 @@ impl Future for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         if let Some(request) = self.request.take() {
-            request.over.requests.abandoned();
+            request.abandoned();
         }
     }
 }
@@ -164,13 +202,28 @@ impl DataStore for Measured {
     }
 
     fn execute(&self, prepared: &Arc<Prepared>, binds: Binds, context: &Context) -> Answer<Outcome> {
-        let (kind, bytes) = (Kind::of(&prepared.statement, prepared.effect), binds.bytes());
-        self.run(kind, Some(prepared), bytes, context, || self.store.execute(prepared, binds, context))
+        let statement = Handed {
+            kind: Kind::of(&prepared.statement, prepared.effect),
+            prepared: Some(prepared),
+            first_of_batch: None,
+            batch: None,
+            bytes: binds.bytes(),
+        };
+        self.run(statement, context, |context| self.store.execute(prepared, binds, context))
     }
 
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
-        let bytes = entries.iter().map(|entry| entry.binds.bytes()).sum();
-        self.run(Kind::Batch, None, bytes, context, || self.store.execute_batch(kind, entries, context))
+        // The entries go to the store.
+        let first = entries.first().filter(|_| self.over.spans.is_some());
+        let first = first.map(|first| Arc::clone(&first.prepared));
+        let statement = Handed {
+            kind: Kind::Batch,
+            prepared: None,
+            first_of_batch: first.as_ref(),
+            batch: Some(entries.len()),
+            bytes: entries.iter().map(|entry| entry.binds.bytes()).sum(),
+        };
+        self.run(statement, context, |context| self.store.execute_batch(kind, entries, context))
     }
 
     fn schema(&self) -> Arc<Schema> {

@@ -1,9 +1,9 @@
-//! What stands between one API and its store: limits, metrics, audit.
+//! What stands between one API and its store: limits, metrics, audit, traces.
 
 use std::sync::Arc;
 
-use crate::Limits;
 use crate::metrics::Requests;
+use crate::{Limits, StatementSpans};
 
 /// One API's.
 #[derive(Clone)]
@@ -13,4 +13,6 @@ pub struct Oversight {
     pub requests: Arc<Requests>,
     /// Of all APIs together.
     pub limits: Option<Arc<Limits>>,
+    /// `None`: nothing is traced.
+    pub spans: Option<StatementSpans>,
 }

@@ -3,11 +3,11 @@
 //! Each event is one line of the log with the target `audit` and these fields, so that every API writes the same:
 //! `event` (`login`, `statement`), `verdict` (`accepted`, `refused`, `failed`), `api`, `from`, `role`, and `how` of a
 //! log-in, `statement` and `keyspace` of a statement, `error` of what was not accepted. No field ever holds a password, a
-//! token or a value of a row.
+//! token or a value of a row. Of a statement that is traced `trace_id` is there, too.
 
 use std::net::SocketAddr;
 
-use crate::{Error, ErrorKind, Principal, Result};
+use crate::{Error, ErrorKind, Principal, Result, TraceId};
 
 /// Whether anybody reads it: what goes into a line need not be made otherwise.
 pub fn is_on() -> bool {
@@ -43,6 +43,7 @@ pub fn statement(
     statement: Option<&str>,
     keyspace: Option<&str>,
     error: Option<&Error>,
+    trace: Option<TraceId>,
 ) {
     let verdict = match error {
         None => "accepted",
@@ -52,7 +53,8 @@ pub fn statement(
     let role = principal.role_name().map(|name| &**name);
     let error = error.map(Error::for_logs);
     let from = from.map(tracing::field::display);
-    tracing::info!(target: "audit", event = "statement", verdict, api, from, role, statement, keyspace, error);
+    let trace_id = trace.map(tracing::field::display);
+    tracing::info!(target: "audit", event = "statement", verdict, api, from, role, statement, keyspace, error, trace_id);
 }
 
 fn is_refusal(error: &Error) -> bool {

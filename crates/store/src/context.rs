@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::Principal;
+use crate::{Principal, Trace};
 
 /// Consistency levels with their codes on the wire (native protocol v5, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,26 @@ pub enum Consistency {
     LocalSerial = 0x09,
     LocalOne = 0x0A,
     NodeLocal = 0x0B,
+}
+
+impl Consistency {
+    /// As Cassandra calls it: `LOCAL_QUORUM`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Consistency::Any => "ANY",
+            Consistency::One => "ONE",
+            Consistency::Two => "TWO",
+            Consistency::Three => "THREE",
+            Consistency::Quorum => "QUORUM",
+            Consistency::All => "ALL",
+            Consistency::LocalQuorum => "LOCAL_QUORUM",
+            Consistency::EachQuorum => "EACH_QUORUM",
+            Consistency::Serial => "SERIAL",
+            Consistency::LocalSerial => "LOCAL_SERIAL",
+            Consistency::LocalOne => "LOCAL_ONE",
+            Consistency::NodeLocal => "NODE_LOCAL",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -81,6 +101,8 @@ pub struct Context {
     /// Bytes a request may gather for sorting, grouping and filtering.
     pub memory_budget: usize,
     pub cancellation: Cancellation,
+    /// What called, where that is a part of a trace.
+    pub trace: Trace,
 }
 
 impl Context {
@@ -100,6 +122,7 @@ impl Context {
             deadline: None,
             memory_budget: DEFAULT_MEMORY_BUDGET,
             cancellation: Cancellation::default(),
+            trace: Trace::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Vocabulary: a [`Frame`] is one message of the native protocol, undecoded. A [`Channel`] is one client's way to the
 //! cluster; what comes back on it goes to that client's [`Answers`].
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,10 +76,28 @@ pub struct Seen<'a> {
     pub opcode: u8,
     /// As the client wrote it; of a batch that of its first statement. `None`: it is not known here.
     pub text: Option<&'a str>,
+    /// What `USE` chose, in CQL's spelling.
+    pub keyspace: Option<&'a str>,
     /// Who answered; `None`: no node did.
     pub node: Option<SocketAddr>,
     pub took: Duration,
     pub error: Option<&'a Error>,
+    pub frames: &'a dyn Frames,
+}
+
+/// A statement's frames, for what few want to know of them: it is read when it is asked for.
+pub trait Frames: fmt::Debug {
+    /// The value of the request's custom payload under this key.
+    fn payload(&self, key: &str) -> Option<&[u8]>;
+
+    /// Cassandra's name of the consistency level; a PREPARE has none.
+    fn consistency(&self) -> Option<&'static str>;
+
+    /// How many statements a BATCH has.
+    fn batch_size(&self) -> Option<usize>;
+
+    /// The id under which the cluster keeps its own trace of the statement (native protocol v5, section 2.2), a UUID.
+    fn tracing_id(&self) -> Option<[u8; 16]>;
 }
 
 /// One client's way to the cluster.

@@ -17,6 +17,7 @@ mod login;
 mod principal;
 mod seal;
 mod token;
+mod trace;
 
 pub use answer::{
     Answer, ColumnSpec, Outcome, ResultKind, Rows, RowsMetadata, SchemaChange, SchemaChangeKind, SchemaTarget,
@@ -27,8 +28,11 @@ pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
-pub use forward::{Answers, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Seen, Watcher};
+pub use forward::{
+    Answers, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Frames, Seen, Watcher,
+};
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};
 pub use seal::{SealError, SealKey, Seals};
 pub use token::{DEFAULT_LIFETIME, TokenError, Tokens};
+pub use trace::{SpanContext, SpanId, Trace, TraceId};

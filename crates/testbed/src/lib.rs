@@ -3,6 +3,7 @@
 //! - *Components*: a real Apache Cassandra or a ring of them ([`cassandra`]) and the built binary ([`ilium`]), as processes that never
 //!   outlive the test ([`guarded`]).
 //! - A [`proxy`] between two of them that delays, drops, cuts and refuses on request.
+//! - A [`collector`] of traces that keeps what it is sent.
 //! - *Cases*: files of CQL statements that are sent to both and whose answers must agree ([`cases`]).
 //! - *REST cases*: files of requests, the answers they must get and what CQL must then read ([`rest_cases`]).
 //! - Tables of who may do what ([`access`]), tried on both.
@@ -13,6 +14,7 @@
 pub mod access;
 pub mod cases;
 pub mod cassandra;
+pub mod collector;
 pub mod folders;
 pub mod generator;
 pub mod guarded;

@@ -11,10 +11,12 @@ use ilium_cql::ast::Statement;
 use ilium_protocol::{
     BatchRequest, BatchStatement, BatchType, BatchedStatement, BindMetadata, ColumnList, ColumnSpec,
     ErrorResponse, ExecuteRequest, FrameReader, FrameWriter, PrepareRequest, ProtocolError, ProtocolVersion,
-    QueryRequest, QueryResult, Request, Response, ResponseExtras, RowsMetadata, Startup, Supported,
+    QueryRequest, QueryResult, Request, RequestExtras, Response, ResponseExtras, RowsMetadata, Startup,
+    Supported,
 };
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Channel, Effect, Error, ErrorKind, Outcome, Prepared, Result, ResultKind,
+    SpanContext, Trace,
 };
 
 use crate::clients::Client;
@@ -109,8 +111,8 @@ impl Service {
             // OPTIONS, and what is refused, is answered in the client's version too: some look at it (gocql does).
             peer.writer.set_version(envelope.header.version);
         }
-        let request = match Request::decode(envelope) {
-            Ok((_extras, request)) => request,
+        let (trace, request) = match Request::decode(envelope) {
+            Ok((extras, request)) => (trace_of(&extras), request),
             Err(failure) => {
                 let error = Response::Error(ErrorResponse::from_protocol_error(&failure));
                 peer.writer.response(stream, &plain, &error)?;
@@ -166,10 +168,10 @@ impl Service {
             },
             Request::Query(request) => {
                 shown = Cow::Borrowed(request.query);
-                self.query(&peer.session, &request, &plans, &mut to, &mut shown)
+                self.query(&peer.session, &request, trace, &plans, &mut to, &mut shown)
             }
-            Request::Execute(request) => self.execute(&peer.session, &request, &plans, &mut to),
-            Request::Batch(request) => self.batch(&peer.session, &request, &plans),
+            Request::Execute(request) => self.execute(&peer.session, &request, trace, &plans, &mut to),
+            Request::Batch(request) => self.batch(&peer.session, &request, trace, &plans),
         };
         match answer {
             Ok(answer) => self.settle(peer, to, answer, &shown),
@@ -336,12 +338,13 @@ impl Service {
         &self,
         session: &Session,
         request: &QueryRequest<'_>,
+        trace: Trace,
         plans: &Plans,
         to: &mut ReplyTo,
         shown: &mut Cow<'_, str>,
     ) -> std::result::Result<Answer<Outcome>, Halt> {
         self.admit()?;
-        let context = session.context(&request.parameters, &self.options)?;
+        let context = session.context(&request.parameters, trace, &self.options)?;
         let prepared = plans
             .at(0, || Ok(self.store()?.prepare(self.parse(request.query)?, context.keyspace.as_deref())))?;
         if may_hold_password(&prepared.statement) {
@@ -407,12 +410,13 @@ impl Service {
         &self,
         session: &Session,
         request: &ExecuteRequest<'_>,
+        trace: Trace,
         plans: &Plans,
         to: &mut ReplyTo,
     ) -> std::result::Result<Answer<Outcome>, Halt> {
         self.admit()?;
         let statement = self.lookup(request.id, plans, 0)?;
-        let context = session.context(&request.parameters, &self.options)?;
+        let context = session.context(&request.parameters, trace, &self.options)?;
         let markers = &statement.prepared.binds;
         let binds =
             session::binds(&request.parameters.values, markers, |values| mismatch(markers.len(), values))?;
@@ -435,6 +439,7 @@ impl Service {
         &self,
         session: &Session,
         request: &BatchRequest<'_>,
+        trace: Trace,
         plans: &Plans,
     ) -> std::result::Result<Answer<Outcome>, Halt> {
         self.admit()?;
@@ -451,7 +456,7 @@ impl Service {
                 self.options.max_batch_bytes
             ))));
         }
-        let context = session.context(&request.parameters, &self.options)?;
+        let context = session.context(&request.parameters, trace, &self.options)?;
         let keyspace = context.keyspace.clone();
         let entries = request
             .statements
@@ -484,6 +489,13 @@ impl Service {
             session::binds(&entry.values, &prepared.binds, |values| mismatch(prepared.binds.len(), values))?;
         Ok(BatchEntry { prepared, binds })
     }
+}
+
+/// What a client says of the trace its request is in.
+fn trace_of(extras: &RequestExtras<'_>) -> Trace {
+    let given = extras.payload.iter().rev().find(|(key, _)| *key == "traceparent");
+    let caller = given.and_then(|(_, value)| SpanContext::parse((*value)?));
+    caller.map(Trace::within).unwrap_or_default()
 }
 
 /// Whether a statement that is not done at once may be a while.

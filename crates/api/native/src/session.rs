@@ -9,7 +9,7 @@ use ilium_cql::ast::Statement;
 use ilium_protocol::{EventType, ProtocolVersion, QueryParameters, Values};
 use ilium_store::{
     BindMarker, Binds, Cancellation, Consistency, Context, Error, PageState, Principal, Result,
-    SerialConsistency, Slot,
+    SerialConsistency, Slot, Trace,
 };
 
 use smallvec::SmallVec;
@@ -88,7 +88,12 @@ impl Session {
         ))
     }
 
-    pub fn context(&self, parameters: &QueryParameters<'_>, options: &Options) -> Result<Context> {
+    pub fn context(
+        &self,
+        parameters: &QueryParameters<'_>,
+        trace: Trace,
+        options: &Options,
+    ) -> Result<Context> {
         let serial_consistency = match parameters.serial_consistency.map(ilium_protocol::Consistency::code) {
             None => SerialConsistency::Serial,
             Some(code) if code == Consistency::Serial as u16 => SerialConsistency::Serial,
@@ -116,6 +121,7 @@ impl Session {
             deadline: Instant::now().checked_add(options.request_timeout),
             memory_budget: options.memory_budget,
             cancellation: Cancellation::default(),
+            trace,
         })
     }
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ilium_cql::json::Style;
 use ilium_http::{BodyLimits, Refusal, parse_json, read_body};
-use ilium_store::{Cancellation, Consistency, Context, Principal};
+use ilium_store::{Cancellation, Consistency, Context, Principal, Trace};
 use serde_json::{Map, Value};
 
 use crate::api::Api;
@@ -51,6 +51,7 @@ const MAX_SCHEMA_BODY: usize = 1 << 20;
 pub struct Call<'r> {
     pub principal: Principal,
     pub client: Option<SocketAddr>,
+    pub trace: Trace,
     pub places: Places<'r, 'r>,
     pub parameters: Parameters<'r>,
     pub headers: &'r HeaderMap,
@@ -80,6 +81,7 @@ impl<'r> Call<'r> {
         let parameters = &self.parameters;
         let mut context = Context::new(self.principal.clone());
         context.client = self.client;
+        context.trace = self.trace.clone();
         // What Stargate asks of the cluster.
         context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);
         context.serial_consistency = parameters.serial_consistency.unwrap_or_default();

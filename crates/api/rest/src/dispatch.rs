@@ -29,9 +29,9 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
     if endpoint.body.is_some() {
         call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
     }
-    let client = Peer::of(&head.extensions).address;
-    let call =
-        Call { principal, client, places, parameters, headers: &head.headers, stop: Default::default() };
+    let Peer { address: client, trace, .. } = Peer::of(&head.extensions);
+    let (headers, stop) = (&head.headers, Default::default());
+    let call = Call { principal, client, trace, places, parameters, headers, stop };
     match endpoint.operation {
         Operation::RowsByKey => rows::by_key(api, &call).await,
         Operation::AddRow => rows::add(api, &call, body).await,

@@ -30,7 +30,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use ilium_http::{Access, BodyLimits};
+use ilium_http::{Access, BodyLimits, Peer, Route};
 use ilium_store::DataStore;
 
 use api::Api;
@@ -43,11 +43,23 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) 
 }
 
 async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let route = route_of(&request);
     let mut response = match dispatch::answer(&api, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     };
     // Values are what callers wrote: no browser is to take them for a page.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
     response
+}
+
+/// The endpoint's path, for the span of a request that is traced.
+fn route_of(request: &Request) -> Option<Route> {
+    let peer = request.extensions().get::<Peer>()?;
+    peer.trace.recorded()?;
+    let (endpoint, _) = endpoints::find(request.method(), &path::split(request.uri().path())).ok()?;
+    Some(Route(endpoints::template(endpoint.path).into()))
 }

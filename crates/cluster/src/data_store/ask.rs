@@ -145,6 +145,7 @@ impl Asked<'_> {
                         )));
                     }
                 };
+                self.context.trace.answered_by(link.address);
                 if envelope.header.opcode != Opcode::Error {
                     return Ok(Reply { envelope, link, handle });
                 }

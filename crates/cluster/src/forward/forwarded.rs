@@ -9,6 +9,7 @@ use ilium_protocol::{Envelope, ErrorDetail, Flags, Header, Opcode, ProtocolVersi
 use ilium_store::{Error, Frame, Seen};
 use smallvec::SmallVec;
 
+use super::exchanged::Exchanged;
 use super::{Forwarded, Kind, PREPARED_AGAIN, SCHEMA_CHANGE, SET_KEYSPACE, TRIES, Way, header};
 use crate::error::{of_response, unreachable};
 use crate::exchange::{Exchange, Flushes};
@@ -56,6 +57,12 @@ impl Forwarded {
                 node,
                 took: flushes.now.saturating_duration_since(self.begun),
                 error: answer.as_ref().err().or(refusal.as_ref()),
+                keyspace: self.session.key.keyspace.as_deref(),
+                frames: &Exchanged {
+                    header: self.header(),
+                    asked: &self.frame,
+                    answer: answer.as_ref().ok(),
+                },
             });
         }
         self.way.give(self.stream, answer, flushes);

@@ -24,6 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use http::HttpRequests;
 pub use latency::Latency;
+pub(crate) use requests::class;
 pub use requests::{Kind, Requests};
 
 use process::Process;

@@ -161,7 +161,8 @@ const ERRORS: [&str; 19] = [
     "internal",
 ];
 
-fn class(kind: &ErrorKind) -> &'static str {
+/// What an error counts as.
+pub(crate) fn class(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Syntax => "syntax",
         ErrorKind::Invalid => "invalid",

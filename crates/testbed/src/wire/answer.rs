@@ -11,6 +11,8 @@ use crate::value::Type;
 pub struct Answer {
     pub outcome: Outcome,
     pub warnings: Vec<String>,
+    /// Of the trace that the server keeps, a UUID.
+    pub tracing_id: Option<[u8; 16]>,
     /// Flags, operation code and body as they came, without the warnings: all that another server must say alike.
     pub frame: Vec<u8>,
 }
@@ -108,9 +110,8 @@ const RESULT: u8 = 0x08;
 
 pub(super) fn decode(version: u8, frame: &Frame) -> Result<Answer> {
     let mut body = Reader::new(&frame.body);
-    if frame.flags & HAS_TRACE != 0 {
-        body.take(16)?;
-    }
+    let has_trace = frame.flags & HAS_TRACE != 0;
+    let tracing_id = if has_trace { Some(body.take(16)?.try_into()?) } else { None };
     let warnings = if frame.flags & HAS_WARNINGS != 0 { body.strings()? } else { Vec::new() };
     let rest = body.rest();
     if frame.flags & HAS_PAYLOAD != 0 {
@@ -132,7 +133,7 @@ pub(super) fn decode(version: u8, frame: &Frame) -> Result<Answer> {
         other => bail!("an answer with the unexpected operation code {other:#04x}"),
     };
     let frame = [&[frame.flags & !HAS_WARNINGS, frame.opcode], rest].concat();
-    Ok(Answer { outcome, warnings, frame })
+    Ok(Answer { outcome, warnings, tracing_id, frame })
 }
 
 fn error(version: u8, body: &mut Reader<'_>) -> Result<ServerError> {

@@ -72,7 +72,7 @@ impl Connection {
             request::string(&mut body, value)?;
         }
         // STARTUP and its answer are plain frames in every version.
-        connection.stream.write_all(&frame::encode(version, STARTUP, &body)?)?;
+        connection.stream.write_all(&frame::encode(version, 0, STARTUP, &body)?)?;
         let ready = frame::read(&mut connection.stream)?;
         match (ready.opcode, login) {
             (READY, _) => {}
@@ -80,7 +80,7 @@ impl Connection {
                 let token = format!("\0{name}\0{password}");
                 let mut body = Vec::new();
                 request::long_string(&mut body, &token)?;
-                let answered = connection.exchange(AUTH_RESPONSE, &body)?;
+                let answered = connection.exchange(AUTH_RESPONSE, 0, &body)?;
                 if answered.opcode != AUTH_SUCCESS {
                     bail!("{name} cannot log in: {:?}", answer::decode(version, &answered));
                 }
@@ -95,7 +95,7 @@ impl Connection {
         let mut body = Vec::new();
         request::long_string(&mut body, text)?;
         request::parameters(&mut body, self.version, values, with)?;
-        self.ask(QUERY, &body)
+        self.ask(QUERY, &body, with)
     }
 
     /// Prepares a statement; the outcome is `Prepared` or an error.
@@ -108,7 +108,7 @@ impl Connection {
                 request::string(&mut body, keyspace)?;
             }
         }
-        self.ask(PREPARE, &body)
+        self.ask(PREPARE, &body, &Settings::default())
     }
 
     /// Executes a prepared statement.
@@ -119,22 +119,24 @@ impl Connection {
             request::short_bytes(&mut body, &prepared.result_id)?;
         }
         request::parameters(&mut body, self.version, values, with)?;
-        self.ask(EXECUTE, &body)
+        self.ask(EXECUTE, &body, with)
     }
 
     /// Sends a batch as one message.
     pub fn batch(&mut self, kind: BatchKind, items: &[BatchItem], with: &Settings) -> Result<Answer> {
         let body = request::batch(self.version, kind, items, with)?;
-        self.ask(BATCH, &body)
+        self.ask(BATCH, &body, with)
     }
 
-    fn ask(&mut self, opcode: u8, body: &[u8]) -> Result<Answer> {
-        let answered = self.exchange(opcode, body)?;
+    fn ask(&mut self, opcode: u8, body: &[u8], with: &Settings) -> Result<Answer> {
+        let (flags, mut whole) = request::extras(with)?;
+        whole.extend(body);
+        let answered = self.exchange(opcode, flags, &whole)?;
         answer::decode(self.version, &answered)
     }
 
-    fn exchange(&mut self, opcode: u8, body: &[u8]) -> Result<Frame> {
-        let frame = frame::encode(self.version, opcode, body)?;
+    fn exchange(&mut self, opcode: u8, flags: u8, body: &[u8]) -> Result<Frame> {
+        let frame = frame::encode(self.version, flags, opcode, body)?;
         if self.version >= 5 {
             frame::write_segments(&frame, &mut self.stream)?;
             frame::read_segments(&mut self.stream, &mut self.rest)

@@ -17,8 +17,8 @@ const HEADER: usize = 9;
 /// The most that a segment's 17-bit length can say.
 const SEGMENT: usize = 131_071;
 
-pub(super) fn encode(version: u8, opcode: u8, body: &[u8]) -> Result<Vec<u8>> {
-    let mut frame = vec![version, 0, 0, 0, opcode];
+pub(super) fn encode(version: u8, flags: u8, opcode: u8, body: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = vec![version, flags, 0, 0, opcode];
     frame.extend(u32::try_from(body.len())?.to_be_bytes());
     frame.extend(body);
     Ok(frame)

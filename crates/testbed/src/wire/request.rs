@@ -37,6 +37,10 @@ pub struct Settings {
     /// From version 5 on, in seconds since 1970: the server's clock for this statement.
     pub now: Option<i32>,
     pub skip_metadata: bool,
+    /// Has the server keep a trace.
+    pub tracing: bool,
+    /// From version 4 on.
+    pub payload: Vec<(String, Vec<u8>)>,
 }
 
 impl Default for Settings {
@@ -50,6 +54,8 @@ impl Default for Settings {
             keyspace: None,
             now: None,
             skip_metadata: false,
+            tracing: false,
+            payload: Vec::new(),
         }
     }
 }
@@ -247,4 +253,23 @@ fn tail(out: &mut Vec<u8>, with: &Settings) -> Result<()> {
         out.extend(now.to_be_bytes());
     }
     Ok(())
+}
+
+const WANTS_TRACE: u8 = 0x02;
+const HAS_PAYLOAD: u8 = 0x04;
+
+/// What precedes a request in its frame, and the flags that say so.
+pub(super) fn extras(with: &Settings) -> Result<(u8, Vec<u8>)> {
+    let mut flags = if with.tracing { WANTS_TRACE } else { 0 };
+    let mut out = Vec::new();
+    if !with.payload.is_empty() {
+        flags |= HAS_PAYLOAD;
+        out.extend(u16::try_from(with.payload.len())?.to_be_bytes());
+        for (key, value) in &with.payload {
+            string(&mut out, key)?;
+            out.extend(i32::try_from(value.len())?.to_be_bytes());
+            out.extend(value);
+        }
+    }
+    Ok((flags, out))
 }

@@ -1,0 +1,283 @@
+//! Spans of statements.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use ilium_cql::ast::{QualifiedName, Statement};
+use ilium_cql::lexer::{Keyword, without_values};
+use ilium_store::{Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
+
+use super::{Attributes, Begun, SpanKind, Tracer};
+use crate::audited::first_word;
+use crate::metrics::{Kind, class};
+
+/// Bytes of a statement's text: spans are looked at by people, and kept for days.
+const SHOWN: usize = 2048;
+
+/// BATCH and PREPARE (native protocol v5, section 2.4).
+const PREPARE: u8 = 0x09;
+const BATCH: u8 = 0x0D;
+
+/// The key of a custom payload under which a client says what trace its request is of.
+const TRACEPARENT: &str = "traceparent";
+
+/// Makes the spans of one API's statements.
+#[derive(Clone)]
+pub struct StatementSpans {
+    tracer: Arc<Tracer>,
+    api: &'static str,
+    kind: SpanKind,
+}
+
+/// A statement's span under way.
+pub(crate) struct StatementSpan {
+    of: StatementSpans,
+    begun: Begun,
+    /// What further in is learned for it.
+    trace: Trace,
+    consistency: &'static str,
+    /// Of a batch its first.
+    prepared: Option<Arc<Prepared>>,
+    /// Statements, of a batch.
+    batch: Option<usize>,
+}
+
+/// Why a statement failed: a class and a sentence, neither with a value in it.
+type Failure<'a> = (&'static str, &'a str);
+
+/// What is told of a statement.
+struct Told<'a> {
+    kind: Kind,
+    /// `None`: as its first word says.
+    operation: Option<&'static str>,
+    text: Option<&'a str>,
+    /// The same, read.
+    statement: Option<&'a Statement>,
+    keyspace: Option<&'a str>,
+    batch: Option<usize>,
+    principal: &'a Principal,
+    client: Option<SocketAddr>,
+    node: Option<SocketAddr>,
+    consistency: Option<&'static str>,
+    tracing_id: Option<[u8; 16]>,
+    failure: Option<Failure<'a>>,
+}
+
+impl StatementSpans {
+    /// `kind` says what a statement is: [`SpanKind::Server`] where it is all of a request, so that a trace may begin with it;
+    /// else a part of a request that has a span already.
+    pub fn new(tracer: Arc<Tracer>, api: &'static str, kind: SpanKind) -> StatementSpans {
+        StatementSpans { tracer, api, kind }
+    }
+
+    /// Begins the span of a statement that is handed to the store, if it is to be recorded. The store is to have the context
+    /// that comes with it.
+    pub(crate) fn begin(
+        &self,
+        context: &Context,
+        prepared: Option<&Arc<Prepared>>,
+        batch: Option<usize>,
+    ) -> Option<(Box<StatementSpan>, Context)> {
+        let begun = match self.kind {
+            SpanKind::Server => self.tracer.begin(context.trace.span()),
+            SpanKind::Internal | SpanKind::Client => self.tracer.below(&context.trace),
+        }?;
+        let trace = Trace::within(begun.span);
+        let context = Context { trace: trace.clone(), ..context.clone() };
+        let consistency = context.consistency.name();
+        let prepared = prepared.map(Arc::clone);
+        Some((
+            Box::new(StatementSpan { of: self.clone(), begun, trace, consistency, prepared, batch }),
+            context,
+        ))
+    }
+
+    /// Records the span of a statement that was forwarded, if it is to be, and gives its trace.
+    pub(crate) fn record(&self, seen: &Seen<'_>, kind: Kind) -> Option<TraceId> {
+        let caller = seen.frames.payload(TRACEPARENT).and_then(SpanContext::parse);
+        let begun = self.tracer.begin(caller)?;
+        let told = Told {
+            kind,
+            operation: match seen.opcode {
+                PREPARE => Some("PREPARE"),
+                BATCH => Some("BATCH"),
+                _ => None,
+            },
+            text: seen.text,
+            statement: None,
+            keyspace: seen.keyspace,
+            batch: if seen.opcode == BATCH { seen.frames.batch_size() } else { None },
+            principal: &seen.caller.principal,
+            client: Some(seen.caller.address),
+            node: seen.node,
+            consistency: seen.frames.consistency(),
+            tracing_id: seen.frames.tracing_id(),
+            failure: seen.error.map(of_error),
+        };
+        self.end(begun, &told, seen.took);
+        Some(begun.span.trace)
+    }
+
+    fn end(&self, begun: Begun, told: &Told<'_>, took: Duration) {
+        let (name, mut attributes) = told.described();
+        attributes.text("ilium.api", self.api);
+        if let Some(node) = told.node {
+            attributes.address(["server.address", "server.port"], node);
+            if self.kind == SpanKind::Client {
+                attributes.address(["network.peer.address", "network.peer.port"], node);
+            }
+        }
+        if let Some(client) = told.client.filter(|_| self.kind == SpanKind::Server) {
+            attributes.address(["client.address", "client.port"], client);
+        }
+        let error = told.failure.map(|(_, sentence)| sentence.to_owned());
+        self.tracer.end(begun, self.kind, name, took, attributes, error);
+    }
+}
+
+impl StatementSpan {
+    pub fn trace(&self) -> TraceId {
+        self.begun.span.trace
+    }
+
+    pub fn end(
+        &self,
+        kind: Kind,
+        principal: &Principal,
+        client: Option<SocketAddr>,
+        took: Duration,
+        error: Option<&Error>,
+    ) {
+        self.end_with(kind, principal, client, took, error.map(of_error));
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn abandoned(&self, kind: Kind, principal: &Principal, client: Option<SocketAddr>, took: Duration) {
+        let failure = ("abandoned", "who asked left before the answer was there");
+        self.end_with(kind, principal, client, took, Some(failure));
+    }
+
+    fn end_with(
+        &self,
+        kind: Kind,
+        principal: &Principal,
+        client: Option<SocketAddr>,
+        took: Duration,
+        failure: Option<Failure<'_>>,
+    ) {
+        let prepared = self.prepared.as_deref();
+        let statement = prepared.map(|prepared| &*prepared.statement);
+        let text = statement.map(ToString::to_string);
+        let told = Told {
+            kind,
+            operation: self.batch.map(|_| "BATCH"),
+            text: text.as_deref(),
+            statement,
+            keyspace: prepared.and_then(|prepared| prepared.keyspace.as_deref()),
+            batch: self.batch,
+            principal,
+            client,
+            node: self.trace.node(),
+            consistency: Some(self.consistency),
+            tracing_id: None,
+            failure,
+        };
+        self.of.end(self.begun, &told, took);
+    }
+}
+
+fn of_error(error: &Error) -> Failure<'_> {
+    (class(&error.kind), error.for_logs())
+}
+
+impl Told<'_> {
+    /// The span's name and what is said of the statement.
+    fn described(&self) -> (String, Attributes) {
+        let mut attributes = Attributes::default();
+        let read = match (self.statement, self.text) {
+            (None, Some(text)) => ilium_cql::parse(text).ok(),
+            _ => None,
+        };
+        let table = self.statement.or(read.as_ref()).and_then(table_of);
+        let keyspace = table.and_then(|table| Some(table.keyspace.as_ref()?.as_str())).or(self.keyspace);
+        // What is no CQL may be anything, a password for one.
+        let word = self.text.map(first_word).filter(|word| Keyword::of(word).is_some());
+        let operation =
+            self.operation.map_or_else(|| word.unwrap_or_default().to_ascii_uppercase(), str::to_owned);
+
+        attributes.text("db.system.name", "cassandra");
+        if let Some(keyspace) = keyspace {
+            attributes.text("db.namespace", keyspace.to_owned());
+        }
+        let target = match (keyspace, table) {
+            (Some(keyspace), Some(table)) => format!(" {keyspace}.{}", table.name.as_str()),
+            (None, Some(table)) => format!(" {}", table.name.as_str()),
+            (_, None) => String::new(),
+        };
+        if let Some(table) = table {
+            attributes.text("db.collection.name", table.name.as_str().to_owned());
+        }
+        let name = match operation.is_empty() {
+            true => "cassandra".to_owned(),
+            false => {
+                attributes.text("db.operation.name", operation.clone());
+                operation + &target
+            }
+        };
+        if let Some(text) = self.text.filter(|_| word.is_some()) {
+            attributes.text("db.query.text", cut(without_values(text)));
+        }
+        // One statement is no batch, the conventions say.
+        if let Some(size) = self.batch.filter(|size| *size > 1) {
+            attributes.number("db.operation.batch.size", size);
+        }
+        if let Some(level) = self.consistency {
+            attributes.text("cassandra.consistency.level", level.to_ascii_lowercase());
+        }
+        if let Some(id) = self.tracing_id {
+            attributes.text("cassandra.tracing_id", uuid(id));
+        }
+        attributes.text("ilium.statement.kind", self.kind.name());
+        let role = match self.principal {
+            Principal::Anonymous => "anonymous",
+            Principal::Role(_) => "role",
+            Principal::System => "system",
+        };
+        attributes.text("ilium.role.class", role);
+        if let Some((class, _)) = self.failure {
+            attributes.text("error.type", class);
+        }
+        (name, attributes)
+    }
+}
+
+/// The one table that a statement reads or writes.
+fn table_of(statement: &Statement) -> Option<&QualifiedName> {
+    match statement {
+        Statement::Select(select) => Some(&select.from),
+        Statement::Insert(insert) => Some(&insert.table),
+        Statement::Update(update) => Some(&update.table),
+        Statement::Delete(delete) => Some(&delete.table),
+        _ => None,
+    }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(SHOWN));
+    text
+}
+
+/// As `system_traces` shows it.
+fn uuid(id: [u8; 16]) -> String {
+    let digits = HEXLOWER.encode(&id);
+    let mut text = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}
