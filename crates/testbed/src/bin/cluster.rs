@@ -103,6 +103,10 @@ fn run(flags: &Flags) -> Result<bool> {
     }
     let bed = if flags.single {
         files.iter_mut().for_each(|f| f.cases.retain(|c| !c.steps.iter().any(|s| s.loud)));
+        // Where these say that they differ they mean the embedded engine.
+        let cases =
+            files.iter_mut().flat_map(|f| f.cases.iter_mut().flat_map(|c| &mut c.steps).chain(&mut f.setup));
+        cases.for_each(|step| step.ilium.clear());
         let mut options = RingOptions { nodes: 1, ..RingOptions::default() };
         options.node.heap = 512;
         options.node.throwaway = true;
