@@ -21,6 +21,9 @@ const TIME: Duration = Duration::from_secs(180);
 /// state that it gave itself (after the last group of a GROUP BY that filled a page).
 const FAILURES: [&str; 5] = ["error 0000", "error 000a", "error 1200", "error 1300", "error 1500"];
 
+/// What the Cassandra behind the gateway, or the gateway for it, says when it was too slow: OVERLOADED and the two time-outs.
+const TOO_SLOW: [&str; 3] = ["error 1001", "error 1100", "error 1200"];
+
 /// How a line begins that stands for an answer that never came.
 const NO_ANSWER: &str = "no answer: ";
 
@@ -230,6 +233,14 @@ fn has_cell_in_page_state(step: &Step, lines: &[String]) -> bool {
 }
 
 impl Found {
+    /// Whether it shows nothing but that the Cassandra behind the gateway had no time for a moment.
+    pub(super) fn is_of_a_busy_cluster(&self) -> bool {
+        let lines = self.answers.gateway.iter().flat_map(|gateway| &gateway.lines);
+        let mut too_slow = lines
+            .filter(|line| line.starts_with(NO_ANSWER) || TOO_SLOW.iter().any(|slow| line.starts_with(slow)));
+        !self.again && self.other == Other::Gateway && too_slow.next().is_some()
+    }
+
     /// A case file, which runs as it stands.
     pub fn case_file(&self) -> String {
         let mut out =
