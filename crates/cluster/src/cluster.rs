@@ -49,6 +49,26 @@ pub(crate) struct Facts {
 /// What comes of opening a session.
 type Opening = Arc<OnceCell<Result<Arc<Session>, Error>>>;
 
+/// Somebody who waits for a session to be opened. Once it is open, or nobody waits any more, it is forgotten: it holds a
+/// password, and whoever asks later is to hear what the cluster says then.
+struct Waits<'c> {
+    all: &'c Mutex<HashMap<SessionKey, Opening>>,
+    key: SessionKey,
+    opening: Opening,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let mut all = self.all.lock();
+        let is_known = all.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.opening));
+        // The map holds it, and the last who waits.
+        let is_over = self.opening.initialized() || Arc::strong_count(&self.opening) == 2;
+        if is_known && is_over {
+            all.remove(&self.key);
+        }
+    }
+}
+
 /// A running cluster.
 pub(crate) struct Cluster {
     pub(crate) options: Options,
@@ -161,7 +181,7 @@ impl Cluster {
             return Ok(Arc::clone(session));
         }
         while sessions.len() >= self.options.max_sessions {
-            if !self.close_oldest(&mut sessions) {
+            if !self.close_oldest(&mut sessions, |_| true) {
                 return Err(Error::overloaded(format!(
                     "{} roles and keyspaces are in use at once, the limit of this gateway",
                     self.options.max_sessions
@@ -173,11 +193,17 @@ impl Cluster {
         Ok(session)
     }
 
-    /// Closes the session that was not used for longest, of those that nobody holds: its clients are gone. The gateway's own
-    /// is always needed. `false`: there is none.
-    fn close_oldest(&self, sessions: &mut HashMap<SessionKey, Arc<Session>>) -> bool {
+    /// Closes the session that was not used for longest, of those that nobody holds (its clients are gone) and that are wanted
+    /// closed. The gateway's own is always needed. `false`: there is none.
+    fn close_oldest(
+        &self,
+        sessions: &mut HashMap<SessionKey, Arc<Session>>,
+        wanted: impl Fn(&Session) -> bool,
+    ) -> bool {
         let own = self.own_key();
-        let idle = sessions.iter().filter(|(key, session)| **key != own && Arc::strong_count(session) == 1);
+        let idle = sessions
+            .iter()
+            .filter(|(key, session)| **key != own && Arc::strong_count(session) == 1 && wanted(session));
         let oldest = idle.min_by_key(|(_, session)| session.last_used()).map(|(key, _)| key.clone());
         let Some(session) = oldest.and_then(|oldest| sessions.remove(&oldest)) else { return false };
         session.retire(self.options.silence);
@@ -203,12 +229,8 @@ impl Cluster {
     /// keyspace now. Once for all that ask at the same time.
     pub(crate) async fn prove(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
         let opening = Arc::clone(self.opening.lock().entry(key.clone()).or_default());
-        let opened = opening.get_or_init(|| self.open_first(key.clone())).await.clone();
-        let mut all = self.opening.lock();
-        if all.get(&key).is_some_and(|known| Arc::ptr_eq(known, &opening)) {
-            all.remove(&key);
-        }
-        opened
+        let waits = Waits { all: &self.opening, key, opening };
+        waits.opening.get_or_init(|| self.open_first(waits.key.clone())).await.clone()
     }
 
     /// Opens a first link for a key. A session is kept only once there is one: a password or a keyspace may be wrong.
@@ -233,7 +255,8 @@ impl Cluster {
         if let Some(permit) = self.dialler.first_permit() {
             return Ok(permit);
         }
-        let makes_room = self.shrink_idle(Duration::ZERO) > 0 || self.close_oldest(&mut self.sessions.lock());
+        let makes_room = self.shrink_idle(Duration::ZERO) > 0
+            || self.close_oldest(&mut self.sessions.lock(), Session::is_open);
         let permit = match makes_room {
             true => self.dialler.permit_within(self.options.connect_timeout).await,
             false => None,

@@ -116,6 +116,8 @@ impl RingQuestion {
         let limit = match &limit.kind {
             ExprKind::Bind { index, .. } => match parameters.values.get(usize::from(*index)) {
                 Some(Value::Bytes(bytes)) => bytes.try_into().ok().map(i32::from_be_bytes),
+                Some(Value::Unset) => return Ok(usize::MAX),
+                Some(Value::Null) => return Err(Error::invalid("Invalid null value of limit")),
                 _ => None,
             },
             ExprKind::Literal(literal) => literal.text.parse::<i32>().ok(),

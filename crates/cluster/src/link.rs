@@ -314,6 +314,9 @@ impl Link {
             loop {
                 let mut out = {
                     let mut state = self.state.lock();
+                    if state.closed {
+                        return "it was closed";
+                    }
                     state.taken = state.written;
                     match state.writer.ready() {
                         Ok(out) if out.is_empty() => break,

@@ -23,9 +23,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long no node is asked again once one refused the role or the keyspace: at first, twice as long each time, and at most.
-/// That is no outage: the role or the keyspace is gone, or the password is another. Whoever audits log-ins sees each try.
+/// That is no outage: the role or the keyspace is gone, or the password is another. Whoever audits log-ins sees each try; and
+/// clients that stay wait at most so long once the cause is mended.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
-const LONGEST_REFUSED_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
 /// For whom a session speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -287,6 +288,10 @@ impl Session {
         };
         let Some(permit) = permit else {
             tracing::debug!(node = %node.address, "no more connections to nodes may be opened");
+            // Or each request would come by here.
+            with_line(&mut self.lines.write(), place, |line| {
+                line.not_before = Instant::now().checked_add(FIRST_PAUSE);
+            });
             return;
         };
         let limit = self.dialler.options.links_per_node;
@@ -320,7 +325,8 @@ impl Session {
     /// A link could not be opened: the node is left alone for a while, or all are.
     fn missed(&self, place: Place, error: &ConnectError) {
         tracing::debug!(%error, "a node cannot be reached");
-        if error.is_final() {
+        // While another node lets it in, it is this one that does not know the keyspace yet, say.
+        if error.is_final() && !self.is_open() {
             let mut refusal = self.refusal.lock();
             let pause = REFUSED_PAUSE.saturating_mul(1 << refusal.times.min(10)).min(LONGEST_REFUSED_PAUSE);
             refusal.times += 1;

@@ -88,6 +88,21 @@ async fn a_node_that_hangs_holds_up_no_log_in() {
 }
 
 #[tokio::test]
+async fn a_log_in_that_nobody_waits_for_any_more_leaves_nothing() {
+    let hanging = ScriptedNode::start(|_| Says::Nothing).await;
+    let cluster = cluster_of(options(), &[(hanging.address, NEAR)], true);
+    let log_in = || cluster.log_in(Credentials::new("anna", "password"));
+    let mut first = Box::pin(log_in());
+    let short = Duration::from_millis(50);
+    assert!(timeout(short, &mut first).await.is_err());
+    assert!(timeout(short, log_in()).await.is_err());
+    // Somebody waits still.
+    assert_eq!(cluster.opening.lock().len(), 1);
+    drop(first);
+    assert!(cluster.opening.lock().is_empty());
+}
+
+#[tokio::test]
 async fn those_who_come_together_ask_the_cluster_once() {
     let node = ScriptedNode::start(|asked| match asked.opcode {
         Opcode::AuthResponse => Says::later(asked, Duration::from_millis(200), &Response::AuthSuccess(None)),

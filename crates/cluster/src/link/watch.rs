@@ -69,7 +69,10 @@ impl Link {
                 waited if waited >= dialler.options.busy => {
                     return "the node answers nothing, though it is alive";
                 }
-                waited if waited >= patience && !is_alive => return "requests wait and the node is silent",
+                // By little too early is better than a whole probe too late.
+                waited if waited + PULSE / 2 >= patience && !is_alive => {
+                    return "requests wait and the node is silent";
+                }
                 _ => {}
             }
         }
@@ -144,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_answers_new_connections_is_busy_and_one_that_does_not_is_dead() {
-        let (silence, busy) = (Duration::from_secs(2), Duration::from_secs(5));
+        let (silence, busy) = (Duration::from_secs(3), Duration::from_secs(10));
         let alive = ScriptedNode::start(|_| Says::AsUsual).await;
         let dead = ScriptedNode::start(|_| Says::Nothing).await;
         let dialler = dialler(silence, busy);
@@ -166,18 +169,18 @@ mod tests {
             ended.push(took);
         }
         assert!(ended.iter().take(2).all(|took| *took >= busy), "{ended:?}");
-        assert!(ended.iter().skip(2).all(|took| *took >= silence && *took < busy), "{ended:?}");
+        assert!(ended.iter().skip(2).all(|took| *took + PULSE >= silence && *took < busy), "{ended:?}");
         // Links to a node ask together, about once a second.
         let probes = alive.heard(Opcode::Options).len();
-        assert!((1..=6).contains(&probes), "{probes} probes");
+        assert!((1..=12).contains(&probes), "{probes} probes");
     }
 
     #[tokio::test]
     async fn a_busy_node_that_answers_at_last_keeps_its_link() {
         let alive = ScriptedNode::start(|_| Says::AsUsual).await;
-        let dialler = dialler(Duration::from_secs(1), Duration::from_secs(30));
+        let dialler = dialler(Duration::from_secs(3), Duration::from_secs(30));
         let (link, far) = linked(VERSION, alive.address, &dialler);
-        tokio::spawn(answer(far, Duration::from_secs(4)));
+        tokio::spawn(answer(far, Duration::from_secs(6)));
         assert!(link.ask(&Request::Options).await.is_ok());
         assert!(!link.is_closed());
         assert!(!alive.heard(Opcode::Options).is_empty());
