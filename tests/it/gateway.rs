@@ -1,5 +1,6 @@
 //! `ilium gateway` in front of a real Cassandra.
 
+mod busy;
 mod cluster_cases;
 mod connections;
 mod faults;
