@@ -4,9 +4,11 @@ mod busy;
 mod cluster_cases;
 mod connections;
 mod faults;
+mod lost;
 mod prepared;
 mod rolling;
 mod security;
+mod shared_links;
 mod traces;
 mod watching;
 

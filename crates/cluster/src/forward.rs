@@ -68,6 +68,8 @@ pub(crate) struct Forwarded {
     kind: Kind,
     /// Nodes it was sent to.
     tried: SmallVec<[Place; TRIES]>,
+    /// Whether it left for one of them that did not answer.
+    has_left: bool,
     prepared_again: u8,
     begun: Instant,
     /// It brings a page state, which only its node can read.

@@ -159,6 +159,11 @@ impl Front {
         self.options.max_in_flight.saturating_sub(self.places.available_permits())
     }
 
+    /// Whether a request is of who watches this process: it takes no place.
+    pub fn is_watched<B>(&self, request: &Request<B>) -> bool {
+        WATCHED.contains(&request.uri().path())
+    }
+
     /// Answers one request. The place is to be kept until the answer is gone.
     pub async fn answer(
         &self,
@@ -242,7 +247,7 @@ impl Front {
             ));
         }
         let limit = self.options.max_in_flight;
-        let place = match WATCHED.contains(&request.uri().path()) {
+        let place = match self.is_watched(request) {
             true => None,
             false => Some(
                 Arc::clone(&self.places)

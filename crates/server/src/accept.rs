@@ -44,8 +44,7 @@ impl ListenOptions {
     }
 }
 
-/// Connections past the limit that may be told so at a time; more are closed without a word, as are those that would
-/// speak TLS: a handshake costs more than they are worth.
+/// Connections past the limit that may be told so at a time; more are closed without a word.
 const TURNED_AWAY: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +60,9 @@ pub enum ListenError {
 
 /// What connections of one socket speak.
 pub(crate) trait Speak: Send + Sync + 'static {
+    /// Whether connections past the limit are told so over TLS, too: a handshake costs more than most of them are worth.
+    const TELLS_OVER_TLS: bool;
+
     /// Serves one connection until its end, or until `stopping` turns true and it is drained.
     fn serve<S>(
         self: Arc<Self>,
@@ -72,7 +74,14 @@ pub(crate) trait Speak: Send + Sync + 'static {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Tells a connection past the limit why it is closed.
-    fn turn_away(&self, socket: TcpStream, reason: &str) -> impl Future<Output = io::Result<()>> + Send;
+    fn turn_away<S>(
+        &self,
+        socket: S,
+        from: Origin,
+        reason: &str,
+    ) -> impl Future<Output = io::Result<()>> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 }
 
 /// Where a connection comes from.
@@ -139,15 +148,17 @@ impl Door {
             let (protocol, mut stopping) = (Arc::clone(&protocol), stopping.clone());
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                 tracing::warn!(%peer, limit, "a connection past the limit was closed");
-                if self.tls.is_none()
+                if (self.tls.is_none() || P::TELLS_OVER_TLS)
                     && let Ok(place) = Arc::clone(&told).try_acquire_owned()
                 {
+                    let (tls, handshake) = (self.tls.clone(), self.options.handshake);
                     connections.spawn(async move {
                         let reason = format!(
                             "{limit} connections are open, the limit of this server; close some, or use fewer"
                         );
+                        let telling = turn_away(&*protocol, (socket, peer), tls, handshake, &reason);
                         tokio::select! {
-                            told = protocol.turn_away(socket, &reason) => if let Err(error) = told {
+                            told = telling => if let Err(error) = told {
                                 tracing::debug!(%peer, %error, "a connection was not told why it was closed");
                             },
                             _ = stopping.wait_for(|stop| *stop) => {}
@@ -176,6 +187,21 @@ impl Door {
             connections.shutdown().await;
         }
     }
+}
+
+async fn turn_away<P: Speak>(
+    protocol: &P,
+    (socket, peer): (TcpStream, SocketAddr),
+    tls: Option<PortTls>,
+    handshake: Duration,
+    reason: &str,
+) -> io::Result<()> {
+    let Some(tls) = tls else {
+        return protocol.turn_away(socket, Origin { peer, tls: None }, reason).await;
+    };
+    let socket = timeout(handshake, TlsAcceptor::from(tls.config()).accept(socket)).await??;
+    let from = Origin { peer, tls: tls::session(socket.get_ref().1) };
+    protocol.turn_away(socket, from, reason).await
 }
 
 async fn serve_one<P: Speak>(

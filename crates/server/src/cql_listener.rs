@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use ilium_native::Service;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::accept::{Door, Origin, Speak};
@@ -36,6 +35,8 @@ impl CqlListener {
 struct Cql(Arc<Service>);
 
 impl Speak for Cql {
+    const TELLS_OVER_TLS: bool = false;
+
     async fn serve<S>(
         self: Arc<Self>,
         socket: S,
@@ -48,7 +49,10 @@ impl Speak for Cql {
         ilium_native::serve(Arc::clone(&self.0), socket, from.peer, from.tls, stopping).await
     }
 
-    async fn turn_away(&self, socket: TcpStream, reason: &str) -> io::Result<()> {
+    async fn turn_away<S>(&self, socket: S, _from: Origin, reason: &str) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         ilium_native::turn_away(&self.0, socket, reason).await
     }
 }

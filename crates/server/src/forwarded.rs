@@ -104,7 +104,8 @@ fn audit(seen: &Seen<'_>, trace: Option<TraceId>) {
 
 /// A line of the log of slow statements, its values left out.
 fn tell(seen: &Seen<'_>, trace: Option<TraceId>) {
-    let text = seen.text.map(without_values).unwrap_or_default();
+    // What stands for a password may be no value, but a name in quotes.
+    let text = seen.text.map(|text| without_values(&without_passwords(text))).unwrap_or_default();
     let end = text.floor_char_boundary(SHOWN);
     tracing::warn!(
         target: "slow",

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::response::IntoResponse as _;
 use bytes::BytesMut;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ilium_http::{Front, Peer, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -84,6 +86,10 @@ enum Why {
     Silent,
 }
 
+/// How long a connection past the limit may take to ask and to take its answer: as long as Kubernetes lets a probe take unless
+/// it is told otherwise.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// How long a client that was silent may take to read that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -94,6 +100,9 @@ struct Http {
 }
 
 impl Speak for Http {
+    /// Who watches this process may ask over TLS.
+    const TELLS_OVER_TLS: bool = true;
+
     async fn serve<S>(
         self: Arc<Self>,
         socket: S,
@@ -139,15 +148,29 @@ impl Speak for Http {
         }
     }
 
-    async fn turn_away(&self, mut socket: TcpStream, reason: &str) -> io::Result<()> {
-        let body = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).json();
-        let head = format!(
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-             retry-after: 1\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        socket.write_all(head.as_bytes()).await?;
-        socket.write_all(body.as_bytes()).await?;
-        ilium_native::close_in_order(&mut socket, &mut BytesMut::new()).await
+    async fn turn_away<S>(&self, socket: S, from: Origin, reason: &str) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let front = &self.front;
+        let peer = Peer { address: Some(from.peer), identity: None };
+        let service = service_fn(|request: Request<Incoming>| {
+            let peer = peer.clone();
+            async move {
+                let mut response = match front.is_watched(&request) {
+                    // It takes no place.
+                    true => front.answer(peer, request.map(Body::new)).await.0,
+                    false => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response(),
+                };
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let one_answer = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(socket), service)
+            .without_shutdown();
+        let parts = timeout(HURRY, one_answer).await?.map_err(io::Error::other)?;
+        ilium_native::close_in_order(&mut parts.io.into_inner(), &mut BytesMut::new()).await
     }
 }

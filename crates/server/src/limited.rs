@@ -178,5 +178,29 @@ mod tests {
         channel.send(2, frame());
         assert_eq!(sent.lock().len(), 2);
         assert!(heard.0.lock().is_empty());
+        // The stream that is in use, once more.
+        channel.send(2, frame());
+        assert_eq!(sent.lock().len(), 2);
+        assert!(heard.0.lock().pop().unwrap().1.is_err());
+        channel.send(3, frame());
+        assert!(heard.0.lock().pop().unwrap().1.is_err(), "the refusal gave back what another had");
+    }
+
+    #[test]
+    fn requests_on_one_stream_count_each() {
+        let frame = || Frame { version: 5, flags: 0, opcode: 7, body: Bytes::from_static(b"body") };
+        let each_role = Limit { in_flight: Some(2), ..Limit::default() };
+        let limits = Limits::new(LimitOptions { each_role, ..LimitOptions::default() });
+        let cluster = Patient::default();
+        let (sent, answers) = (Arc::clone(&cluster.0), Arc::clone(&cluster.1));
+        let limited = Limited::around(Arc::new(cluster), limits);
+        let principal = Principal::Role(Role::new("ada", []));
+        let caller = Caller { principal, address: ([127, 0, 0, 1], 1).into(), version: 5 };
+        let Answer::Ready(Ok(mut channel)) = limited.open(caller, Arc::<Heard>::default()) else { panic!() };
+        (0..5).for_each(|_| channel.send(0, frame()));
+        assert_eq!(sent.lock().len(), 2);
+        answers.lock().clone().unwrap().answer(0, Ok(frame()));
+        (0..5).for_each(|_| channel.send(0, frame()));
+        assert_eq!(sent.lock().len(), 3);
     }
 }

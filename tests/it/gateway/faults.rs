@@ -20,12 +20,12 @@ const SOON: Duration = Duration::from_secs(30);
 const UNAVAILABLE: i32 = 0x1000;
 const WRITE_TIMEOUT: i32 = 0x1100;
 
-fn loopback() -> SocketAddr {
+pub(super) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// Runs a gateway that is to end at its start: its exit code and its complaint.
-fn refused(contact_points: &str, flags: &[&str]) -> (Option<i32>, String) {
+pub(super) fn refused(contact_points: &str, flags: &[&str]) -> (Option<i32>, String) {
     let run = Command::new(binary())
         .args([
             "gateway",

@@ -40,3 +40,36 @@ fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_with
     assert!(!said.contains("Schwejk") && !said.contains("4321"), "{said}");
     gateway.stop().unwrap();
 }
+
+/// What Cassandra says of a statement that it cannot read quotes it.
+#[test]
+fn what_is_wrong_with_a_statement_is_logged_without_quoting_it() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &["--slow", "0"]).unwrap();
+    let mut client = Connection::open(gateway.address(), 5).unwrap();
+    for text in [
+        "CREATE ROLE bob WITH PASSWORD = 'hush-role' AN LOGIN = true",
+        "CREATE ROLE bob WITH PASSWORD: 'hush-role' AND LOGIN = true",
+        "CREATE ROLE bob WITH PASSWORD \"hush-role\"",
+        "ALTER ROLE bob WITH PASSWORD = \"hush-role\"",
+        "ALTER ROLE bob WITH PASSWORD = 'hush-role",
+        "CREATE USER bob WITH PASSWORD hush-role",
+        "INSERT INTO system_traces.events (session_id) VALUES ('hush-value')",
+        "INSERT INTO system_traces.events (session_id) VALU ('hush-value')",
+    ] {
+        let answer = client.query(text, &Binds::None, &Settings::default()).unwrap();
+        assert!(matches!(answer.outcome, Outcome::Error(_)), "{text}: {answer:?}");
+    }
+    let said = gateway.output().unwrap();
+    for words in [
+        r#"event="statement" verdict="failed" api="cql""#,
+        r#"error="the statement is no CQL""#,
+        r#"error="the statement is not valid""#,
+        "a statement took long",
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    assert!(!said.contains("hush-"), "{said}");
+    gateway.stop().unwrap();
+}

@@ -259,7 +259,14 @@ impl Connection {
         self.send(socket, None).await?;
         let Some(outbox) = &self.peer.outbox else { return Ok(()) };
         match outbox.take().map_err(io::Error::other)? {
-            Some(out) => self.send(socket, Some(out)).await,
+            Some(out) if out.is_empty() => Ok(()),
+            Some(out) => {
+                self.send(socket, Some(out)).await?;
+                if let Some(outbox) = &self.peer.outbox {
+                    outbox.sent();
+                }
+                Ok(())
+            }
             None => Err(io::Error::new(io::ErrorKind::TimedOut, ASKS_TOO_MUCH)),
         }
     }

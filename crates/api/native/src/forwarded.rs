@@ -3,7 +3,9 @@
 //! What comes back is written by whoever read it from the cluster, into the client's [`Outbox`]; the client's connection
 //! sends it from there.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -14,6 +16,7 @@ use ilium_protocol::{
 };
 use ilium_store::{Answer, Answers, Caller, Channel, Error, Frame, Principal, Result};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::dispatch::Peer;
@@ -39,6 +42,8 @@ pub struct Outbox {
     waiting: AtomicUsize,
     /// Bytes of the long ones of them.
     asking: AtomicUsize,
+    /// Bytes that were taken for the socket and are not written yet; the service counts them, too.
+    sending: AtomicUsize,
     /// Whether more was answered than the client may leave unread.
     overflowed: AtomicBool,
     /// Woken by that.
@@ -51,8 +56,8 @@ struct Unread {
     writer: FrameWriter,
     /// Its bytes as the service counts them: segments grow by some more when they are closed.
     counted: usize,
-    /// Bytes of the long requests that are not answered, by stream.
-    asked: HashMap<i16, usize>,
+    /// Bytes of the long requests that are not answered, by stream: of each, where a client uses one twice at once.
+    asked: HashMap<i16, SmallVec<[usize; 1]>>,
 }
 
 impl Outbox {
@@ -66,6 +71,7 @@ impl Outbox {
             }),
             waiting: AtomicUsize::new(0),
             asking: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
             overflowed: AtomicBool::new(false),
             overflow: Notify::new(),
             wake: Notify::new(),
@@ -95,11 +101,21 @@ impl Outbox {
     fn asks(&self, stream: i16, bytes: usize) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         if bytes < LONG {
+            // Where it shares its stream with a long one, its answer must not end that.
+            if self.asking.load(Ordering::Relaxed) > 0
+                && let Some(asked) = self.unread.lock().asked.get_mut(&stream)
+            {
+                asked.push(0);
+            }
             return;
         }
         self.asking.fetch_add(bytes, Ordering::Relaxed);
         self.service.asked.fetch_add(bytes, Ordering::Relaxed);
-        *self.unread.lock().asked.entry(stream).or_default() += bytes;
+        let mut unread = self.unread.lock();
+        let asked = unread.asked.entry(stream).or_default();
+        asked.push(bytes);
+        // The longest is taken for the last to be answered.
+        asked.sort_unstable_by_key(|bytes| Reverse(*bytes));
     }
 
     /// Resolves once there may be answers to let out.
@@ -114,19 +130,21 @@ impl Outbox {
         }
     }
 
-    /// All that is there, for the socket; `None` if the client left too much unread.
+    /// All that is there, for the socket; `None` if the client left too much unread. To be followed by [`sent`](Self::sent).
     pub fn take(&self) -> std::result::Result<Option<BytesMut>, ProtocolError> {
         if self.overflowed.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let mut unread = self.unread.lock();
         let out = unread.writer.ready()?.split();
-        let counted = std::mem::take(&mut unread.counted);
-        drop(unread);
-        if counted > 0 {
-            self.service.unread.fetch_sub(counted, Ordering::Relaxed);
-        }
+        self.sending.fetch_add(std::mem::take(&mut unread.counted), Ordering::Relaxed);
         Ok(Some(out))
+    }
+
+    /// What was taken is written.
+    pub fn sent(&self) {
+        let sending = self.sending.swap(0, Ordering::Relaxed);
+        self.service.unread.fetch_sub(sending, Ordering::Relaxed);
     }
 }
 
@@ -162,8 +180,12 @@ impl Answers for Outbox {
             self.add(&mut guard, stream, answer);
         }
         if !guard.asked.is_empty()
-            && let Some(bytes) = guard.asked.remove(&stream)
+            && let Entry::Occupied(mut asked) = guard.asked.entry(stream)
         {
+            let bytes = asked.get_mut().pop().unwrap_or_default();
+            if asked.get().is_empty() {
+                asked.remove();
+            }
             self.asking.fetch_sub(bytes, Ordering::Relaxed);
             self.service.asked.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -201,6 +223,7 @@ fn write(
 
 impl Drop for Outbox {
     fn drop(&mut self) {
+        self.sent();
         let counted = self.unread.get_mut().counted;
         self.service.unread.fetch_sub(counted, Ordering::Relaxed);
     }

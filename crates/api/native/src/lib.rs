@@ -144,6 +144,11 @@ impl Service {
         self.arriving.load(Ordering::Relaxed)
     }
 
+    /// Bytes of long requests that a cluster has not answered.
+    pub fn bytes_asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// Bytes that a cluster answered and clients have not read.
     pub fn bytes_unread(&self) -> usize {
         self.unread.load(Ordering::Relaxed)

@@ -35,6 +35,7 @@ impl Forwarded {
             frame,
             kind,
             tried: SmallVec::new(),
+            has_left: false,
             prepared_again: 0,
             begun: Instant::now(),
             stands_apart: false,
@@ -103,7 +104,10 @@ impl Forwarded {
                 break;
             }
         }
-        let error = error.unwrap_or_else(|| unreachable("no node of the cluster can be reached"));
+        let error = match self.in_doubt() {
+            Some(unknown) => unknown,
+            None => error.unwrap_or_else(|| unreachable("no node of the cluster can be reached")),
+        };
         match flushes {
             Some(flushes) => self.end(Err(error), None, flushes),
             None => self.end_at_once(Err(error), None),

@@ -1,7 +1,9 @@
 //! A request whose link is gone: whether it may be sent again.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 
+use ilium_cql::ast::{BatchKind, Statement};
 use ilium_protocol::{BatchType, BatchedStatement, Consistency, Envelope, QueryParameters, Request};
 use ilium_store::{Effect, Error, ErrorKind, WriteType};
 
@@ -13,19 +15,27 @@ use crate::link::Lost;
 
 impl Forwarded {
     /// Its link is gone: it is sent to another node where that does no harm, else the client hears that nobody knows.
-    pub fn lost(self, how: Lost, node: SocketAddr, flushes: &mut Flushes) {
+    pub fn lost(mut self, how: Lost, node: SocketAddr, flushes: &mut Flushes) {
         let circumstances = self.circumstances();
+        self.has_left |= how == Lost::Sent;
         if self.tried.len() < TRIES && (how == Lost::Unsent || circumstances.may_repeat()) {
             if let Some(link) = self.dispatch(&mut Some(flushes)) {
                 link.wake();
             }
             return;
         }
-        let error = match how {
-            Lost::Unsent => unreachable("the connections to its nodes were lost before it was sent"),
-            Lost::Sent => circumstances.unknown(node),
+        let error = match self.has_left {
+            false => unreachable("the connections to its nodes were lost before it was sent"),
+            true => circumstances.unknown(node),
         };
         self.end(Err(error), Some(node), flushes);
+    }
+
+    /// What the client hears of a write that left for a node and can be sent to no other: to say that nothing was done would
+    /// be wrong.
+    pub(super) fn in_doubt(&self) -> Option<Error> {
+        let circumstances = self.has_left.then(|| self.circumstances())?;
+        (!circumstances.changes_nothing()).then(|| circumstances.unknown("a node"))
     }
 
     /// What decides whether it may be sent twice, and what to say if it may not.
@@ -38,7 +48,15 @@ impl Forwarded {
                 parameters.timestamp.is_some() || parsed.as_ref().is_some_and(effect::has_timestamp);
             // What our parser does not know is not repeated.
             let effect = parsed.as_ref().map_or(Effect::Write, effect::of);
-            Circumstances { consistency: parameters.consistency, effect, has_time, is_batch: false }
+            let write_type = match parsed {
+                Some(Statement::Batch(batch)) => of_batch(match batch.kind {
+                    BatchKind::Logged => BatchType::Logged,
+                    BatchKind::Unlogged => BatchType::Unlogged,
+                    BatchKind::Counter => BatchType::Counter,
+                }),
+                _ => WriteType::Simple,
+            };
+            Circumstances { consistency: parameters.consistency, effect, has_time, write_type }
         };
         match (&decoded, &self.kind) {
             (_, Kind::Prepare | Kind::Use) => Circumstances::harmless(),
@@ -55,7 +73,7 @@ impl Forwarded {
                     consistency: batch.parameters.consistency,
                     effect: start,
                     has_time: true,
-                    is_batch: true,
+                    write_type: of_batch(batch.kind),
                 };
                 batch.statements.iter().fold(all, |all, entry| {
                     let one = match entry.statement {
@@ -84,7 +102,16 @@ struct Circumstances {
     /// Whether it says itself when it is: without that a node gives it the time at which it gets to it, and one that was
     /// held up for long would put it after what came later.
     has_time: bool,
-    is_batch: bool,
+    /// What Cassandra calls it.
+    write_type: WriteType,
+}
+
+fn of_batch(kind: BatchType) -> WriteType {
+    match kind {
+        BatchType::Logged => WriteType::Batch,
+        BatchType::Unlogged => WriteType::UnloggedBatch,
+        BatchType::Counter => WriteType::Counter,
+    }
 }
 
 impl Circumstances {
@@ -93,8 +120,12 @@ impl Circumstances {
             consistency: Consistency::One,
             effect: Effect::Read,
             has_time: false,
-            is_batch: false,
+            write_type: WriteType::Simple,
         }
+    }
+
+    fn changes_nothing(&self) -> bool {
+        matches!(self.effect, Effect::Read | Effect::UseKeyspace)
     }
 
     fn may_repeat(&self) -> bool {
@@ -106,10 +137,10 @@ impl Circumstances {
     }
 
     /// Nobody knows whether it was done: Cassandra's word for that is a time-out.
-    fn unknown(&self, node: SocketAddr) -> Error {
+    fn unknown(&self, node: impl Display) -> Error {
         let consistency = self.consistency.code();
         let (received, required) = (0, 1);
-        if matches!(self.effect, Effect::Read | Effect::UseKeyspace) {
+        if self.changes_nothing() {
             let kind = ErrorKind::ReadTimeout { consistency, received, required, data_present: false };
             return Error::new(
                 kind,
@@ -118,8 +149,7 @@ impl Circumstances {
         }
         let write_type = match self.effect {
             Effect::ConditionalWrite => WriteType::Cas,
-            _ if self.is_batch => WriteType::Batch,
-            _ => WriteType::Simple,
+            _ => self.write_type,
         };
         let kind = ErrorKind::WriteTimeout { consistency, received, required, write_type };
         let message = format!(
@@ -127,5 +157,43 @@ impl Circumstances {
              repeated safely"
         );
         Error::new(kind, message)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_knows_is_a_time_out_of_its_kind() {
+        let node = SocketAddr::from(([127, 0, 0, 1], 9042));
+        let of = |effect, write_type| Circumstances {
+            consistency: Consistency::Quorum,
+            effect,
+            has_time: false,
+            write_type,
+        };
+        for effect in [Effect::Read, Effect::UseKeyspace] {
+            let ErrorKind::ReadTimeout { consistency, .. } = of(effect, WriteType::Simple).unknown(node).kind
+            else {
+                panic!("{effect:?}")
+            };
+            assert_eq!(consistency, Consistency::Quorum.code());
+        }
+        for (effect, sent, told) in [
+            (Effect::IdempotentWrite, WriteType::Simple, WriteType::Simple),
+            (Effect::Write, WriteType::Simple, WriteType::Simple),
+            (Effect::ConditionalWrite, WriteType::Batch, WriteType::Cas),
+            (Effect::Write, WriteType::Counter, WriteType::Counter),
+            (Effect::IdempotentWrite, WriteType::UnloggedBatch, WriteType::UnloggedBatch),
+            (Effect::SchemaChange, WriteType::Simple, WriteType::Simple),
+        ] {
+            let ErrorKind::WriteTimeout { consistency, write_type, .. } = of(effect, sent).unknown(node).kind
+            else {
+                panic!("{effect:?}")
+            };
+            assert_eq!((consistency, write_type), (Consistency::Quorum.code(), told));
+        }
     }
 }

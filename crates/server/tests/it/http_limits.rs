@@ -188,11 +188,42 @@ fn a_request_past_those_that_may_be_under_way_is_told_so() {
     }
     let refused = server.exchange(&get("/echo"));
     assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1"), "{refused}");
+    // Who watches the process is let in: were it refused it would end the process when there is most to do.
+    let watched = server.exchange(&get("/health/ready"));
+    assert!(watched.starts_with("HTTP/1.1 200 ") && watched.ends_with("ready"), "{watched}");
     server.open_gate();
     for socket in &mut waiting {
         assert!(rest(socket).ends_with("waited"));
     }
     server.still_serves();
+}
+
+#[test]
+fn a_connection_past_the_limit_is_told_so_unless_it_is_of_who_watches_the_process() {
+    let server = HttpServer::start(Settings { max_connections: Some(2), ..Settings::default() });
+    let held: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut socket = server.connect();
+            socket.write_all(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut first = [0; 12];
+            socket.read_exact(&mut first).unwrap();
+            assert_eq!(&first, b"HTTP/1.1 200");
+            socket
+        })
+        .collect();
+    let refused = server.exchange(&get("/echo"));
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("2 connections are open"), "{refused}");
+    assert!(refused.contains("retry-after: 1") && refused.contains("connection: close"), "{refused}");
+    let watched = server.exchange(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(watched.starts_with("HTTP/1.1 200 ") && watched.ends_with("ready"), "{watched}");
+    // Nor is it kept, whatever it asks for next, and who says nothing is not waited for.
+    assert!(watched.contains("connection: close"), "{watched}");
+    assert_eq!(rest(&mut server.connect()), "");
+    drop(held);
+    let deadline = Instant::now() + crate::server::LONG;
+    while !server.exchange(&get("/echo")).starts_with("HTTP/1.1 200 ") {
+        assert!(Instant::now() < deadline);
+    }
 }
 
 #[test]

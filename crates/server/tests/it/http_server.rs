@@ -144,5 +144,6 @@ fn routes(limits: BodyLimits, reached: &Arc<AtomicUsize>, open: watch::Receiver<
             }),
         )
         .route("/wait", wait)
+        .route("/health/ready", get(|| async { "ready" }))
         .route("/big", get(|| async { vec![b'x'; BIG] }))
 }

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod forwarding;
 mod http2_silent;
 mod http_limits;
 mod http_malformed;

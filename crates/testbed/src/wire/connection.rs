@@ -128,6 +128,11 @@ impl Connection {
         self.ask(BATCH, &body, with)
     }
 
+    /// Sends a message with this body, whether or not it is one.
+    pub fn message(&mut self, opcode: u8, body: &[u8]) -> Result<Answer> {
+        self.ask(opcode, body, &Settings::default())
+    }
+
     fn ask(&mut self, opcode: u8, body: &[u8], with: &Settings) -> Result<Answer> {
         let (flags, mut whole) = request::extras(with)?;
         whole.extend(body);
