@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ilium_http::Access;
 use ilium_server::{
-    GivenKeys, JwtLogin, JwtOptions, Limits, MappedLogin, MappedRoles, open_token_keys, passing_token_keys,
-    rotate_token_keys,
+    GivenKeys, JwtLogin, JwtOptions, LimitedLogin, Limits, MappedLogin, MappedRoles, open_token_keys,
+    passing_token_keys, rotate_token_keys,
 };
 use ilium_store::{DEFAULT_LIFETIME, Login};
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ impl Guards {
     ) -> Result<Guards, Failure> {
         let mut tasks: Vec<Task> = Vec::new();
         let store_login = Arc::clone(&login);
+        let limits = Limits::new(settings.limits);
+        let login = LimitedLogin::around(login, limits.clone());
         let certificates = Arc::new(MappedRoles::read(settings.certificates).map_err(Failure::config)?);
         let login: Arc<dyn Login> = Arc::new(MappedLogin::new(login, Arc::clone(&certificates)));
         let stops = stopping.clone();
@@ -80,7 +82,7 @@ impl Guards {
             }
             (None, None) => {}
         }
-        Ok(Guards { login, access, limits: Limits::new(settings.limits), tasks })
+        Ok(Guards { login, access, limits, tasks })
     }
 
     /// Keeps what came from files up to date, until the server stops.

@@ -190,6 +190,34 @@ fn a_role_past_its_limit_is_told_when_to_come_again_by_either_api_and_others_go_
 }
 
 #[test]
+fn log_ins_count_for_their_address_before_anybody_looks_at_the_password() {
+    let config = "limits: {each-address: {requests-per-second: 1}}";
+    let (server, _folder, _superuser) = start(Folder::new().unwrap(), config);
+    let at = server.http();
+    // Twenty of them take less than ten seconds.
+    let first_refused = |what: &str, attempt: &dyn Fn() -> Response| {
+        let answers: Vec<Response> = (0..20).map(|_| attempt()).collect();
+        assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status)), "{what}");
+        let refused = answers.iter().find(|answer| answer.status == 429);
+        let refused = refused.unwrap_or_else(|| panic!("{what}: all were looked at"));
+        let said = String::from_utf8_lossy(&refused.body);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert!(said.contains("address 127.0.0.1 sends more than 1 requests per second"), "{said}");
+        assert!(said.contains("try again in"), "{said}");
+    };
+    first_refused("POST /v1/auth", &|| log_in(at, "cassandra", "wrong"));
+    let basic = format!("Basic {}", data_encoding::BASE64.encode(b"cassandra:wrong"));
+    first_refused("Basic", &|| send(at, "GET", "/v2/schemas/keyspaces", "", &[("Authorization", &basic)]));
+    let refused = (0..20).find_map(|_| {
+        let failed = Connection::open_as(server.address(), 5, Some(("cassandra", "wrong"))).unwrap_err();
+        Some(format!("{failed:#}")).filter(|said| said.contains("address 127.0.0.1"))
+    });
+    // OVERLOADED.
+    assert!(refused.is_some_and(|said| said.contains("code: 4097")), "AUTH_RESPONSE");
+    server.stop().unwrap();
+}
+
+#[test]
 fn what_cannot_work_is_refused_at_the_start_with_its_name() {
     let folder = Folder::new().unwrap();
     let file = beside(&folder, "ilium.yaml");

@@ -87,7 +87,7 @@ impl Access {
         match (credentials(&head.headers)?, &peer.identity) {
             (Credentials::Token(token), _) => self.of_token(&token, &peer).await,
             (Credentials::Password { name, password }, _) => {
-                let known = self.login.with_password(&name, &password).wait().await;
+                let known = self.login.with_password(&name, &password, peer.address).wait().await;
                 self.comes_again(&peer, Some(&name), "password", &known);
                 Ok(known?)
             }
@@ -130,7 +130,7 @@ impl Access {
 
     /// Checks a name and password, and gives a token for them.
     pub async fn token(&self, name: &str, password: &str, peer: &Peer) -> Result<String, Refusal> {
-        let known = self.login.with_password(name, password).wait().await;
+        let known = self.login.with_password(name, password, peer.address).wait().await;
         if self.login.is_required() {
             audit::login("http", peer.address, Some(name), "password", &known);
         }
@@ -208,6 +208,7 @@ mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue, StatusCode};
     use ilium_store::Role;
+    use std::net::SocketAddr;
 
     /// Knows `ada` with the password `loom`, and no `gone` any more.
     struct OneRole;
@@ -216,7 +217,7 @@ mod tests {
         fn is_required(&self) -> bool {
             true
         }
-        fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+        fn with_password(&self, name: &str, password: &str, _: Option<SocketAddr>) -> Answer<Principal> {
             Answer::Ready(match (name, password) {
                 ("ada", "loom") | ("gone", _) => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
                 _ => Err(Error::new(ErrorKind::BadCredentials, "wrong")),

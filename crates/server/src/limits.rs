@@ -121,9 +121,17 @@ impl Limits {
         })
     }
 
-    fn admit_at(
+    /// Admits a log-in, before it is known whose it is: it is a request of its address.
+    pub fn admit_login(self: &Arc<Self>, address: Option<SocketAddr>) -> Result<Permit> {
+        let admitted = self.admit_address(address, 0, Instant::now());
+        admitted.inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Counts it against its address alone.
+    fn admit_address(
         self: &Arc<Self>,
-        principal: &Principal,
         address: Option<SocketAddr>,
         bytes: u64,
         now: Instant,
@@ -136,15 +144,26 @@ impl Limits {
             admitted: now,
             is_shared: false,
         };
-        if *principal == Principal::System {
-            return Ok(permit);
-        }
         if let (Some(addresses), Some(address)) = (&self.addresses, address) {
             let ip = network_of(address.ip());
             let account = addresses.of(&ip, now);
             account.begin(bytes, now).map_err(|over| refusal(&format!("address {ip}"), over))?;
             permit.address = Some(account);
         }
+        Ok(permit)
+    }
+
+    fn admit_at(
+        self: &Arc<Self>,
+        principal: &Principal,
+        address: Option<SocketAddr>,
+        bytes: u64,
+        now: Instant,
+    ) -> Result<Permit> {
+        if *principal == Principal::System {
+            return self.admit_address(None, bytes, now);
+        }
+        let mut permit = self.admit_address(address, bytes, now)?;
         if let Some(roles) = &self.roles {
             let name = principal.role_name().map_or(NOBODY, |name| name);
             let account = roles.of(name, now);

@@ -1,5 +1,7 @@
 //! Who a caller is: the check of what it presents.
 
+use std::net::SocketAddr;
+
 use crate::{Answer, Error, ErrorKind, Principal, Result};
 
 /// Checks credentials, for every API alike. An engine that keeps roles implements it; in front of a cluster the
@@ -18,8 +20,16 @@ pub trait Login: Send + Sync + 'static {
     fn is_required(&self) -> bool;
 
     /// Who this name and password belong to, or [`ErrorKind::BadCredentials`]. Comparing with a stored hash takes
-    /// tens of milliseconds of CPU on purpose, so the answer comes later.
-    fn with_password(&self, name: &str, password: &str) -> Answer<Principal>;
+    /// tens of milliseconds of CPU on purpose, so the answer comes later. `from` is where the caller is: each try is counted
+    /// there, before anything is compared. `None`: this server itself logs a role in.
+    fn with_password(&self, name: &str, password: &str, from: Option<SocketAddr>) -> Answer<Principal>;
+
+    /// Logs in a role that a cluster knows by a certificate, which this server has and shows on its behalf. An engine of
+    /// its own has nobody to show one to.
+    fn with_certificate(&self, role: &str) -> Answer<Principal> {
+        let message = format!("there is no cluster to show a certificate of role {role} to");
+        Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, message)))
+    }
 
     /// Who the identity of a verified client certificate belongs to (Cassandra's `system_auth.identity_to_role`).
     fn with_identity(&self, identity: &str) -> Answer<Principal>;
@@ -39,7 +49,7 @@ impl Login for NoLogin {
         false
     }
 
-    fn with_password(&self, _name: &str, _password: &str) -> Answer<Principal> {
+    fn with_password(&self, _name: &str, _password: &str, _from: Option<SocketAddr>) -> Answer<Principal> {
         Answer::Ready(Ok(Principal::Anonymous))
     }
 

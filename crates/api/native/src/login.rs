@@ -115,7 +115,7 @@ impl Service {
         }
         let answer = match credentials(token.unwrap_or_default()) {
             Ok((name, password)) => {
-                let answer = self.login.with_password(&name, &password);
+                let answer = self.login.with_password(&name, &password, Some(peer.client.address));
                 peer.session.login.name = name;
                 answer
             }
@@ -157,7 +157,8 @@ impl Service {
             }
             Err(error) => {
                 let progress = &mut peer.session.login;
-                progress.failed += 1;
+                // What is past a limit was not looked at.
+                progress.failed += u32::from(error.kind != ErrorKind::Overloaded);
                 progress.gave_up = progress.failed >= self.options.max_failed_logins;
                 refuse(peer, stream, &error)
             }

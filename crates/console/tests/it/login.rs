@@ -1,5 +1,6 @@
 //! Where callers log in.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::http::{StatusCode, header};
@@ -18,7 +19,7 @@ impl Login for Roles {
     fn is_required(&self) -> bool {
         true
     }
-    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+    fn with_password(&self, name: &str, password: &str, _: Option<SocketAddr>) -> Answer<Principal> {
         Answer::Ready(match (name, password) {
             ("ada" | "gone", "loom") => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
             _ => {

@@ -1,5 +1,6 @@
 //! [`Login`]: who a name and a password, or a certificate's identity, belong to.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
@@ -96,7 +97,7 @@ impl Login for Engine {
         self.inner.login_required
     }
 
-    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+    fn with_password(&self, name: &str, password: &str, _from: Option<SocketAddr>) -> Answer<Principal> {
         if !self.inner.login_required {
             return Answer::Ready(Ok(Principal::Anonymous));
         }

@@ -64,7 +64,7 @@ impl Guarded {
     }
 
     fn log_in(&self, name: &str, password: &str) -> Result<Principal> {
-        self.runtime.block_on(self.engine.with_password(name, password).wait())
+        self.runtime.block_on(self.engine.with_password(name, password, None).wait())
     }
 
     /// What is said to a token that was made for this log-in.
@@ -325,7 +325,10 @@ fn without_authentication_nobody_is_asked_and_with_it_nobody_is_anonymous() {
     let prepared = runtime.block_on(planned.wait()).unwrap();
     let context = Context::new(Principal::Anonymous);
     runtime.block_on(engine.execute(&prepared, Binds::default(), &context).wait()).unwrap();
-    assert_eq!(runtime.block_on(engine.with_password("who", "ever").wait()).unwrap(), Principal::Anonymous);
+    assert_eq!(
+        runtime.block_on(engine.with_password("who", "ever", None).wait()).unwrap(),
+        Principal::Anonymous
+    );
 }
 
 #[test]
@@ -353,15 +356,17 @@ fn log_ins_past_those_that_may_wait_are_refused_and_those_that_wait_are_answered
     let turns = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let places = 300 * turns;
     // Nothing is compared before it is waited for.
-    let mut waiting: Vec<_> = (0..places).map(|_| db.engine.with_password("r", "x")).collect();
+    let mut waiting: Vec<_> = (0..places).map(|_| db.engine.with_password("r", "x", None)).collect();
     assert!(waiting.iter().all(|answer| matches!(answer, Answer::Later(_))));
-    let Answer::Ready(Err(error)) = db.engine.with_password("r", "x") else { panic!("one more may wait") };
+    let Answer::Ready(Err(error)) = db.engine.with_password("r", "x", None) else {
+        panic!("one more may wait")
+    };
     assert_eq!(error.kind, ErrorKind::Overloaded);
     assert!(error.message.contains(&format!("{places} log-ins wait already")), "{error}");
     assert_eq!(name(&db.runtime.block_on(waiting.remove(0).wait()).unwrap()), "r");
     // Who gave up waiting leaves the place to others; a password that was right before needs none.
     drop(waiting);
-    assert!(matches!(db.engine.with_password("r", "x"), Answer::Ready(Ok(_))));
+    assert!(matches!(db.engine.with_password("r", "x", None), Answer::Ready(Ok(_))));
     assert!(db.log_in("r", "y").is_err());
 }
 

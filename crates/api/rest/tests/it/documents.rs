@@ -1,5 +1,6 @@
 //! The OpenAPI documents and the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ilium_store::{Answer, Error, ErrorKind, Login, Principal, Result};
@@ -63,7 +64,7 @@ impl Login for Shut {
     fn is_required(&self) -> bool {
         true
     }
-    fn with_password(&self, _: &str, _: &str) -> Answer<Principal> {
+    fn with_password(&self, _: &str, _: &str, _: Option<SocketAddr>) -> Answer<Principal> {
         Answer::Ready(Shut::refused())
     }
     fn with_identity(&self, _: &str) -> Answer<Principal> {
