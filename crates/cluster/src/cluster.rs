@@ -73,6 +73,8 @@ impl Drop for Waits<'_> {
 pub(crate) struct Cluster {
     pub(crate) options: Options,
     pub(crate) facts: Facts,
+    /// The gateway's own role, with the password that is good now.
+    user: RwLock<Option<Credentials>>,
     pub(crate) statements: Statements,
     pub(crate) preparing: Preparing,
     pub(crate) logins: Logins,
@@ -102,6 +104,7 @@ impl Cluster {
         let dialler = Dialler::new(options);
         let first = control::first_contact(&dialler).await?;
         let cluster = Cluster::new(dialler, first.facts.clone());
+        *cluster.user.write() = first.user.clone();
         control::take_over(&cluster, first).await?;
         // A limit of no session at all is the only thing that can be wrong here.
         let session = cluster.session(cluster.own_key()).map_err(|_| ConnectError::NoNode)?;
@@ -122,6 +125,7 @@ impl Cluster {
             dialler,
             watcher: OnceLock::new(),
             facts,
+            user: RwLock::new(options.user.clone()),
             options,
             started: Instant::now(),
             turn: AtomicUsize::new(0),
@@ -167,8 +171,21 @@ impl Cluster {
 
     /// The session of the gateway itself.
     pub(crate) fn own_key(&self) -> SessionKey {
-        let role = self.options.user.clone().filter(|_| self.facts.asks_for_login);
-        SessionKey { role, version: self.facts.newest.number(), keyspace: None }
+        self.key_of(self.user(), self.facts.newest.number())
+    }
+
+    /// What the gateway itself logs in with.
+    pub(crate) fn user(&self) -> Option<Credentials> {
+        self.user.read().clone()
+    }
+
+    /// Goes on as the gateway's own role with another password, once the cluster has taken it.
+    pub(crate) async fn change_password(self: &Arc<Self>, password: &str) -> Result<(), Error> {
+        let Some(user) = self.user() else { return Ok(()) };
+        let changed = Some(Credentials::new(&user.name, password));
+        self.open_session(self.key_of(changed.clone(), self.facts.newest.number())).await?;
+        *self.user.write() = changed;
+        Ok(())
     }
 
     /// The session for a key; it may not have a link yet.

@@ -23,6 +23,8 @@ use crate::race;
 use crate::ring::{Home, Node, Replication};
 use crate::schema::changes;
 use crate::table::{Row, Table};
+use crate::tls::certificates_log_in;
+use crate::{Credentials, Options};
 
 /// Cassandra's own port, where a contact point names none.
 const PORT: u16 = 9042;
@@ -48,6 +50,8 @@ pub(crate) struct Control {
 /// The first meeting: a link, what was learned on it, and what it is told from then on.
 pub(crate) struct FirstContact {
     pub facts: Facts,
+    /// Whom the gateway is logged in as.
+    pub user: Option<Credentials>,
     control: Arc<Control>,
     events: mpsc::UnboundedReceiver<Envelope>,
 }
@@ -176,21 +180,24 @@ pub(crate) async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact
 
 async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
     let options = &dialler.options;
-    let mut asks_for_login = true;
+    let (mut asks_for_login, mut user) = (false, None);
     let versions = ProtocolVersion::ALL.iter().rev().copied();
     let mut newest_first = versions.filter(|version| *version <= options.newest_version);
     let (control, events) = loop {
         let Some(version) = newest_first.next() else {
             return Err(ConnectError::Version { address, version: ProtocolVersion::V3 });
         };
-        // Whether it asks for a log-in shows when none is offered.
+        // Whether it asks for a log-in, and what it takes for one, shows when none is offered.
         let opened = match Control::open(dialler, address, version, None).await {
-            Err(ConnectError::LoginNeeded { .. }) if options.user.is_some() => {
-                Control::open(dialler, address, version, options.user.as_ref()).await
-            }
-            Ok(opened) => {
-                asks_for_login = false;
-                Ok(opened)
+            Err(ConnectError::LoginNeeded { address, authenticator }) => {
+                asks_for_login = true;
+                let may_show_one = options.tls.is_some() && certificates_log_in(&authenticator);
+                let by_certificate = may_show_one.then(|| Credentials::by_certificate(""));
+                user = options.user.clone().or(by_certificate);
+                match &user {
+                    Some(user) => Control::open(dialler, address, version, Some(user)).await,
+                    None => Err(ConnectError::LoginNeeded { address, authenticator }),
+                }
             }
             other => other,
         };
@@ -215,7 +222,7 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
         cluster_name: text("cluster_name"),
         home,
     };
-    Ok(FirstContact { facts, control, events })
+    Ok(FirstContact { facts, user, control, events })
 }
 
 /// Reads the ring for the first time and begins to watch.
@@ -337,8 +344,8 @@ async fn find_again(
         let dial = |(_, _, address)| {
             let cluster = Arc::clone(cluster);
             async move {
-                let user = cluster.options.user.as_ref();
-                Control::open(&cluster.dialler, address, cluster.facts.newest, user).await
+                let user = cluster.user();
+                Control::open(&cluster.dialler, address, cluster.facts.newest, user.as_ref()).await
             }
         };
         if let Ok(found) = race::first_of(ranked, dial, |_| false, ConnectError::NoNode).await {

@@ -3,12 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A role's name and password. Its debug form leaves the password out.
+/// A role, and how the cluster knows it: by a password, or by the certificate that is shown for it
+/// ([`TlsConfigs`](crate::TlsConfigs)). Its debug form leaves the password out.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
     pub name: Arc<str>,
-    pub password: Arc<str>,
+    by: By,
 }
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum By {
+    Password(Arc<str>),
+    Certificate,
+}
+
+/// The proof of a role that is known by its certificate. No password is like it: SASL PLAIN has no NUL in one.
+const CERTIFICATE: &[u8] = b"\0certificate";
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,11 +28,63 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     pub fn new(name: &str, password: &str) -> Credentials {
-        Credentials { name: name.into(), password: password.into() }
+        Credentials { name: name.into(), by: By::Password(password.into()) }
     }
 
-    /// The message of SASL PLAIN (RFC 4616).
-    pub(crate) fn plain(&self) -> Vec<u8> {
-        [&[0], self.name.as_bytes(), &[0], self.password.as_bytes()].concat()
+    /// A role whose certificate is shown to the nodes. Without a name it is the gateway itself, whoever its own is of.
+    pub(crate) fn by_certificate(name: &str) -> Credentials {
+        Credentials { name: name.into(), by: By::Certificate }
+    }
+
+    pub(crate) fn is_by_certificate(&self) -> bool {
+        self.by == By::Certificate
+    }
+
+    /// Whether SASL PLAIN can say it: with a NUL in it, it would say something else.
+    pub(crate) fn can_be_said(&self) -> bool {
+        match &self.by {
+            By::Password(password) => !self.name.contains('\0') && !password.contains('\0'),
+            By::Certificate => true,
+        }
+    }
+
+    /// What AUTH_RESPONSE carries: the message of SASL PLAIN (RFC 4616), or nothing, as the certificate says it all.
+    pub(crate) fn response(&self) -> Vec<u8> {
+        match &self.by {
+            By::Password(password) => [&[0], self.name.as_bytes(), &[0], password.as_bytes()].concat(),
+            By::Certificate => Vec::new(),
+        }
+    }
+
+    /// The proof of this log-in ([`ilium_store::Role::proof`]).
+    pub(crate) fn proof(&self) -> &[u8] {
+        match &self.by {
+            By::Password(password) => password.as_bytes(),
+            By::Certificate => CERTIFICATE,
+        }
+    }
+
+    /// What a proof is of; `None`: it was given elsewhere.
+    pub(crate) fn of_proof(name: &str, proof: &[u8]) -> Option<Credentials> {
+        match proof {
+            CERTIFICATE => Some(Credentials::by_certificate(name)),
+            password => std::str::from_utf8(password).ok().map(|password| Credentials::new(name, password)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_passes_for_a_certificate() {
+        let shown = Credentials::by_certificate("ada");
+        assert_eq!(Credentials::of_proof("ada", shown.proof()), Some(shown));
+        let said = Credentials::new("ada", "\0certificate");
+        assert!(!said.can_be_said() && !Credentials::new("a\0da", "x").can_be_said());
+        assert!(Credentials::new("ada", "certificate").can_be_said());
+        assert_eq!(Credentials::of_proof("ada", &[0xff]), None);
     }
 }

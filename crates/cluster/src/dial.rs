@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) struct Dialler {
     pub options: Options,
     /// The name of the cluster, once it is known: nodes of others are refused.
     pub cluster: OnceLock<String>,
+    /// Whether a node was met that may take a certificate for a log-in.
+    pub certificates_log_in: AtomicBool,
     places: Arc<Semaphore>,
     probes: Mutex<HashMap<SocketAddr, Arc<Probe>>>,
 }
@@ -37,7 +40,13 @@ type Probe = tokio::sync::Mutex<Option<(Instant, bool)>>;
 impl Dialler {
     pub fn new(options: Options) -> Arc<Dialler> {
         let places = Arc::new(Semaphore::new(options.max_links));
-        Arc::new(Dialler { options, cluster: OnceLock::new(), places, probes: Mutex::default() })
+        Arc::new(Dialler {
+            options,
+            cluster: OnceLock::new(),
+            certificates_log_in: AtomicBool::new(false),
+            places,
+            probes: Mutex::default(),
+        })
     }
 
     /// Whether a node is alive, though a link to it is silent. `ask` opens a connection for OPTIONS alone. A log-in is not

@@ -19,7 +19,7 @@ pub enum ConnectError {
     #[error("{address} closed the connection: {source}")]
     Lost { address: SocketAddr, source: std::io::Error },
     #[error("{address} asks for a log-in; give the gateway's role with --user and --password-file")]
-    LoginNeeded { address: SocketAddr },
+    LoginNeeded { address: SocketAddr, authenticator: String },
     #[error("{address} refused: {}", error.message)]
     Refused { address: SocketAddr, error: Box<Error> },
     #[error("{address} does not speak version {version} of the protocol")]

@@ -34,10 +34,12 @@ pub mod schema;
 mod scripted;
 mod session;
 mod table;
+mod tls;
 mod upstream;
 
 pub use credentials::Credentials;
 pub use data_store::{ClusterStore, StoreOptions};
 pub use error::ConnectError;
 pub use options::Options;
+pub use tls::TlsConfigs;
 pub use upstream::{Stats, Upstream};

@@ -1,6 +1,7 @@
 //! Logging in at the cluster: it checks name and password, and what it accepted stands for a short while.
 //!
-//! The proof of a log-in ([`ilium_store::Role::proof`]) is the password: with it connections are made on the role's behalf.
+//! The proof of a log-in ([`ilium_store::Role::proof`]) is the password: with it connections are made on the role's behalf. Of
+//! a role that is known by its certificate it says so; the certificate is this gateway's to show.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,8 +47,7 @@ pub(crate) fn credentials_of(principal: &Principal) -> Option<Result<Credentials
     let Principal::Role(role) = principal else { return None };
     let foreign =
         || Error::new(ErrorKind::BadCredentials, "this log-in is of another kind of server; log in again");
-    let password = std::str::from_utf8(role.proof()).map_err(|_| foreign());
-    Some(password.map(|password| Credentials::new(role.name(), password)))
+    Some(Credentials::of_proof(role.name(), role.proof()).ok_or_else(foreign))
 }
 
 impl Cluster {
@@ -56,7 +56,10 @@ impl Cluster {
         if !self.facts.asks_for_login {
             return Ok(Principal::Anonymous);
         }
-        let role = Role::new(Arc::clone(&credentials.name), credentials.password.as_bytes());
+        if !credentials.can_be_said() {
+            return Err(Error::new(ErrorKind::BadCredentials, "a name and a password have no NUL in them"));
+        }
+        let role = Role::new(Arc::clone(&credentials.name), credentials.proof());
         if self.logins.is_fresh(&credentials) {
             return Ok(Principal::Role(role));
         }
@@ -76,7 +79,7 @@ impl Cluster {
             None if *principal == Principal::Anonymous && self.facts.asks_for_login => {
                 return Err(Error::new(ErrorKind::BadCredentials, "this cluster asks for a log-in"));
             }
-            None => self.options.user.clone(),
+            None => self.user(),
         };
         Ok(self.key_of(role, version.number()))
     }

@@ -1,18 +1,17 @@
 //! How a cluster is reached, and the limits of the connections to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ilium_protocol::ProtocolVersion;
-use rustls::ClientConfig;
 
-use crate::Credentials;
+use crate::{Credentials, TlsConfigs};
 
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the cluster is first looked for, as `HOST` or `HOST:PORT`; the rest of it is learned from there.
     pub contact_points: Vec<String>,
-    /// The gateway's own role, for what it asks for itself: topology, schema, preparing again.
+    /// The gateway's own role, for what it asks for itself: topology, schema, preparing again. `None`: the one that its
+    /// certificate is of, where the cluster asks for a log-in and takes certificates.
     pub user: Option<Credentials>,
     /// Requests go to this data centre's nodes; to others only when none of it can be reached. `None`: that of the contact
     /// point which answered.
@@ -22,7 +21,7 @@ pub struct Options {
     /// The newest version of the protocol that is tried.
     pub newest_version: ProtocolVersion,
     /// TLS towards the nodes.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<TlsConfigs>,
     /// How long a connection may take to open, log-in included. Cassandra's drivers give it 5 s.
     pub connect_timeout: Duration,
     /// A link on which requests wait and nothing comes back for so long is given up, and what waits on it with it, unless the

@@ -76,6 +76,12 @@ impl Upstream {
         self.0.check()
     }
 
+    /// Goes on as the gateway's own role with another password, if the cluster takes it. Connections that are open stay: the
+    /// cluster looks at a password when they are opened.
+    pub async fn change_password(&self, password: &str) -> Result<()> {
+        self.0.change_password(password).await
+    }
+
     /// The cluster's name.
     pub fn name(&self) -> &str {
         &self.0.facts.cluster_name
@@ -132,8 +138,13 @@ impl Login for Upstream {
         self.0.facts.asks_for_login
     }
 
-    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+    fn with_password(&self, name: &str, password: &str, _from: Option<SocketAddr>) -> Answer<Principal> {
         let (cluster, credentials) = (Arc::clone(&self.0), Credentials::new(name, password));
+        Answer::Later(Box::pin(async move { cluster.log_in(credentials).await }))
+    }
+
+    fn with_certificate(&self, role: &str) -> Answer<Principal> {
+        let (cluster, credentials) = (Arc::clone(&self.0), Credentials::by_certificate(role));
         Answer::Later(Box::pin(async move { cluster.log_in(credentials).await }))
     }
 

@@ -1,31 +1,32 @@
 //! Roles that stand for somebody who has no password of theirs: whom another server vouches for, or a certificate is of.
-//! The password comes from a file, so on a cluster such a role is logged in as any other.
+//! The role's own password comes from a file, so on a cluster it is logged in as any other; or the cluster knows it by a
+//! certificate, which this server shows.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ilium_store::{Answer, Login, Principal};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use crate::password_file::{PasswordFileError, password};
 use crate::watched::Watched;
 
-/// A role, and the file with its password.
+/// A role, and what it is logged in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleFile {
+pub struct MappedRole {
     pub role: String,
-    pub password_file: PathBuf,
+    pub proof: RoleProof,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum RoleFileError {
-    #[error("cannot read the password file {file} of role {role}: {source}")]
-    Read { role: String, file: PathBuf, source: io::Error },
-    #[error("the password file {file} of role {role} is empty")]
-    Empty { role: String, file: PathBuf },
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleProof {
+    /// The file with its password.
+    Password(PathBuf),
+    /// PEM files of the certificate chain that the cluster knows it by, and of its key.
+    Certificate { chain: PathBuf, key: PathBuf },
 }
 
 /// Who is mapped to which role, by identity or by the value of a claim. The passwords are read again when their files
@@ -36,27 +37,41 @@ pub struct MappedRoles {
     watched: Watched,
 }
 
-struct Mapped {
-    from: RoleFile,
-    password: RwLock<Arc<str>>,
+enum Mapped {
+    ByPassword { role: String, file: PathBuf, password: RwLock<Arc<str>> },
+    ByCertificate { role: String },
 }
 
 impl MappedRoles {
     /// Refuses a role whose password cannot be read.
-    pub fn read(roles: BTreeMap<String, RoleFile>) -> Result<MappedRoles, RoleFileError> {
-        let watched = Watched::new(roles.values().map(|from| from.password_file.clone()).collect());
-        let read = roles.into_iter().map(|(who, from)| {
-            let password = RwLock::new(password(&from)?);
-            Ok((who, Mapped { from, password }))
+    pub fn read(roles: BTreeMap<String, MappedRole>) -> Result<MappedRoles, PasswordFileError> {
+        let file = |mapped: &MappedRole| match &mapped.proof {
+            RoleProof::Password(file) => Some(file.clone()),
+            RoleProof::Certificate { .. } => None,
+        };
+        let watched = Watched::new(roles.values().filter_map(file).collect());
+        let read = roles.into_iter().map(|(who, MappedRole { role, proof })| {
+            let mapped = match proof {
+                RoleProof::Password(file) => {
+                    let password = RwLock::new(password(&role, &file)?);
+                    Mapped::ByPassword { role, file, password }
+                }
+                RoleProof::Certificate { .. } => Mapped::ByCertificate { role },
+            };
+            Ok((who, mapped))
         });
         Ok(MappedRoles { roles: read.collect::<Result<_, _>>()?, watched })
     }
 
     /// Logs in the role of one; `None`: nobody is mapped by this name.
     pub fn log_in(&self, who: &str, login: &dyn Login) -> Option<Answer<Principal>> {
-        let mapped = self.roles.get(who)?;
-        let password = Arc::clone(&mapped.password.read());
-        Some(login.with_password(&mapped.from.role, &password))
+        Some(match self.roles.get(who)? {
+            Mapped::ByPassword { role, password, .. } => {
+                let password = Arc::clone(&password.read());
+                login.with_password(role, &password, None)
+            }
+            Mapped::ByCertificate { role } => login.with_certificate(role),
+        })
     }
 
     /// Reads the passwords again when their files change, until `stopping` turns true.
@@ -65,27 +80,13 @@ impl MappedRoles {
         watched.keep_reading("the passwords of mapped roles", stopping, || self.read_again()).await;
     }
 
-    fn read_again(&self) -> Result<(), RoleFileError> {
+    fn read_again(&self) -> Result<(), PasswordFileError> {
         for mapped in self.roles.values() {
-            let password = password(&mapped.from)?;
-            *mapped.password.write() = password;
+            if let Mapped::ByPassword { role, file, password: known } = mapped {
+                *known.write() = password(role, file)?;
+            }
         }
         Ok(())
-    }
-}
-
-/// A password alone in its file. A line's end after it is not part of it: editors and `echo` leave one.
-fn password(from: &RoleFile) -> Result<Arc<str>, RoleFileError> {
-    let (role, file) = (from.role.clone(), from.password_file.clone());
-    let text = match fs::read_to_string(Path::new(&file)) {
-        Ok(text) => text,
-        Err(source) => return Err(RoleFileError::Read { role, file, source }),
-    };
-    let password = text.strip_suffix('\n').unwrap_or(&text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    match password.is_empty() {
-        true => Err(RoleFileError::Empty { role, file }),
-        false => Ok(Arc::from(password)),
     }
 }
 
@@ -106,8 +107,12 @@ impl Login for MappedLogin {
         self.login.is_required()
     }
 
-    fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
-        self.login.with_password(name, password)
+    fn with_password(&self, name: &str, password: &str, from: Option<SocketAddr>) -> Answer<Principal> {
+        self.login.with_password(name, password, from)
+    }
+
+    fn with_certificate(&self, role: &str) -> Answer<Principal> {
+        self.login.with_certificate(role)
     }
 
     fn with_identity(&self, identity: &str) -> Answer<Principal> {
@@ -123,20 +128,25 @@ impl Login for MappedLogin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use ilium_store::{Error, ErrorKind, Result, Role};
 
-    /// Knows one password of every role.
+    /// Knows one password of every role, and every certificate.
     struct OnePassword;
 
     impl Login for OnePassword {
         fn is_required(&self) -> bool {
             true
         }
-        fn with_password(&self, name: &str, password: &str) -> Answer<Principal> {
+        fn with_password(&self, name: &str, password: &str, _: Option<SocketAddr>) -> Answer<Principal> {
             Answer::Ready(match password {
                 "loom" => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
                 _ => Err(Error::new(ErrorKind::BadCredentials, "wrong")),
             })
+        }
+        fn with_certificate(&self, role: &str) -> Answer<Principal> {
+            Answer::Ready(Ok(Principal::Role(Role::new(role, *b"shown"))))
         }
         fn with_identity(&self, identity: &str) -> Answer<Principal> {
             Answer::Ready(Err(Error::new(ErrorKind::BadCredentials, format!("{identity} is nobody"))))
@@ -152,24 +162,27 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_logs_its_role_in_with_the_password_in_the_file_and_a_missing_file_is_named() {
+    fn a_certificate_logs_its_role_in_by_what_the_role_is_known_by_and_a_missing_file_is_named() {
         let folder = std::env::temp_dir().join(format!("ilium-mapped-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("ada.password");
         let roles = || {
-            let ada = RoleFile { role: "ada".to_owned(), password_file: file.clone() };
-            MappedRoles::read(BTreeMap::from([("spiffe://x/ada".to_owned(), ada)]))
+            let ada = MappedRole { role: "ada".to_owned(), proof: RoleProof::Password(file.clone()) };
+            let (chain, key) = (folder.join("bob.pem"), folder.join("bob.key"));
+            let bob = MappedRole { role: "bob".to_owned(), proof: RoleProof::Certificate { chain, key } };
+            let who = [("spiffe://x/ada".to_owned(), ada), ("spiffe://x/bob".to_owned(), bob)];
+            MappedRoles::read(BTreeMap::from(who))
         };
         let error = roles().err().unwrap().to_string();
         assert!(error.contains("role ada") && error.contains("ada.password"), "{error}");
-        fs::write(&file, "\n").unwrap();
-        assert!(matches!(roles(), Err(RoleFileError::Empty { .. })));
 
         fs::write(&file, "loom\n").unwrap();
         let roles = Arc::new(roles().unwrap());
         let login = MappedLogin::new(Arc::new(OnePassword), Arc::clone(&roles));
         let ada = Principal::Role(Role::new("ada", *b"loom"));
         assert_eq!(ready(login.with_identity("spiffe://x/ada")).unwrap(), ada);
+        let bob = Principal::Role(Role::new("bob", *b"shown"));
+        assert_eq!(ready(login.with_identity("spiffe://x/bob")).unwrap(), bob);
         assert_eq!(
             ready(login.with_identity("spiffe://x/eve")).unwrap_err().message,
             "spiffe://x/eve is nobody"

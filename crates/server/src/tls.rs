@@ -18,7 +18,7 @@ use crate::watched::Watched;
 pub(crate) use identity::session;
 pub use pem::TlsError;
 pub(crate) use pem::certificates;
-pub use upstream::{UpstreamTls, UpstreamTlsFiles};
+pub use upstream::{CertificateFiles, UpstreamTls, UpstreamTlsFiles};
 
 /// A server's certificate chain and its private key, PEM as all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

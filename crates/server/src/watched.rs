@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::future::{Future, ready};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -38,6 +39,7 @@ impl Watched {
 
     /// Calls `read` if there was a change since it last succeeded; whether it did. What is half there fails, and is tried
     /// again.
+    #[cfg(test)]
     pub fn read_if_changed<E>(&mut self, read: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
         let now = look(&self.files);
         if now == self.seen {
@@ -51,19 +53,42 @@ impl Watched {
     /// Looks at them until `stopping` turns true. `what` is named in the log; what cannot be used leaves the last that
     /// could.
     pub async fn keep_reading<E: Display>(
+        self,
+        what: &str,
+        stopping: watch::Receiver<bool>,
+        mut read: impl FnMut() -> Result<(), E>,
+    ) {
+        self.keep_taking(what, stopping, || ready(read())).await;
+    }
+
+    /// As [`keep_reading`](Self::keep_reading), where it takes a while to know whether what was read can be used.
+    pub async fn keep_taking<E, T>(
         mut self,
         what: &str,
         mut stopping: watch::Receiver<bool>,
-        mut read: impl FnMut() -> Result<(), E>,
-    ) {
+        mut take: impl FnMut() -> T,
+    ) where
+        E: Display,
+        T: Future<Output = Result<(), E>>,
+    {
         loop {
             tokio::select! {
                 () = sleep(LOOK_EVERY) => {}
                 _ = stopping.wait_for(|stop| *stop) => return,
             }
-            match self.read_if_changed(&mut read) {
-                Ok(false) => {}
-                Ok(true) => tracing::info!("{what}: read again, as the files changed"),
+            let now = look(&self.files);
+            if now == self.seen {
+                continue;
+            }
+            let taken = tokio::select! {
+                taken = take() => taken,
+                _ = stopping.wait_for(|stop| *stop) => return,
+            };
+            match taken {
+                Ok(()) => {
+                    self.seen = now;
+                    tracing::info!("{what}: read again, as the files changed");
+                }
                 Err(error) => {
                     tracing::warn!(%error, "{what}: the changed files cannot be used; the last good ones stay");
                 }

@@ -23,7 +23,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::access::{Credentials, Target};
 use crate::loopback;
 use crate::wire::Connection;
-pub use certificates::Certificates;
+pub use certificates::{Certificates, identity};
 pub use flags::Place;
 use node::Node;
 pub use release::Release;
@@ -57,6 +57,9 @@ pub struct Options {
     pub sasi: bool,
     /// Password log-in (cassandra/cassandra) and permissions, each asked for anew: nothing is kept in a cache.
     pub login: bool,
+    /// With `login` and `tls`: whoever speaks TLS is known by a certificate, by the SPIFFE identity in it
+    /// (`ADD IDENTITY`), and no password is looked at; whoever does not, by a password. From 5.0 on.
+    pub identities: bool,
     /// TLS for clients, for a [`Ring`] (of one node, if need be). Not with 4.0, which reads no PEM.
     pub tls: Tls,
     /// `commitlog_sync: batch`: an acknowledgement follows the sync of the log. Otherwise `periodic`, as shipped.
@@ -80,6 +83,7 @@ impl Default for Options {
             functions: true,
             sasi: true,
             login: false,
+            identities: false,
             tls: Tls::Off,
             batch_sync: false,
             jmx: false,

@@ -3,24 +3,34 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use ilium_testbed::cassandra::{Options, Tls};
+use ilium_store::{DEFAULT_LIFETIME, Principal, Role, Tokens};
+use ilium_testbed::cassandra::{Options, Tls, identity};
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings, TlsFiles};
-use ilium_testbed::{Ring, RingOptions, require};
+use ilium_testbed::{Cassandra, Ring, RingOptions, require};
 use serde_json::json;
 
+use super::faults::{refused, until};
 use crate::clients::dialogue::binary;
 use crate::clients::obtained::tool;
-use crate::issuer::{self, Issuer, claims};
+use crate::issuer::{self, Issuer, claims, unsigned};
+use crate::rest::get;
 use crate::security::{log_in, read, run, send, token};
+
+/// Seconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "the gateways under test go by the machine's clock")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
 
 const ROW: &str = "/v2/keyspaces/s/t/1?raw=true";
 
 #[test]
 fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the_cluster_says_no() {
     let node = Options { login: true, tls: Tls::Mutual, ..RingOptions::default().node };
-    let options = RingOptions { nodes: 1, node, ..RingOptions::default() };
+    let options = RingOptions { nodes: 1, proxied: true, node, ..RingOptions::default() };
     let Some(ring) = require("a Cassandra with log-ins and TLS", Ring::start(&options)) else { return };
     let (certificates, superuser) = (ring.certificates().unwrap().clone(), ring.superuser());
     let folders = [Folder::new().unwrap(), Folder::new().unwrap(), Folder::new().unwrap()];
@@ -62,6 +72,17 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
         "--upstream-tls-key",
         shown_key.to_str().unwrap(),
     ];
+    // The gateway's own role.
+    let points = ring.addresses()[0].to_string();
+    let wrong = file("wrong.password", "hush-wrong");
+    for (own, words) in [
+        (&["--user", &superuser.name, "--password-file", &wrong][..], "and/or password are incorrect"),
+        (&["--user", "nobody", "--password-file", &password], "and/or password are incorrect"),
+        (&[], "asks for a log-in; give the gateway's role with --user"),
+    ] {
+        let (code, said) = refused(&points, &[own, &upstream[4..]].concat());
+        assert!(code == Some(69) && said.contains(words), "{code:?} {said} without {words}");
+    }
     let gateway = |folder: &Folder, keys: &str| {
         let flags = [&upstream[..], &["--token-keys", keys, "--config", &plain]].concat();
         // All that can be logged, for what must not be in it.
@@ -102,6 +123,13 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     }
     assert_eq!(read(elsewhere, ROW, &ada).0, 401);
     assert_eq!(read(at, ROW, &format!("{}A", &ada[..ada.len() - 1])).0, 401);
+    let issued = |at: u64| {
+        let keys = Tokens::new(&[[0x11; 32]], DEFAULT_LIFETIME).unwrap();
+        keys.issue(&Principal::Role(Role::new("ada", *b"hush-ada")), at).unwrap()
+    };
+    assert_eq!(read(at, ROW, &issued(now())).0, 200);
+    let (status, said) = read(at, ROW, &issued(now() - DEFAULT_LIFETIME.as_secs() - 1));
+    assert!(status == 401 && said.contains("expired"), "{status} {said}");
     assert_eq!(log_in(at, "ada", "hush-wrong").status, 401);
     let basic = |name: &str, password: &str| {
         let value = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
@@ -112,11 +140,14 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     // A JWT, with the password that only the gateway has.
     assert_eq!(read(beside, ROW, &issuer.token(&claims(&["readers"]))).0, 200);
     assert_eq!(read(beside, ROW, &Issuer::new("one").token(&claims(&["readers"]))).0, 401);
+    let nobody_signed = format!("{}.", unsigned("none", "one", &claims(&["readers"])));
+    let (status, said) = read(beside, ROW, &nobody_signed);
+    assert!(status == 401 && said.contains("another algorithm"), "{status} {said}");
 
     // A role past its limit, by either API.
     let hasty = token(at, "hasty", "h");
-    let refused = (0..20).map(|_| send(at, "GET", ROW, "", &[("X-Cassandra-Token", &hasty)]));
-    let refused = refused.into_iter().find(|answer| answer.status == 429).unwrap();
+    let answers = (0..20).map(|_| send(at, "GET", ROW, "", &[("X-Cassandra-Token", &hasty)]));
+    let refused = answers.into_iter().find(|answer| answer.status == 429).unwrap();
     assert_eq!(refused.header("retry-after"), Some("1"));
     let mut cql = Connection::open_as(second.address(), 4, Some(("hasty", "h"))).unwrap();
     let mut ask = |text: &str| cql.query(text, &Binds::None, &Settings::default()).unwrap().outcome;
@@ -159,6 +190,26 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     until_refused("a token of a role that is gone", &|| read(at, ROW, &ada).0);
     assert_eq!(log_in(at, "ada", "hush-new").status, 401);
 
+    // Other passwords of roles whose passwords are in files: the old ones do until they are read again, or until a
+    // connection must be opened.
+    let jwt = issuer.token(&claims(&["readers"]));
+    for (role, password, changed) in
+        [(&*superuser.name, &password, "hush-rotated"), ("loader", &loader, "hush-loader")]
+    {
+        let alter = format!("ALTER ROLE {role} WITH PASSWORD = '{changed}'");
+        let done = direct.query(&alter, &Binds::None, &Settings::default()).unwrap().outcome;
+        assert_eq!(done, Outcome::Void, "{role}");
+        fs::write(password, changed).unwrap();
+    }
+    until("the files are read again", || {
+        let log = first.output().unwrap();
+        log.contains("own role cassandra: read again") && log.contains("mapped roles: read again")
+    });
+    assert_eq!(read(at, ROW, &jwt).0, 200);
+    ring.proxy(0).unwrap().sever();
+    until("it is ready again", || get(at, "/health/ready").status == 200);
+    until("mapped roles are logged in again", || read(at, ROW, &jwt).0 == 200);
+
     for gateway in [first, second, foreign] {
         let said = gateway.output().unwrap();
         let sent = data_encoding::BASE64.encode(b"ada:hush-ada");
@@ -192,8 +243,130 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
         assert!(curl(&certificate).ends_with(" 200"));
         assert!(curl(&[]).ends_with(" 401"));
         // What a page of anywhere could make a browser send.
-        let form = curl(&[&certificate[..], &["--data", "p=1"]].concat());
+        // A stream of HTTP/2 that ends before its body was read is an error to some curls.
+        let form = curl(&[&certificate[..], &["--http1.1", "--data", "p=1"]].concat());
         assert!(form.ends_with(" 415"), "{form}");
     }
     gateway.stop().unwrap();
+}
+
+const MINE: &str = "/v2/keyspaces/mine/t/1?raw=true";
+
+/// Cassandra takes a certificate for a log-in, and looks at no password beside it: what the gateway shows for itself must not
+/// make it log in others.
+#[test]
+fn a_role_is_logged_in_by_the_certificate_shown_for_it_and_nobody_by_that_of_the_gateway() {
+    let node = Options { login: true, identities: true, tls: Tls::Mutual, ..RingOptions::default().node };
+    let options = RingOptions { nodes: 1, node, ..RingOptions::default() };
+    let Some(ring) = require("a Cassandra that knows certificates", Ring::start(&options)) else { return };
+    let mut direct = ring.connect(0, 5).unwrap();
+    for statement in [
+        "CREATE KEYSPACE mine WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE mine.t (p int PRIMARY KEY)",
+        "INSERT INTO mine.t (p) VALUES (1)",
+        "CREATE ROLE gateway WITH LOGIN = true AND SUPERUSER = true",
+        "CREATE ROLE reader WITH LOGIN = true",
+        "CREATE ROLE ada WITH PASSWORD = 'hush-ada' AND LOGIN = true",
+        "GRANT SELECT ON mine.t TO reader",
+        &format!("ADD IDENTITY '{}' TO ROLE 'gateway'", identity("gateway")),
+        &format!("ADD IDENTITY '{}' TO ROLE 'reader'", identity("reader")),
+    ] {
+        let done = direct.query(statement, &Binds::None, &Settings::default()).unwrap().outcome;
+        assert!(!matches!(done, Outcome::Error(_)), "{statement}: {done:?}");
+    }
+
+    let certificates = ring.certificates().unwrap();
+    let folder = Folder::new().unwrap();
+    let beside = |name: &str| folder.data().with_file_name(name);
+    let issuer = Issuer::new("one");
+    issuer.publish(&beside("keys.json"));
+    let (chain, key) = certificates.of("reader");
+    let config = |role: serde_json::Value| {
+        let file = beside("ilium.yaml");
+        let config = json!({"jwt": {
+            "jwks": beside("keys.json"), "issuer": issuer::NAME, "audience": "ilium", "role-claim": "groups",
+            "roles": {"readers": role},
+        }});
+        fs::write(&file, config.to_string()).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let authority = certificates.authority().to_str().unwrap().to_owned();
+    let (own, own_key) = certificates.of("gateway");
+    let upstream = [
+        "--upstream-tls-ca",
+        &authority,
+        "--upstream-tls-certificate",
+        own.to_str().unwrap(),
+        "--upstream-tls-key",
+        own_key.to_str().unwrap(),
+    ];
+    let start = |config: &str, upstream: &[&str]| {
+        Ilium::gateway(binary(), &folder, &ring.addresses(), &[upstream, &["--config", config]].concat())
+    };
+    for (role, upstream, words) in [
+        (json!({"role": "reader"}), &upstream[..], "no password-file"),
+        (json!({"role": "reader", "certificate": chain}), &upstream, "needs both certificate and key"),
+        (
+            json!({"role": "reader", "certificate": chain, "key": key, "password-file": key}),
+            &upstream,
+            "both a",
+        ),
+        (json!({"role": "", "certificate": chain, "key": key}), &upstream, "is empty"),
+        (json!({"role": "reader", "certificate": chain, "key": key}), &[], "upstream-tls-ca is missing"),
+        (json!({"role": "reader", "certificate": "/nowhere.pem", "key": key}), &upstream, "/nowhere.pem"),
+    ] {
+        let failed = start(&config(role), upstream).unwrap_err().to_string();
+        assert!(failed.contains(words) && failed.contains("78"), "{failed} without {words}");
+    }
+
+    let flags = [&upstream[..], &["--cors-origins", "https://app.example"]].concat();
+    let gateway =
+        start(&config(json!({"role": "reader", "certificate": chain, "key": key})), &flags).unwrap();
+    let at = gateway.http();
+    // What a browser asks before a page of another origin may call.
+    let may_call = |origin: &str| {
+        let asked = [("Origin", origin), ("Access-Control-Request-Method", "GET")];
+        let answer = send(at, "OPTIONS", MINE, "", &asked);
+        answer.header("access-control-allow-origin") == Some(origin)
+    };
+    assert!(may_call("https://app.example") && !may_call("https://other.example"));
+    let jwt = issuer.token(&claims(&["readers"]));
+    assert_eq!(read(at, MINE, &jwt), (200, r#"[{"p":1}]"#.to_owned()));
+    // It is the role of that certificate, not of the gateway's own, which may do everything.
+    let write = send(at, "POST", "/v2/keyspaces/mine/t", r#"{"p": 2}"#, &[("X-Cassandra-Token", &jwt)]);
+    assert_eq!(write.status, 403, "{}", String::from_utf8_lossy(&write.body));
+    for (name, password) in [
+        ("ada", "hush-wrong"),
+        ("ada", "hush-ada"),
+        ("gateway", "x"),
+        ("reader", "\0certificate"),
+        ("", "\0certificate"),
+    ] {
+        let refused = Connection::open_as(gateway.address(), 5, Some((name, password)));
+        assert!(refused.is_err(), "{name} came in with {password:?}");
+        let refused = log_in(at, name, password);
+        assert!([400, 401, 503].contains(&refused.status), "{}", String::from_utf8_lossy(&refused.body));
+    }
+    gateway.stop().unwrap();
+}
+
+#[test]
+fn what_needs_log_ins_is_refused_where_the_cluster_asks_for_none() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    let beside = |name: &str| folder.data().with_file_name(name);
+    Issuer::new("one").publish(&beside("keys.json"));
+    fs::write(beside("reader.password"), "r").unwrap();
+    let config = json!({"jwt": {
+        "jwks": beside("keys.json"), "issuer": issuer::NAME, "audience": "ilium", "role-claim": "groups",
+        "roles": {"readers": {"role": "reader", "password-file": beside("reader.password")}},
+    }});
+    fs::write(beside("ilium.yaml"), config.to_string()).unwrap();
+    for (flags, words) in [
+        (["--config", beside("ilium.yaml").to_str().unwrap()], "this cluster asks nobody to log in"),
+        (["--cors-origins", "https://app.example"], "any page that may call"),
+    ] {
+        let (code, said) = refused(&cassandra.address().to_string(), &flags);
+        assert!(code == Some(78) && said.contains(words), "{code:?} {said} without {words}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use ilium_protocol::{
@@ -20,6 +21,7 @@ use super::{Link, Opened, READ, Stream};
 use crate::Credentials;
 use crate::dial::Dialler;
 use crate::error::{ConnectError, of_response};
+use crate::tls::certificates_log_in;
 use crate::table::Table;
 
 /// Shown in `system_views.clients`.
@@ -67,8 +69,10 @@ async fn handshake(
     purpose: &Purpose<'_>,
     dialler: &Dialler,
 ) -> Result<Opened, ConnectError> {
-    let mut talk = Talk::connect(address, purpose.version, dialler.options.tls.as_ref()).await?;
-    talk.start(purpose.credentials).await?;
+    let withholds = dialler.certificates_log_in.load(Ordering::Relaxed);
+    let tls = dialler.options.tls.as_ref().map(|tls| tls.of(purpose.credentials, withholds));
+    let mut talk = Talk::connect(address, purpose.version, tls).await?;
+    talk.start(purpose.credentials, withholds, dialler).await?;
     if let Some(cluster) = dialler.cluster.get() {
         talk.is_of(cluster).await?;
     }
@@ -121,7 +125,13 @@ impl Talk {
     }
 
     /// STARTUP, and the log-in where the node asks for one.
-    async fn start(&mut self, credentials: Option<&Credentials>) -> Result<(), ConnectError> {
+    /// `withholds` tells whether our certificate was kept back from who gives a password.
+    async fn start(
+        &mut self,
+        credentials: Option<&Credentials>,
+        withholds: bool,
+        dialler: &Dialler,
+    ) -> Result<(), ConnectError> {
         let version = self.opened.version;
         let options = vec![
             ("CQL_VERSION", "3.0.0"),
@@ -130,9 +140,9 @@ impl Talk {
         ];
         self.opened.reader.startup_sent(version, None).map_err(|e| self.nonsense(e))?;
         let answer = self.ask(&Request::Startup(Startup { options })).await?;
-        let asks_for_login = match self.decode(&answer)? {
-            Response::Ready => false,
-            Response::Authenticate(_) => true,
+        let authenticator = match self.decode(&answer)? {
+            Response::Ready => None,
+            Response::Authenticate(authenticator) => Some(authenticator.to_owned()),
             Response::Error(error) if error.message.contains("unsupported protocol version") => {
                 return Err(ConnectError::Version { address: self.address, version });
             }
@@ -140,13 +150,20 @@ impl Talk {
         };
         self.opened.reader.negotiated(version, None).map_err(|e| self.nonsense(e))?;
         self.opened.writer.negotiated(version, None).map_err(|e| self.nonsense(e))?;
-        if !asks_for_login {
-            return Ok(());
+        let Some(authenticator) = authenticator else { return Ok(()) };
+        let is_certificate_enough = certificates_log_in(&authenticator);
+        if is_certificate_enough {
+            dialler.certificates_log_in.store(true, Ordering::Relaxed);
         }
         let Some(credentials) = credentials else {
-            return Err(ConnectError::LoginNeeded { address: self.address });
+            return Err(ConnectError::LoginNeeded { address: self.address, authenticator });
         };
-        let answer = self.ask(&Request::AuthResponse(Some(&credentials.plain()))).await?;
+        if is_certificate_enough && !withholds && !credentials.is_by_certificate() {
+            // The node was set up otherwise before: the next connection shows no certificate.
+            let expected = "the authenticator that looks at a password";
+            return Err(ConnectError::Unexpected { address: self.address, got: authenticator, expected });
+        }
+        let answer = self.ask(&Request::AuthResponse(Some(&credentials.response()))).await?;
         match self.decode(&answer)? {
             Response::AuthSuccess(_) => Ok(()),
             other => Err(self.unexpected(&other, "AUTH_SUCCESS")),

@@ -1,8 +1,9 @@
 //! TLS towards a cluster's nodes.
 //!
-//! One `ClientConfig` serves for good: its two parts that come from files, the verifier of the nodes' certificates and our
-//! own certificate, are replaced inside it.
+//! Each `ClientConfig` serves for good: its two parts that come from files, the verifier of the nodes' certificates and the
+//! certificate that it shows, are replaced inside it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,91 +25,135 @@ pub struct UpstreamTlsFiles {
     pub authorities: PathBuf,
     /// The name that every node's certificate must be for; `None`: each for its own address.
     pub server_name: Option<String>,
-    /// The certificate chain and its key that we show, where the cluster asks for one.
-    pub own: Option<(PathBuf, PathBuf)>,
+    /// What we show for ourselves, where the cluster asks for a certificate.
+    pub own: Option<CertificateFiles>,
+    /// What we show for roles which the cluster knows by it, by their names.
+    pub roles: BTreeMap<String, CertificateFiles>,
 }
+
+/// A certificate chain and its key.
+pub type CertificateFiles = (PathBuf, PathBuf);
 
 /// TLS towards the nodes, from files that are read again when they change.
 pub struct UpstreamTls {
     files: UpstreamTlsFiles,
-    /// As they were when they were first read.
+    nodes: Arc<Nodes>,
+    own: Side,
+    nameless: Side,
+    roles: BTreeMap<String, Side>,
     watched: Watched,
-    parts: Arc<Parts>,
+}
+
+/// What we are to the nodes on some connections.
+struct Side {
+    shown: Arc<Shown>,
     config: Arc<ClientConfig>,
 }
 
+/// How nodes are known.
 #[derive(Debug)]
-struct Parts {
+struct Nodes {
     server_name: Option<ServerName<'static>>,
     verifier: RwLock<Arc<WebPkiServerVerifier>>,
-    own: RwLock<Option<Arc<CertifiedKey>>>,
 }
 
-impl UpstreamTls {
+/// The certificate that we show, if any.
+#[derive(Debug)]
+struct Shown(RwLock<Option<Arc<CertifiedKey>>>);
+
+impl Side {
     /// TLS 1.2 and 1.3.
-    pub fn new(files: UpstreamTlsFiles) -> Result<UpstreamTls, TlsError> {
-        let server_name = files
-            .server_name
-            .as_ref()
-            .map(|name| ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name.clone())));
-        let shown = files.own.clone().into_iter().flat_map(|(certificate, key)| [certificate, key]);
-        let watched = Watched::new([files.authorities.clone()].into_iter().chain(shown).collect());
-        let (verifier, own) = read(&files)?;
-        let parts = Arc::new(Parts {
-            server_name: server_name.transpose()?,
-            verifier: RwLock::new(verifier),
-            own: RwLock::new(own),
-        });
+    fn new(nodes: &Arc<Nodes>, shown: Option<Arc<CertifiedKey>>) -> Result<Side, TlsError> {
+        let shown = Arc::new(Shown(RwLock::new(shown)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .dangerous()
             // It verifies as rustls does, by what the files hold now.
-            .with_custom_certificate_verifier(Arc::clone(&parts) as _)
-            .with_client_cert_resolver(Arc::clone(&parts) as _);
+            .with_custom_certificate_verifier(Arc::clone(nodes) as _)
+            .with_client_cert_resolver(Arc::clone(&shown) as _);
         // A resumed session is not verified again; connections to nodes are few and last long.
         config.resumption = Resumption::disabled();
-        Ok(UpstreamTls { files, watched, parts, config: Arc::new(config) })
+        Ok(Side { shown, config: Arc::new(config) })
+    }
+}
+
+impl UpstreamTls {
+    pub fn new(files: UpstreamTlsFiles) -> Result<UpstreamTls, TlsError> {
+        let server_name = files
+            .server_name
+            .as_ref()
+            .map(|name| ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name.clone())));
+        let server_name = server_name.transpose()?;
+        let watched = watched(&files);
+        let nodes = Arc::new(Nodes { server_name, verifier: RwLock::new(verifier(&files)?) });
+        let own = files.own.as_ref().map(certificate).transpose()?;
+        let role = |(name, files): (&String, &CertificateFiles)| {
+            Ok((name.clone(), Side::new(&nodes, Some(certificate(files)?))?))
+        };
+        let roles = files.roles.iter().map(role).collect::<Result<_, TlsError>>()?;
+        let (own, nameless) = (Side::new(&nodes, own)?, Side::new(&nodes, None)?);
+        Ok(UpstreamTls { nodes, own, nameless, roles, watched, files })
     }
 
-    /// For all connections, also those that are opened after the files changed.
-    pub fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+    /// For connections on which we show our own certificate, also those that are opened after the files changed.
+    pub fn own(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.own.config)
+    }
+
+    /// For those on which we show none.
+    pub fn nameless(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.nameless.config)
+    }
+
+    /// For those of roles that the cluster knows by a certificate.
+    pub fn roles(&self) -> BTreeMap<String, Arc<ClientConfig>> {
+        self.roles.iter().map(|(name, side)| (name.clone(), Arc::clone(&side.config))).collect()
     }
 
     /// Reads the files again whenever they change, until `stopping` turns true. Files that cannot be used are named in the
     /// log, and the last good ones stay. Connections that are open go on.
     pub async fn renew(&self, stopping: watch::Receiver<bool>) {
-        self.watched.clone().keep_reading("TLS towards the cluster", stopping, || self.read_again()).await;
+        let watched = self.watched.clone();
+        watched.keep_reading("TLS towards the cluster", stopping, || self.read_again()).await;
     }
 
     fn read_again(&self) -> Result<(), TlsError> {
-        let (verifier, own) = read(&self.files)?;
-        *self.parts.verifier.write() = verifier;
-        *self.parts.own.write() = own;
+        let UpstreamTlsFiles { own, roles, .. } = &self.files;
+        let verifier = verifier(&self.files)?;
+        let own = own.as_ref().map(certificate).transpose()?;
+        let roles = roles.values().map(certificate).collect::<Result<Vec<_>, _>>()?;
+        for (side, shown) in self.roles.values().zip(roles) {
+            *side.shown.0.write() = Some(shown);
+        }
+        *self.nodes.verifier.write() = verifier;
+        *self.own.shown.0.write() = own;
         Ok(())
     }
 }
 
-type Read = (Arc<WebPkiServerVerifier>, Option<Arc<CertifiedKey>>);
-
-fn read(files: &UpstreamTlsFiles) -> Result<Read, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let authorities = Arc::new(pem::authorities(&files.authorities)?);
-    let verifier = WebPkiServerVerifier::builder_with_provider(authorities, Arc::clone(&provider))
-        .build()
-        .map_err(|source| TlsError::Authorities { file: files.authorities.clone(), source })?;
-    let own = match &files.own {
-        Some((certificate, key)) => {
-            let (chain, key) = (pem::certificates(certificate)?, pem::private_key(key)?);
-            Some(Arc::new(CertifiedKey::from_der(chain, key, &provider)?))
-        }
-        None => None,
-    };
-    Ok((verifier, own))
+fn watched(files: &UpstreamTlsFiles) -> Watched {
+    let UpstreamTlsFiles { authorities, own, roles, .. } = files.clone();
+    let shown = own.into_iter().chain(roles.into_values());
+    let shown = shown.flat_map(|(certificate, key)| [certificate, key]);
+    Watched::new([authorities].into_iter().chain(shown).collect())
 }
 
-impl ServerCertVerifier for Parts {
+fn verifier(files: &UpstreamTlsFiles) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let authorities = Arc::new(pem::authorities(&files.authorities)?);
+    WebPkiServerVerifier::builder_with_provider(authorities, provider)
+        .build()
+        .map_err(|source| TlsError::Authorities { file: files.authorities.clone(), source })
+}
+
+fn certificate((chain, key): &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+    let (chain, key) = (pem::certificates(chain)?, pem::private_key(key)?);
+    let provider = rustls::crypto::ring::default_provider();
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &provider)?))
+}
+
+impl ServerCertVerifier for Nodes {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -145,13 +190,13 @@ impl ServerCertVerifier for Parts {
     }
 }
 
-impl ResolvesClientCert for Parts {
+impl ResolvesClientCert for Shown {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.own.read().clone()
+        self.0.read().clone()
     }
 
     fn has_certs(&self) -> bool {
-        self.own.read().is_some()
+        self.0.read().is_some()
     }
 }
 
@@ -189,9 +234,10 @@ mod tests {
         }
     }
 
-    /// What comes of one connection to a node with this certificate, which asks for one that `clients` signed.
+    /// What comes of one connection to a node with this certificate, which asks for one that `clients` signed: the name that
+    /// it is for.
     fn shake(
-        upstream: &UpstreamTls,
+        config: Arc<ClientConfig>,
         certificate: &Path,
         key: &Path,
         clients: &Path,
@@ -211,14 +257,21 @@ mod tests {
         let answering = std::thread::spawn(move || {
             let (socket, _) = listener.accept().unwrap();
             let mut tls = StreamOwned::new(ServerConnection::new(Arc::new(node)).unwrap(), socket);
-            let _ = tls.write_all(b"hello").and_then(|()| tls.flush());
+            let _ = tls.conn.complete_io(&mut tls.sock);
+            let shown = tls.conn.peer_certificates().map_or(&[][..], |shown| shown[0].as_ref());
+            let name = ["gateway", "reader"]
+                .into_iter()
+                .find(|name| shown.windows(name.len()).any(|part| part == name.as_bytes()));
+            let _ = tls
+                .write_all(format!("{:9}", name.unwrap_or_default()).as_bytes())
+                .and_then(|()| tls.flush());
             let _ = tls.read(&mut [0; 1]);
         });
         let name = ServerName::IpAddress(address.ip().into());
-        let client = ClientConnection::new(upstream.config(), name).unwrap();
+        let client = ClientConnection::new(config, name).unwrap();
         let mut tls = StreamOwned::new(client, TcpStream::connect(address).unwrap());
-        let mut said = [0; 5];
-        let read = tls.read_exact(&mut said).map(|()| String::from_utf8_lossy(&said).into_owned());
+        let mut said = [0; 9];
+        let read = tls.read_exact(&mut said).map(|()| String::from_utf8_lossy(&said).trim().to_owned());
         drop(tls);
         answering.join().unwrap();
         read.map_err(|error| error.to_string())
@@ -235,43 +288,53 @@ mod tests {
         one.write(&file("of clients"));
         one.sign("127.0.0.1", &file("node"), &file("node key"));
         one.sign("gateway", &file("own"), &file("own key"));
+        one.sign("reader", &file("reader"), &file("reader key"));
         one.sign("cassandra.example", &file("other node"), &file("other node key"));
         let files = |server_name: Option<&str>| UpstreamTlsFiles {
             authorities: file("trusted"),
             server_name: server_name.map(str::to_owned),
             own: Some((file("own"), file("own key"))),
+            roles: BTreeMap::from([("reader".to_owned(), (file("reader"), file("reader key")))]),
         };
         let upstream = UpstreamTls::new(files(None)).unwrap();
         let talk = |upstream: &UpstreamTls, node: &str| {
-            shake(upstream, &file(node), &file(&format!("{node} key")), &file("of clients"))
+            shake(upstream.own(), &file(node), &file(&format!("{node} key")), &file("of clients"))
         };
-        assert_eq!(talk(&upstream, "node").as_deref(), Ok("hello"));
+        let talk_as_reader = |upstream: &UpstreamTls| {
+            shake(upstream.roles()["reader"].clone(), &file("node"), &file("node key"), &file("of clients"))
+        };
+        assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
+        assert_eq!(talk_as_reader(&upstream).as_deref(), Ok("reader"));
+        assert!(shake(upstream.nameless(), &file("node"), &file("node key"), &file("of clients")).is_err());
         // Another's certificate, by the address and by a name.
         assert!(talk(&upstream, "other node").unwrap_err().contains("not valid for name"));
         let named = UpstreamTls::new(files(Some("cassandra.example"))).unwrap();
-        assert_eq!(talk(&named, "other node").as_deref(), Ok("hello"));
+        assert_eq!(talk(&named, "other node").as_deref(), Ok("gateway"));
         assert!(talk(&named, "node").unwrap_err().contains("not valid for name"));
 
         assert!(matches!(UpstreamTls::new(files(Some("no name"))), Err(TlsError::Name(_))));
 
         // The cluster's authority changes, then ours.
+        let mut watched = upstream.watched.clone();
         two.sign("127.0.0.1", &file("node"), &file("node key"));
         assert!(talk(&upstream, "node").unwrap_err().contains("invalid peer certificate"));
         two.write(&file("trusted"));
         // What changed before anybody began to look is seen, too.
         let mut watched = upstream.watched.clone();
         assert!(watched.read_if_changed(|| upstream.read_again()).unwrap());
-        assert_eq!(talk(&upstream, "node").as_deref(), Ok("hello"));
+        assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         two.write(&file("of clients"));
         assert!(talk(&upstream, "node").is_err());
         two.sign("gateway", &file("own"), &file("own key"));
+        two.sign("reader", &file("reader"), &file("reader key"));
         assert!(watched.read_if_changed(|| upstream.read_again()).unwrap());
-        assert_eq!(talk(&upstream, "node").as_deref(), Ok("hello"));
+        assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
+        assert_eq!(talk_as_reader(&upstream).as_deref(), Ok("reader"));
 
         fs::write(file("trusted"), "").unwrap();
         assert!(matches!(UpstreamTls::new(files(None)), Err(TlsError::NoCertificate { .. })));
         assert!(watched.read_if_changed(|| upstream.read_again()).is_err());
-        assert_eq!(talk(&upstream, "node").as_deref(), Ok("hello"));
+        assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! Certificates for TLS: an authority made for the run, a certificate for a server's addresses, one for a client.
+//! Certificates for TLS: an authority made for the run, a certificate for a server's addresses, one for a client, and some with
+//! an identity in them.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,11 @@ impl Certificates {
         let mut client = named("client");
         client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         made.issue("client", &client, &authority)?;
+        for name in IDENTIFIED {
+            let mut bearer = client.clone();
+            bearer.subject_alt_names = vec![SanType::URI(identity(name).as_str().try_into()?)];
+            made.issue(name, &bearer, &authority)?;
+        }
         Ok(made)
     }
 
@@ -48,6 +54,11 @@ impl Certificates {
     /// A client's certificate and its key; the certificate's common name is `client`.
     pub fn client(&self) -> (PathBuf, PathBuf) {
         (self.folder.join("client.pem"), self.folder.join("client.key"))
+    }
+
+    /// The certificate of one of [`IDENTIFIED`], and its key.
+    pub fn of(&self, name: &str) -> (PathBuf, PathBuf) {
+        (self.folder.join(format!("{name}.pem")), self.folder.join(format!("{name}.key")))
     }
 
     /// A server's key and certificate in one file, as Cassandra's PEM factory wants them.
@@ -67,6 +78,14 @@ impl Certificates {
         let path = self.folder.join(name);
         std::fs::write(&path, pem).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// Who has a certificate with a SPIFFE identity in it.
+const IDENTIFIED: [&str; 2] = ["gateway", "reader"];
+
+/// The identity in the certificate of one of them.
+pub fn identity(name: &str) -> String {
+    format!("spiffe://ilium.test/{name}")
 }
 
 fn named(common: &str) -> CertificateParams {

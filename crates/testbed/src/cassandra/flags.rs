@@ -124,17 +124,24 @@ pub(super) fn yaml(options: &Options, seat: &Seat, certificates: Option<&Certifi
         lines.push(release.enabled("sasi_indexes"));
     }
     if options.login {
-        lines.push("authenticator: PasswordAuthenticator".to_owned());
+        lines.push(match options.identities {
+            false => "authenticator: PasswordAuthenticator".to_owned(),
+            true => "authenticator:\n  class_name: MutualTlsWithPasswordFallbackAuthenticator\n  parameters:\n    \
+                     validator_class_name: org.apache.cassandra.auth.SpiffeCertificateValidator"
+                .to_owned(),
+        });
         lines.push("authorizer: CassandraAuthorizer".to_owned());
         // Each time anew: nothing is kept in a cache.
         let kept = ["permissions_validity", "roles_validity", "credentials_validity"];
         lines.extend(kept.map(|setting| release.milliseconds(setting, 0)));
     }
     if let Some(certificates) = certificates {
-        let mutual = options.tls == Tls::Mutual;
+        let mutual = options.tls == Tls::Mutual || options.identities;
         lines.extend([
             "client_encryption_options:".to_owned(),
             "  enabled: true".to_owned(),
+            // Then clients without TLS are served, too.
+            format!("  optional: {}", options.identities),
             format!("  require_client_auth: {mutual}"),
             format!("  keystore: {}", certificates.keystore().display()),
             format!("  truststore: {}", certificates.authority().display()),

@@ -63,6 +63,8 @@ pub struct Ring {
     /// Made for all nodes and proxies; they are in a folder of the ring.
     certificates: Option<(Certificates, PathBuf)>,
     login: bool,
+    /// Whether a password is looked at only without TLS.
+    identities: bool,
 }
 
 impl Ring {
@@ -90,7 +92,13 @@ impl Ring {
         let all = [addresses.as_slice(), fronts.as_slice()].concat();
         let ports = loopback::common_ports(&all, 2)?;
         let [cql, gossip] = *ports.as_slice() else { bail!("two ports were asked for") };
-        let mut ring = Ring { nodes: Vec::new(), proxies: Vec::new(), certificates: None, login: node.login };
+        let mut ring = Ring {
+            nodes: Vec::new(),
+            proxies: Vec::new(),
+            certificates: None,
+            login: node.login,
+            identities: node.identities,
+        };
         if node.tls != Tls::Off {
             let folder = folders::scratch("tls")?;
             ring.certificates = Some((Certificates::make(&folder, &all)?, folder));
@@ -174,7 +182,7 @@ impl Ring {
         let Credentials { name, password } = superuser();
         let login = self.login.then_some((name.as_str(), password.as_str()));
         let address = self.address(number)?;
-        match self.certificates() {
+        match self.certificates().filter(|_| !self.identities) {
             Some(certificates) => {
                 let files =
                     TlsFiles { authority: &certificates.authority(), client: Some(&certificates.client()) };
