@@ -39,12 +39,8 @@ pub struct UpFlags {
     /// Clients must log in, with a password or a certificate; the first start makes a superuser and says where its password is
     #[arg(long, env = "ILIUM_AUTH", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub auth: Option<bool>,
-    /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
-    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
-    pub cql: Option<SocketAddr>,
-    /// Where the HTTP APIs listen: console, REST, health, metrics; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
-    pub http: Option<SocketAddr>,
+    #[command(flatten)]
+    pub shared: SharedFlags,
     /// When a write is acknowledged: after it is on disk (group), or before, synced every 10 s (periodic) [default: group]
     #[arg(long, value_name = "WHEN", env = "ILIUM_DURABILITY")]
     pub durability: Option<Durability>,
@@ -54,30 +50,6 @@ pub struct UpFlags {
     /// CQL statements to run at the first start of a folder
     #[arg(long, value_name = "FILE.cql", env = "ILIUM_INIT")]
     pub init: Option<PathBuf>,
-    /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
-    pub tls_certificate: Option<PathBuf>,
-    /// PEM file with the private key for TLS
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
-    pub tls_key: Option<PathBuf>,
-    /// PEM file with the authorities whose client certificates are accepted; a certificate's identity stands for a role
-    /// (ADD IDENTITY). Needs --tls-certificate and --auth
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
-    pub tls_client_ca: Option<PathBuf>,
-    /// Web origins whose pages may call the HTTP APIs, as https://app.example, comma-separated; * for any. Needs --auth
-    #[arg(long, value_name = "ORIGIN,...", env = "ILIUM_CORS_ORIGINS", value_delimiter = ',')]
-    pub cors_origins: Option<Vec<String>>,
-    /// File with the keys that seal tokens, one of 64 hexadecimal digits a line; the first seals, any opens. Read again when it
-    /// changes [default: keys of its own in the data folder]
-    #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
-    pub token_keys: Option<PathBuf>,
-    /// Send traces to this OpenTelemetry collector, as http://collector:4318; OpenTelemetry's own variables
-    /// (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...) say the rest [default: nothing is traced]
-    #[arg(long, value_name = "URL")]
-    pub otlp_endpoint: Option<String>,
-    /// Configuration file (YAML)
-    #[arg(long, value_name = "FILE", env = "ILIUM_CONFIG")]
-    pub config: Option<PathBuf>,
 }
 
 /// Every flag may also be an environment variable or a key of the configuration file; a flag wins over a variable, a
@@ -87,12 +59,8 @@ pub struct GatewayFlags {
     /// Nodes of the cluster to find it by, comma-separated; one that answers is enough [default port: 9042]
     #[arg(long, value_name = "HOST[:PORT],...", env = "ILIUM_CONTACT_POINTS", value_delimiter = ',')]
     pub contact_points: Option<Vec<String>>,
-    /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
-    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
-    pub cql: Option<SocketAddr>,
-    /// Where the HTTP APIs listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
-    pub http: Option<SocketAddr>,
+    #[command(flatten)]
+    pub shared: SharedFlags,
     /// Under which address clients reach this gateway, and drivers find it in system.local [default: that of --cql]
     #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_ADVERTISE")]
     pub advertise: Option<SocketAddr>,
@@ -122,16 +90,6 @@ pub struct GatewayFlags {
     /// it is done twice [default: never]
     #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SPECULATE_AFTER")]
     pub speculate_after: Option<u64>,
-    /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
-    pub tls_certificate: Option<PathBuf>,
-    /// PEM file with the private key for TLS
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
-    pub tls_key: Option<PathBuf>,
-    /// PEM file with the authorities whose client certificates are accepted; a certificate's identity stands for a role by the
-    /// configuration file's `certificates`. Needs --tls-certificate
-    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
-    pub tls_client_ca: Option<PathBuf>,
     /// PEM file with the authorities of the nodes' certificates: the cluster is spoken to over TLS
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_UPSTREAM_TLS_CA")]
     pub upstream_tls_ca: Option<PathBuf>,
@@ -144,8 +102,33 @@ pub struct GatewayFlags {
     /// The name every node's certificate must be for [default: each its own address]
     #[arg(long, value_name = "NAME", env = "ILIUM_UPSTREAM_TLS_NAME")]
     pub upstream_tls_name: Option<String>,
+}
+
+/// What every command has that serves the APIs.
+#[derive(Debug, Default, Args)]
+pub struct SharedFlags {
+    /// Where the CQL API listens; port 0 takes a free one [default: 127.0.0.1:9042]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_CQL")]
+    pub cql: Option<SocketAddr>,
+    /// Where the HTTP APIs listen: console, REST, health, metrics; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT", env = "ILIUM_HTTP")]
+    pub http: Option<SocketAddr>,
+    /// PEM file with the certificate chain for TLS on both ports; needs --tls-key
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key for TLS
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// PEM file with the authorities whose client certificates are accepted; a certificate's identity stands for a role, by the
+    /// configuration file's `certificates` (of `up` by ADD IDENTITY, too). Needs --tls-certificate, and callers that log in
+    #[arg(long, value_name = "FILE.pem", env = "ILIUM_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Web origins whose pages may call the HTTP APIs, as https://app.example, comma-separated; * for any. Needs callers that
+    /// log in
+    #[arg(long, value_name = "ORIGIN,...", env = "ILIUM_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Option<Vec<String>>,
     /// File with the keys that seal tokens, one of 64 hexadecimal digits a line; the first seals, any opens. Read again when it
-    /// changes. Gateways side by side need the same [default: a key of this process alone]
+    /// changes. Gateways side by side need the same [default: keys of its own]
     #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
     pub token_keys: Option<PathBuf>,
     /// Send traces to this OpenTelemetry collector, as http://collector:4318; OpenTelemetry's own variables

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ilium_cluster::{ClusterStore, Options as ClusterOptions, StoreOptions, Upstream};
+use ilium_cluster::{
+    ClusterStore, Credentials, Options as ClusterOptions, StoreOptions, TlsConfigs, Upstream,
+};
 use ilium_console::Options as ConsoleOptions;
 use ilium_native::{Options, Service};
 use ilium_server::metrics::Requests;
 use ilium_server::{
-    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, SpanKind, Tls,
-    TlsFiles, UpstreamTls,
+    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, PasswordFile,
+    SpanKind, Tls, TlsFiles, UpstreamTls,
 };
 use ilium_store::{DataStore as _, Forward as _, Login as _};
 use tokio::runtime::Builder;
@@ -19,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::VERSION;
+use crate::config::ORIGINS_NEED_LOG_INS;
 use crate::config::gateway::Settings;
 use crate::exit::Failure;
 use crate::security::Guards;
@@ -52,14 +55,20 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     });
     let tls = files.map(Tls::new).transpose().map_err(Failure::config)?;
     let mut options = ClusterOptions::new(settings.contact_points);
-    options.user = settings.user;
+    let user = settings.user.map(|(name, file)| PasswordFile::read(&name, &file));
+    let user = user.transpose().map_err(Failure::config)?;
+    options.user = user.as_ref().map(|user| Credentials::new(user.role(), user.password()));
     options.local_dc = settings.local_dc;
     options.local_rack = settings.local_rack;
     // The rest is for clients, of which there may be as many on either port.
     let files = open_files.and_then(|files| usize::try_from(files / 4).ok()).unwrap_or(usize::MAX);
     options.max_links = options.max_links.min(files).max(1);
     let upstream_tls = settings.upstream_tls.map(UpstreamTls::new).transpose().map_err(Failure::config)?;
-    options.tls = upstream_tls.as_ref().map(UpstreamTls::config);
+    options.tls = upstream_tls.as_ref().map(|tls| TlsConfigs {
+        own: tls.own(),
+        nameless: tls.nameless(),
+        roles: tls.roles(),
+    });
     let upstream = tokio::select! {
         upstream = Upstream::connect(options) => upstream.map_err(Failure::unavailable)?,
         _ = interrupt.recv() => return Ok(()),
@@ -72,6 +81,9 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
             "jwt and certificates stand for roles, and this cluster asks nobody to log in: whoever reaches it may do \
              everything, whatever they show; turn on its authentication",
         ));
+    }
+    if !authenticated && !settings.cors_origins.is_empty() {
+        return Err(Failure::config(ORIGINS_NEED_LOG_INS));
     }
     let listen_on = |address| ListenOptions { authenticated, ..ListenOptions::new(address) };
     let cql = CqlListener::bind(listen_on(settings.cql), tls.as_ref().map(Tls::for_cql)).await;
@@ -132,7 +144,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
             ],
             speaks_tls,
         },
-        cors_origins: Vec::new(),
+        cors_origins: settings.cors_origins,
         stopping: leaving,
         store: Arc::new(store),
     };
@@ -140,6 +152,16 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
 
     serving.spawn(http.serve(front, HttpOptions::default(), stopping.clone()));
     guards.keep_up(&mut serving);
+    if let Some(user) = user {
+        let (stopping, upstream) = (stopping.clone(), upstream.clone());
+        serving.spawn(async move {
+            let give = |password: Arc<str>| {
+                let upstream = upstream.clone();
+                async move { upstream.change_password(&password).await }
+            };
+            user.renew(stopping, give).await;
+        });
+    }
     if let Some(tls) = upstream_tls {
         let stopping = stopping.clone();
         serving.spawn(async move { tls.renew(stopping).await });

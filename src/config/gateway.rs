@@ -1,17 +1,15 @@
 //! What `ilium gateway` runs with.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use ilium_cluster::Credentials;
 use ilium_server::{TraceOptions, UpstreamTlsFiles};
 use serde::Deserialize;
 
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, file, tls, traces, variable};
+use super::{CQL, HTTP, file, origins, tls, traces, variable};
 use crate::cli::GatewayFlags;
 use crate::exit::Failure;
 
@@ -23,8 +21,8 @@ pub struct Settings {
     pub advertise: Option<SocketAddr>,
     /// The gateways beside it.
     pub peers: Vec<String>,
-    /// The gateway's own role.
-    pub user: Option<Credentials>,
+    /// The gateway's own role, and the file with its password.
+    pub user: Option<(String, PathBuf)>,
     pub local_dc: Option<String>,
     pub local_rack: Option<String>,
     /// Between the signal to stop and the drain.
@@ -39,6 +37,8 @@ pub struct Settings {
     pub tls_client_ca: Option<PathBuf>,
     /// How nodes are spoken to over TLS.
     pub upstream_tls: Option<UpstreamTlsFiles>,
+    /// Origins whose pages may call the HTTP APIs.
+    pub cors_origins: Vec<String>,
     pub security: Security,
     /// `None`: nothing is traced.
     pub traces: Option<TraceOptions>,
@@ -63,6 +63,7 @@ struct File {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
+    cors_origins: Option<Vec<String>>,
     upstream_tls_ca: Option<PathBuf>,
     upstream_tls_certificate: Option<PathBuf>,
     upstream_tls_key: Option<PathBuf>,
@@ -90,6 +91,7 @@ const KEYS: [&str; 24] = [
     "tls-certificate",
     "tls-key",
     "tls-client-ca",
+    "cors-origins",
     "upstream-tls-ca",
     "upstream-tls-certificate",
     "upstream-tls-key",
@@ -103,7 +105,8 @@ const KEYS: [&str; 24] = [
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
-    let file: File = file::read(flags.config.as_deref(), &KEYS)?;
+    let shared = flags.shared;
+    let file: File = file::read(shared.config.as_deref(), &KEYS)?;
     let contact_points = flags.contact_points.or(file.contact_points).unwrap_or_default();
     if contact_points.is_empty() {
         return Err(Failure::config(
@@ -111,30 +114,24 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         ));
     }
     let user = match (flags.user.or(file.user), flags.password_file.or(file.password_file)) {
-        (Some(name), Some(password)) => Some(Credentials::new(&name, &secret(&password)?)),
+        (Some(name), Some(password)) => Some((name, password)),
         (None, None) => None,
         _ => return Err(Failure::config("the gateway's own role needs both user and password-file")),
     };
-    let cql = flags.cql.or(file.cql).unwrap_or(CQL);
+    let cql = shared.cql.or(file.cql).unwrap_or(CQL);
     let advertise = flags.advertise.or(file.advertise);
     if advertise.unwrap_or(cql).ip().is_unspecified() {
         return Err(Failure::config(format!(
             "advertise is missing: {cql} stands for every address of this machine, and drivers must be told one"
         )));
     }
-    let tls = tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?;
-    let tls_client_ca = flags.tls_client_ca.or(file.tls_client_ca);
+    let tls = tls(shared.tls_certificate.or(file.tls_certificate), shared.tls_key.or(file.tls_key))?;
+    let tls_client_ca = shared.tls_client_ca.or(file.tls_client_ca);
     if tls_client_ca.is_some() && tls.is_none() {
         return Err(Failure::config("tls-client-ca needs tls-certificate: certificates are shown over TLS"));
     }
-    let upstream_tls = upstream_tls(
-        flags.upstream_tls_ca.or(file.upstream_tls_ca),
-        flags.upstream_tls_certificate.or(file.upstream_tls_certificate),
-        flags.upstream_tls_key.or(file.upstream_tls_key),
-        flags.upstream_tls_name.or(file.upstream_tls_name),
-    )?;
     let said = Said {
-        token_keys: flags.token_keys.or(file.token_keys),
+        token_keys: shared.token_keys.or(file.token_keys),
         jwt: file.jwt,
         certificates: file.certificates,
         limits: file.limits,
@@ -144,10 +141,26 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
     if !security.certificates.is_empty() && tls_client_ca.is_none() {
         return Err(Failure::config("certificates needs tls-client-ca: nobody is asked for one without"));
     }
+    let mut upstream_tls = upstream_tls(
+        flags.upstream_tls_ca.or(file.upstream_tls_ca),
+        flags.upstream_tls_certificate.or(file.upstream_tls_certificate),
+        flags.upstream_tls_key.or(file.upstream_tls_key),
+        flags.upstream_tls_name.or(file.upstream_tls_name),
+    )?;
+    let roles = security.role_certificates()?;
+    match (&mut upstream_tls, roles.keys().next()) {
+        (None, Some(role)) => {
+            return Err(Failure::config(format!(
+                "upstream-tls-ca is missing: the certificate of role {role} is shown to the nodes over TLS"
+            )));
+        }
+        (Some(files), _) => files.roles = roles,
+        (None, None) => {}
+    }
     Ok(Settings {
         contact_points,
         cql,
-        http: flags.http.or(file.http).unwrap_or(HTTP),
+        http: shared.http.or(file.http).unwrap_or(HTTP),
         advertise,
         peers: flags.peers.or(file.peers).unwrap_or_default(),
         user,
@@ -159,6 +172,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         tls,
         tls_client_ca,
         upstream_tls,
+        cors_origins: origins(shared.cors_origins.or(file.cors_origins).unwrap_or_default())?,
         security,
         traces: traces::resolve(flags.otlp_endpoint, file.otlp_endpoint, "ilium-gateway", variable)?,
     })
@@ -188,18 +202,5 @@ fn upstream_tls(
             ));
         }
     };
-    Ok(Some(UpstreamTlsFiles { authorities, server_name, own }))
-}
-
-/// A password alone in its file. A line's end after it is not part of it: editors and `echo` leave one.
-fn secret(path: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::config(format!("cannot read the password file {}: {error}", path.display()))
-    })?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() {
-        return Err(Failure::config(format!("the password file {} is empty", path.display())));
-    }
-    Ok(password.to_owned())
+    Ok(Some(UpstreamTlsFiles { authorities, server_name, own, roles: BTreeMap::new() }))
 }

@@ -35,3 +35,24 @@ fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(Pat
         _ => Err(Failure::config("TLS needs both tls-certificate and tls-key")),
     }
 }
+
+/// Why origins are refused where nobody logs in.
+pub const ORIGINS_NEED_LOG_INS: &str =
+    "cors-origins needs auth: without it any page that may call could read and change everything";
+
+/// Origins as browsers send them (RFC 6454, section 7): a scheme and an authority, nothing after.
+fn origins(origins: Vec<String>) -> Result<Vec<String>, Failure> {
+    for origin in &origins {
+        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let is_origin = authority.is_some_and(|authority| {
+            !authority.is_empty()
+                && authority.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\"".contains(&b))
+        });
+        if origin != "*" && !is_origin {
+            return Err(Failure::config(format!(
+                "`{origin}` is no web origin; write one as https://app.example or http://localhost:3000, without a path"
+            )));
+        }
+    }
+    Ok(origins)
+}

@@ -10,6 +10,7 @@
 //!     readers: {role: app_reader, password-file: /run/secrets/app_reader}
 //! certificates:
 //!   spiffe://example/loader: {role: loader, password-file: /run/secrets/loader}
+//!   spiffe://example/batch: {role: batch, certificate: /etc/ilium/batch.pem, key: /etc/ilium/batch.key}
 //! limits:
 //!   each-role: {requests-per-second: 1000, in-flight: 256, bytes-in-flight: 67108864}
 //!   roles:
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ilium_http::jwt::JwtRules;
-use ilium_server::{AdaptiveLimit, Limit, LimitOptions, RoleFile};
+use ilium_server::{AdaptiveLimit, CertificateFiles, Limit, LimitOptions, MappedRole, RoleProof};
 use serde::Deserialize;
 
 use crate::exit::Failure;
@@ -34,7 +35,7 @@ pub struct Security {
     pub token_keys: Option<PathBuf>,
     pub jwt: Option<Jwt>,
     /// Roles by the identity of a certificate.
-    pub certificates: BTreeMap<String, RoleFile>,
+    pub certificates: BTreeMap<String, MappedRole>,
     pub limits: LimitOptions,
 }
 
@@ -46,7 +47,7 @@ pub struct Jwt {
     pub rules: JwtRules,
     pub role_claim: String,
     /// Roles by the value of the claim.
-    pub roles: BTreeMap<String, RoleFile>,
+    pub roles: BTreeMap<String, MappedRole>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +66,8 @@ pub struct JwtInFile {
 pub struct RoleInFile {
     role: String,
     password_file: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,27 +112,57 @@ impl Security {
         }
         let jwt = jwt.map(|jwt| {
             let JwtInFile { jwks, ca, issuer, audience, role_claim, roles } = jwt;
-            let roles = role_files("jwt.roles", roles)?;
+            let roles = mapped("jwt.roles", roles)?;
             Ok(Jwt { jwks, ca, rules: JwtRules { issuer, audience }, role_claim, roles })
         });
         Ok(Security {
             token_keys,
             jwt: jwt.transpose()?,
-            certificates: role_files("certificates", certificates.unwrap_or_default())?,
+            certificates: mapped("certificates", certificates.unwrap_or_default())?,
             limits: limits.unwrap_or_default().options()?,
         })
     }
 }
 
-fn role_files(key: &str, roles: BTreeMap<String, RoleInFile>) -> Result<BTreeMap<String, RoleFile>, Failure> {
-    let files = roles.into_iter().map(|(who, RoleInFile { role, password_file })| match password_file {
-        Some(password_file) => Ok((who, RoleFile { role, password_file })),
-        None => Err(Failure::config(format!(
-            "role {role} of {key}.{who} has no password-file: nobody could log in as it; name the file that holds its \
-             password"
-        ))),
+fn mapped(key: &str, roles: BTreeMap<String, RoleInFile>) -> Result<BTreeMap<String, MappedRole>, Failure> {
+    let mapped = roles.into_iter().map(|(who, RoleInFile { role, password_file, certificate, key: of_it })| {
+        let wrong = |what: &str| Err(Failure::config(format!("role {role} of {key}.{who} has {what}")));
+        let proof = match (password_file, certificate, of_it) {
+            (Some(file), None, None) => RoleProof::Password(file),
+            (None, Some(chain), Some(key)) => RoleProof::Certificate { chain, key },
+            (None, None, None) => {
+                return wrong(
+                    "no password-file: nobody could log in as it; name the file that holds its password, or the \
+                     certificate and key by which a cluster knows it",
+                );
+            }
+            (None, ..) => return wrong("half of a pair: it needs both certificate and key"),
+            (Some(_), ..) => return wrong("both a password-file and a certificate: one is to log it in"),
+        };
+        if role.is_empty() {
+            return Err(Failure::config(format!("role of {key}.{who} is empty: name whom it stands for")));
+        }
+        Ok((who, MappedRole { role, proof }))
     });
-    files.collect()
+    mapped.collect()
+}
+
+impl Security {
+    /// The certificates that are shown to a cluster for roles, by their names.
+    pub fn role_certificates(&self) -> Result<BTreeMap<String, CertificateFiles>, Failure> {
+        let by_claim = self.jwt.iter().flat_map(|jwt| jwt.roles.values());
+        let mut found = BTreeMap::new();
+        for MappedRole { role, proof } in self.certificates.values().chain(by_claim) {
+            let RoleProof::Certificate { chain, key } = proof else { continue };
+            let files = (chain.clone(), key.clone());
+            if found.insert(role.clone(), files.clone()).is_some_and(|other| other != files) {
+                return Err(Failure::config(format!(
+                    "role {role} has two certificates: one is to be shown for it"
+                )));
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl LimitsInFile {

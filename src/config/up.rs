@@ -9,7 +9,7 @@ use ilium_server::TraceOptions;
 use serde::Deserialize;
 
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, file, tls, traces, variable};
+use super::{CQL, HTTP, ORIGINS_NEED_LOG_INS, file, origins, tls, traces, variable};
 use crate::cli::UpFlags;
 use crate::exit::Failure;
 
@@ -89,30 +89,39 @@ const KEYS: [&str; 17] = [
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
-    let file: File = file::read(flags.config.as_deref(), &KEYS)?;
-    let tls = tls(flags.tls_certificate.or(file.tls_certificate), flags.tls_key.or(file.tls_key))?;
+    let shared = flags.shared;
+    let file: File = file::read(shared.config.as_deref(), &KEYS)?;
+    let tls = tls(shared.tls_certificate.or(file.tls_certificate), shared.tls_key.or(file.tls_key))?;
     let auth = flags.auth.or(file.auth).unwrap_or(false);
-    let tls_client_ca = flags.tls_client_ca.or(file.tls_client_ca);
+    let tls_client_ca = shared.tls_client_ca.or(file.tls_client_ca);
     if tls_client_ca.is_some() && !(auth && tls.is_some()) {
         return Err(Failure::config(
             "tls-client-ca needs auth and tls-certificate: a certificate is another way to log in",
         ));
     }
-    let cors_origins = origins(flags.cors_origins.or(file.cors_origins).unwrap_or_default(), auth)?;
+    let cors_origins = origins(shared.cors_origins.or(file.cors_origins).unwrap_or_default())?;
+    if !cors_origins.is_empty() && !auth {
+        return Err(Failure::config(ORIGINS_NEED_LOG_INS));
+    }
     let said = Said {
-        token_keys: flags.token_keys.or(file.token_keys),
+        token_keys: shared.token_keys.or(file.token_keys),
         jwt: file.jwt,
         certificates: file.certificates,
         limits: file.limits,
     };
     let security = Security::of(said, auth)?;
+    if let Some(role) = security.role_certificates()?.keys().next() {
+        return Err(Failure::config(format!(
+            "role {role} has a certificate, and here is no cluster to show it to; give it a password-file"
+        )));
+    }
     let data = flags.data.or(file.data);
     let in_memory = flags.in_memory.or(file.in_memory).unwrap_or(false);
     Ok(Settings {
         data: if in_memory { None } else { Some(data.unwrap_or_else(|| PathBuf::from("ilium-data"))) },
         auth,
-        cql: flags.cql.or(file.cql).unwrap_or(CQL),
-        http: flags.http.or(file.http).unwrap_or(HTTP),
+        cql: shared.cql.or(file.cql).unwrap_or(CQL),
+        http: shared.http.or(file.http).unwrap_or(HTTP),
         durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
         dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
         init: flags.init.or(file.init),
@@ -124,33 +133,12 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
     })
 }
 
-/// Origins as browsers send them (RFC 6454, section 7): a scheme and an authority, nothing after.
-fn origins(origins: Vec<String>, auth: bool) -> Result<Vec<String>, Failure> {
-    if !origins.is_empty() && !auth {
-        return Err(Failure::config(
-            "cors-origins needs auth: without it any page that may call could read and change everything",
-        ));
-    }
-    for origin in &origins {
-        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        let is_origin = authority.is_some_and(|authority| {
-            !authority.is_empty()
-                && authority.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\"".contains(&b))
-        });
-        if origin != "*" && !is_origin {
-            return Err(Failure::config(format!(
-                "`{origin}` is no web origin; write one as https://app.example or http://localhost:3000, without a path"
-            )));
-        }
-    }
-    Ok(origins)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+    use crate::cli::SharedFlags;
 
     fn parse(text: &str) -> Result<File, String> {
         file::parse(text, &KEYS)
@@ -183,11 +171,9 @@ mod tests {
     #[test]
     fn web_origins_are_checked_and_need_authentication() {
         let with = |auth, origin: &str| {
-            let flags = UpFlags {
-                auth: Some(auth),
-                cors_origins: Some(vec![origin.to_owned()]),
-                ..UpFlags::default()
-            };
+            let shared =
+                SharedFlags { cors_origins: Some(vec![origin.to_owned()]), ..SharedFlags::default() };
+            let flags = UpFlags { auth: Some(auth), shared, ..UpFlags::default() };
             resolve(flags).map(|settings| settings.cors_origins).map_err(|failure| failure.to_string())
         };
         for origin in ["https://app.example", "http://localhost:3000", "*"] {
@@ -205,7 +191,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("ilium.yaml");
         fs::write(&path, "dc: from-file\ndurability: periodic\n").unwrap();
-        let flags = UpFlags { dc: Some("from-flag".into()), config: Some(path), ..UpFlags::default() };
+        let shared = SharedFlags { config: Some(path), ..SharedFlags::default() };
+        let flags = UpFlags { dc: Some("from-flag".into()), shared, ..UpFlags::default() };
         let settings = resolve(flags).unwrap();
         assert_eq!((settings.dc.as_str(), settings.durability), ("from-flag", Durability::Periodic));
         fs::remove_dir_all(folder).unwrap();
