@@ -75,7 +75,7 @@ struct File {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "contact-points",
     "cql",
     "http",
@@ -174,7 +174,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         upstream_tls,
         cors_origins: origins(shared.cors_origins.or(file.cors_origins).unwrap_or_default())?,
         security,
-        traces: traces::resolve(flags.otlp_endpoint, file.otlp_endpoint, "ilium-gateway", variable)?,
+        traces: traces::resolve(shared.otlp_endpoint, file.otlp_endpoint, "ilium-gateway", variable)?,
     })
 }
 

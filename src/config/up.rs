@@ -129,7 +129,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         tls_client_ca,
         cors_origins,
         security,
-        traces: traces::resolve(flags.otlp_endpoint, file.otlp_endpoint, "ilium", variable)?,
+        traces: traces::resolve(shared.otlp_endpoint, file.otlp_endpoint, "ilium", variable)?,
     })
 }
 

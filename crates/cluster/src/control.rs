@@ -24,7 +24,6 @@ use crate::ring::{Home, Node, Replication};
 use crate::schema::changes;
 use crate::table::{Row, Table};
 use crate::tls::certificates_log_in;
-use crate::{Credentials, Options};
 
 /// Cassandra's own port, where a contact point names none.
 const PORT: u16 = 9042;

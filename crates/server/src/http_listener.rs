@@ -153,7 +153,7 @@ impl Speak for Http {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let front = &self.front;
-        let peer = Peer { address: Some(from.peer), identity: None };
+        let peer = Peer { address: Some(from.peer), ..Peer::default() };
         let service = service_fn(|request: Request<Incoming>| {
             let peer = peer.clone();
             async move {

@@ -21,8 +21,8 @@ use super::{Link, Opened, READ, Stream};
 use crate::Credentials;
 use crate::dial::Dialler;
 use crate::error::{ConnectError, of_response};
-use crate::tls::certificates_log_in;
 use crate::table::Table;
+use crate::tls::certificates_log_in;
 
 /// Shown in `system_views.clients`.
 const DRIVER: &str = "Ilium gateway";

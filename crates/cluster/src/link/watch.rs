@@ -60,7 +60,8 @@ impl Link {
             if since.elapsed() + PROBE < patience {
                 continue;
             }
-            let asked = says_anything(self.address, self.version, dialler.options.tls.as_ref().map(|tls| &tls.own));
+            let asked =
+                says_anything(self.address, self.version, dialler.options.tls.as_ref().map(|tls| &tls.own));
             let is_alive = dialler.is_alive(self.address, asked).await;
             if self.reads.load(Ordering::Relaxed) != seen {
                 continue;

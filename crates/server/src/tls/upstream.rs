@@ -315,7 +315,6 @@ mod tests {
         assert!(matches!(UpstreamTls::new(files(Some("no name"))), Err(TlsError::Name(_))));
 
         // The cluster's authority changes, then ours.
-        let mut watched = upstream.watched.clone();
         two.sign("127.0.0.1", &file("node"), &file("node key"));
         assert!(talk(&upstream, "node").unwrap_err().contains("invalid peer certificate"));
         two.write(&file("trusted"));
