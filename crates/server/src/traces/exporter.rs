@@ -22,7 +22,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Spans of one request to the collector (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`'s default).
 const BATCH: usize = 512;
 
-/// Spans that wait; past it they are dropped (`OTEL_BSP_MAX_QUEUE_SIZE`'s default). About 2 MiB.
+/// Spans that wait; past it they are dropped (`OTEL_BSP_MAX_QUEUE_SIZE`'s default). 1 to 2 MiB, or
+/// 6 where every text is as long as it is shown at most.
 const WAITING: usize = 2048;
 
 /// Times a batch is sent, where the collector cannot be reached or asks to come again; the pause between doubles.
@@ -32,7 +33,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How often the log says that spans are lost.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// What may be spent at the end for the last spans: less than an orchestrator waits before it kills.
+/// What may be spent at the end for the last spans, and for those under way: an orchestrator waits 30 s before it kills
+/// (Kubernetes' `terminationGracePeriodSeconds`), and requests have had ten of them.
 const AT_THE_END: Duration = Duration::from_secs(5);
 
 /// An answer says nothing, or in some words why not.
@@ -103,6 +105,8 @@ pub struct Exporter {
     options: TraceOptions,
     /// Kept for the next batch.
     connection: Option<Connection>,
+    /// Spans of the batch that is being sent.
+    under_way: u64,
     /// What was wrong last, and when the log last said so.
     trouble: Option<String>,
     told: Option<(Instant, u64)>,
@@ -110,36 +114,44 @@ pub struct Exporter {
 
 impl Exporter {
     pub(super) fn new(queue: Arc<Queue>, remote: Remote, options: TraceOptions) -> Exporter {
-        Exporter { queue, remote, options, connection: None, trouble: None, told: None }
+        Exporter { queue, remote, options, connection: None, under_way: 0, trouble: None, told: None }
     }
 
     /// Sends spans until `ended` turns true, and then those that are left.
     pub async fn run(mut self, mut ended: watch::Receiver<bool>) {
+        let mut over = ended.clone();
+        let too_late = async {
+            is_over(&mut over).await;
+            sleep(AT_THE_END).await;
+        };
+        tokio::select! {
+            () = self.deliver_all(&mut ended) => {}
+            () = too_late => {}
+        }
+        // What is left now goes nowhere.
+        let left = self.queue.waiting.lock().len() as u64 + self.under_way;
+        self.queue.dropped.fetch_add(left, Ordering::Relaxed);
+        self.tell();
+    }
+
+    async fn deliver_all(&mut self, ended: &mut watch::Receiver<bool>) {
         let queue = Arc::clone(&self.queue);
         while !*ended.borrow() {
             if !queue.has_batch() {
                 tokio::select! {
                     () = sleep(EVERY) => {}
                     () = queue.enough.notified() => {}
-                    () = is_over(&mut ended) => break,
+                    () = is_over(ended) => break,
                 }
             }
             let spans = queue.take();
             if !spans.is_empty() {
-                self.deliver(&spans, &mut ended).await;
+                self.deliver(&spans, ended).await;
             }
             self.tell();
         }
-        let _ = timeout(AT_THE_END, self.deliver_the_rest(&mut ended)).await;
-        // What is left now goes nowhere.
-        let left = self.queue.waiting.lock().len() as u64;
-        self.queue.dropped.fetch_add(left, Ordering::Relaxed);
-        self.tell();
-    }
-
-    async fn deliver_the_rest(&mut self, ended: &mut watch::Receiver<bool>) {
         loop {
-            let spans = self.queue.take();
+            let spans = queue.take();
             if spans.is_empty() {
                 return;
             }
@@ -150,11 +162,13 @@ impl Exporter {
     /// Sends a batch, more than once if need be; at the end once.
     async fn deliver(&mut self, spans: &[Span], ended: &mut watch::Receiver<bool>) {
         let count = spans.len() as u64;
+        self.under_way = count;
         let body = otlp::request(&self.options.resource, spans);
         let mut pause = FIRST_PAUSE;
         for tried in 1..=TRIES {
             let refused = match timeout(self.options.timeout, self.send(body.clone())).await {
                 Ok(Ok(())) => {
+                    self.under_way = 0;
                     self.queue.sent.fetch_add(count, Ordering::Relaxed);
                     return;
                 }
@@ -175,6 +189,7 @@ impl Exporter {
             }
             pause *= 2;
         }
+        self.under_way = 0;
         self.queue.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -210,7 +225,9 @@ impl Exporter {
         }
         self.told = Some((Instant::now(), dropped));
         let why = self.trouble.take().unwrap_or_else(|| "more come than are sent".to_owned());
-        tracing::warn!(collector = %self.options.endpoint, why, dropped, "spans are lost");
+        // Some collectors take their keys behind the `?`.
+        let collector = self.options.endpoint.split('?').next();
+        tracing::warn!(collector, why, dropped, "spans are lost");
     }
 }
 

@@ -16,6 +16,13 @@ use crate::metrics::{Kind, class};
 /// Bytes of a statement's text: spans are looked at by people, and kept for days.
 const SHOWN: usize = 2048;
 
+/// Bytes of it that are looked at: spans are made where answers are handed out, and other answers wait there.
+const LOOKED_AT: usize = 4 * SHOWN;
+
+/// Bytes of a name. Cassandra's own limit for those of keyspaces and tables is 48 (`SchemaConstants.NAME_LENGTH`), but a text may
+/// say anything.
+const NAMED: usize = 256;
+
 /// BATCH and PREPARE (native protocol v5, section 2.4).
 const PREPARE: u8 = 0x09;
 const BATCH: u8 = 0x0D;
@@ -196,14 +203,17 @@ impl Told<'_> {
     /// The span's name and what is said of the statement.
     fn described(&self) -> (String, Attributes) {
         let mut attributes = Attributes::default();
+        let text = self.text.map(|text| head(text, LOOKED_AT));
         let read = match (self.statement, self.text) {
-            (None, Some(text)) => ilium_cql::parse(text).ok(),
+            (None, Some(whole)) if whole.len() <= LOOKED_AT => ilium_cql::parse(whole).ok(),
             _ => None,
         };
         let table = self.statement.or(read.as_ref()).and_then(table_of);
         let keyspace = table.and_then(|table| Some(table.keyspace.as_ref()?.as_str())).or(self.keyspace);
+        let keyspace = keyspace.map(|name| head(name, NAMED));
+        let table = table.map(|table| head(table.name.as_str(), NAMED));
         // What is no CQL may be anything, a password for one.
-        let word = self.text.map(first_word).filter(|word| Keyword::of(word).is_some());
+        let word = text.map(first_word).filter(|word| Keyword::of(word).is_some());
         let operation =
             self.operation.map_or_else(|| word.unwrap_or_default().to_ascii_uppercase(), str::to_owned);
 
@@ -212,12 +222,12 @@ impl Told<'_> {
             attributes.text("db.namespace", keyspace.to_owned());
         }
         let target = match (keyspace, table) {
-            (Some(keyspace), Some(table)) => format!(" {keyspace}.{}", table.name.as_str()),
-            (None, Some(table)) => format!(" {}", table.name.as_str()),
+            (Some(keyspace), Some(table)) => format!(" {keyspace}.{table}"),
+            (None, Some(table)) => format!(" {table}"),
             (_, None) => String::new(),
         };
         if let Some(table) = table {
-            attributes.text("db.collection.name", table.name.as_str().to_owned());
+            attributes.text("db.collection.name", table.to_owned());
         }
         let name = match operation.is_empty() {
             true => "cassandra".to_owned(),
@@ -226,8 +236,8 @@ impl Told<'_> {
                 operation + &target
             }
         };
-        if let Some(text) = self.text.filter(|_| word.is_some()) {
-            attributes.text("db.query.text", cut(without_values(text)));
+        if let Some(text) = text.filter(|_| word.is_some()) {
+            attributes.text("db.query.text", head(&without_values(text), SHOWN).to_owned());
         }
         // One statement is no batch, the conventions say.
         if let Some(size) = self.batch.filter(|size| *size > 1) {
@@ -264,9 +274,9 @@ fn table_of(statement: &Statement) -> Option<&QualifiedName> {
     }
 }
 
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(SHOWN));
-    text
+/// So many bytes of a text, or a little less.
+fn head(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 /// As `system_traces` shows it.
@@ -280,4 +290,38 @@ fn uuid(id: [u8; 16]) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_holds_little_however_long_its_statement() {
+        let long = "a".repeat(1 << 20);
+        // The second is short enough to be read whole.
+        for name in [long.as_str(), &long[..LOOKED_AT / 2]] {
+            for text in [format!("SELECT * FROM k.{name}"), format!("SELECT * FROM {name}.t WHERE p = 1")] {
+                let told = Told {
+                    kind: Kind::Select,
+                    operation: None,
+                    text: Some(&text),
+                    statement: None,
+                    keyspace: Some(name),
+                    batch: None,
+                    principal: &Principal::Anonymous,
+                    client: None,
+                    node: None,
+                    consistency: None,
+                    tracing_id: None,
+                    failure: None,
+                };
+                let (name, attributes) = told.described();
+                assert!(name.starts_with("SELECT"), "{name}");
+                assert!(name.len() < 3 * NAMED, "{} bytes", name.len());
+                assert!(format!("{attributes:?}").len() < 2 * SHOWN, "{attributes:?}");
+            }
+        }
+    }
 }
