@@ -16,6 +16,7 @@ pub(super) struct Restricted {
 pub(super) fn restrictions(random: &mut Random, table: &Table, build: &mut Build) -> Restricted {
     let mut found = Restricted { partition: false, filtering: false, several: false };
     let mut and = And(false);
+    let mut by_static = false;
     match random.below(9) {
         0 => {}
         1 => tokens(random, table, build, &mut and),
@@ -30,6 +31,7 @@ pub(super) fn restrictions(random: &mut Random, table: &Table, build: &mut Build
         // By an index alone, if there is one.
         3 => {
             if let Some(column) = indexed(random, table) {
+                by_static = column.role == Role::Static;
                 filter(random, column, and.next(build));
             }
         }
@@ -49,9 +51,10 @@ pub(super) fn restrictions(random: &mut Random, table: &Table, build: &mut Build
         }
     }
     // Where the partition is given, and rows of it, an index on a static column finds Cassandra nothing: it looks for
-    // the rows among the index's entries, which know the partition alone. Such a read is left to the cases.
+    // the rows among the index's entries, which know the partition alone. Such a read is left to the cases; with another index
+    // it is chance which of the two is used.
     let mut rows = Rows::All;
-    if found.partition || random.one_in(4) {
+    if found.partition || !by_static && random.one_in(4) {
         found.filtering |= !found.partition;
         rows = clustering(random, table, build, &mut and);
     }
