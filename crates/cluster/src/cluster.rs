@@ -179,11 +179,12 @@ impl Cluster {
         self.user.read().clone()
     }
 
-    /// Goes on as the gateway's own role with another password, once the cluster has taken it.
+    /// Goes on as the gateway's own role with another password, once the cluster has taken it. It is asked now, whatever it said
+    /// of that password before.
     pub(crate) async fn change_password(self: &Arc<Self>, password: &str) -> Result<(), Error> {
         let Some(user) = self.user() else { return Ok(()) };
         let changed = Some(Credentials::new(&user.name, password));
-        self.open_session(self.key_of(changed.clone(), self.facts.newest.number())).await?;
+        self.prove(self.key_of(changed.clone(), self.facts.newest.number())).await?;
         *self.user.write() = changed;
         Ok(())
     }

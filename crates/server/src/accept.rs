@@ -58,6 +58,9 @@ pub enum ListenError {
     Bind { address: SocketAddr, source: io::Error },
 }
 
+/// How long the handshake of a connection past the limit may take: there are few places for those, and who is slow keeps one.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
 /// What connections of one socket speak.
 pub(crate) trait Speak: Send + Sync + 'static {
     /// Whether connections past the limit are told so over TLS, too: a handshake costs more than most of them are worth.
@@ -151,7 +154,7 @@ impl Door {
                 if (self.tls.is_none() || P::TELLS_OVER_TLS)
                     && let Ok(place) = Arc::clone(&told).try_acquire_owned()
                 {
-                    let (tls, handshake) = (self.tls.clone(), self.options.handshake);
+                    let (tls, handshake) = (self.tls.clone(), self.options.handshake.min(TOLD_WITHIN));
                     connections.spawn(async move {
                         let reason = format!(
                             "{limit} connections are open, the limit of this server; close some, or use fewer"
@@ -199,7 +202,10 @@ async fn turn_away<P: Speak>(
     let Some(tls) = tls else {
         return protocol.turn_away(socket, Origin { peer, tls: None }, reason).await;
     };
-    let socket = timeout(handshake, TlsAcceptor::from(tls.config()).accept(socket)).await??;
+    // One answer in HTTP/1.1 is all there is, and who offers HTTP/2 offers that, too.
+    let mut config = (*tls.config()).clone();
+    config.alpn_protocols.retain(|name| name != b"h2");
+    let socket = timeout(handshake, TlsAcceptor::from(Arc::new(config)).accept(socket)).await??;
     let from = Origin { peer, tls: tls::session(socket.get_ref().1) };
     protocol.turn_away(socket, from, reason).await
 }

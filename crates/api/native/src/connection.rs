@@ -361,6 +361,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.service.abandon(self.pending.len());
         self.count_arriving(0);
+        if let Some(outbox) = &self.peer.outbox {
+            outbox.close();
+        }
         self.service.clients.disconnect(self.number);
     }
 }

@@ -141,6 +141,17 @@ impl Outbox {
         Ok(Some(out))
     }
 
+    /// The client is gone: what it has not read goes, and what is still answered is not kept.
+    pub fn close(&self) {
+        self.overflowed.store(true, Ordering::Relaxed);
+        let mut unread = self.unread.lock();
+        unread.writer = FrameWriter::new(unread.writer.version());
+        let counted = std::mem::take(&mut unread.counted);
+        drop(unread);
+        self.service.unread.fetch_sub(counted, Ordering::Relaxed);
+        self.sent();
+    }
+
     /// What was taken is written.
     pub fn sent(&self) {
         let sending = self.sending.swap(0, Ordering::Relaxed);
@@ -166,7 +177,8 @@ impl Outbox {
         // One answer alone may be as large as it likes: who reads gets it. Where all together leave too much unread, those go
         // that have a good part in it.
         let too_much = before > 0 && held > options.max_unread_per_connection;
-        if too_much || unread > options.max_unread && held > options.max_unread / FAIR_SHARES {
+        let has_its_share = held + self.sending.load(Ordering::Relaxed) > options.max_unread / FAIR_SHARES;
+        if too_much || unread > options.max_unread && has_its_share {
             self.overflowed.store(true, Ordering::Relaxed);
             self.overflow.notify_one();
         }
