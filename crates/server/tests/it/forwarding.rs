@@ -238,3 +238,19 @@ fn where_all_leave_too_much_unread_those_go_that_have_a_good_part_in_it() {
     server.held.answer(10);
     assert_eq!(one.receive().body.len(), 14);
 }
+
+#[test]
+fn a_client_that_is_gone_leaves_nothing_behind() {
+    let server = Server::start(Options::default());
+    let mut client = Client::started(server.address, 4);
+    (0..2).for_each(|stream| client.send_query(stream, "short"));
+    server.until("the requests", |held| held.waiting().0 == 2);
+    // More than sockets hold between them, and the client reads none of it.
+    server.held.answer(32 << 20);
+    assert!(server.service.bytes_unread() > 0);
+    drop(client);
+    server.until("the end of it", |_| server.service.bytes_unread() == 0);
+    // Nobody will read this.
+    server.held.answer(1_000_000);
+    assert_eq!(server.service.bytes_unread(), 0);
+}
