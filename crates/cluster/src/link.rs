@@ -36,6 +36,9 @@ const READ: usize = 64 * 1024;
 /// must not be refused here while another link is being opened.
 const STREAMS: usize = i16::MAX as usize;
 
+/// Requests that wait on a link from which on it lets others be written before it sends.
+const SHARED: usize = 8;
+
 /// Answers handed out at once: what several clients have under way, and little enough to be kept ready.
 const TOGETHER: usize = 256;
 
@@ -311,6 +314,10 @@ impl Link {
     async fn send(&self, mut socket: WriteHalf<Box<dyn Stream>>) -> &'static str {
         loop {
             self.wake.notified().await;
+            // Callers that are answered together ask again together, each in a task of its own: they share a write then.
+            if self.load() > SHARED {
+                tokio::task::yield_now().await;
+            }
             loop {
                 let mut out = {
                     let mut state = self.state.lock();
