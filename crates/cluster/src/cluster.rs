@@ -182,7 +182,7 @@ impl Cluster {
     /// Goes on as the gateway's own role with another password, once the cluster has taken it. It is asked now, whatever it said
     /// of that password before.
     pub(crate) async fn change_password(self: &Arc<Self>, password: &str) -> Result<(), Error> {
-        let Some(user) = self.user() else { return Ok(()) };
+        let Some(user) = self.user().filter(|user| !user.is_by_certificate()) else { return Ok(()) };
         let changed = Some(Credentials::new(&user.name, password));
         self.prove(self.key_of(changed.clone(), self.facts.newest.number())).await?;
         *self.user.write() = changed;

@@ -190,13 +190,20 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
         let opened = match Control::open(dialler, address, version, None).await {
             Err(ConnectError::LoginNeeded { address, authenticator }) => {
                 asks_for_login = true;
-                let may_show_one = options.tls.is_some() && certificates_log_in(&authenticator);
+                let has_one = options.tls.as_ref().is_some_and(|tls| tls.own.is_some());
+                let may_show_one = has_one && certificates_log_in(&authenticator);
                 let by_certificate = may_show_one.then(|| Credentials::by_certificate(""));
                 user = options.user.clone().or(by_certificate);
                 match &user {
                     Some(user) => Control::open(dialler, address, version, Some(user)).await,
                     None => Err(ConnectError::LoginNeeded { address, authenticator }),
                 }
+            }
+            // It takes no connection without a certificate, so no password either.
+            Err(ConnectError::LoggedIn { address }) => {
+                asks_for_login = true;
+                user = Some(Credentials::by_certificate(""));
+                Control::open(dialler, address, version, user.as_ref()).await
             }
             other => other,
         };
@@ -398,3 +405,7 @@ pub(crate) fn of_wire(change: &ilium_protocol::SchemaChange<'_>) -> SchemaChange
         },
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;

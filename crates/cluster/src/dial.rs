@@ -30,6 +30,8 @@ pub(crate) struct Dialler {
     pub cluster: OnceLock<String>,
     /// Whether a node was met that may take a certificate for a log-in.
     pub certificates_log_in: AtomicBool,
+    /// Whether a node was met that asks nobody to log in and yet takes no connection without a certificate.
+    pub certificates_wanted: AtomicBool,
     places: Arc<Semaphore>,
     probes: Mutex<HashMap<SocketAddr, Arc<Probe>>>,
 }
@@ -44,6 +46,7 @@ impl Dialler {
             options,
             cluster: OnceLock::new(),
             certificates_log_in: AtomicBool::new(false),
+            certificates_wanted: AtomicBool::new(false),
             places,
             probes: Mutex::default(),
         })

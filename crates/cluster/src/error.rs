@@ -20,6 +20,10 @@ pub enum ConnectError {
     Lost { address: SocketAddr, source: std::io::Error },
     #[error("{address} asks for a log-in; give the gateway's role with --user and --password-file")]
     LoginNeeded { address: SocketAddr, authenticator: String },
+    #[error(
+        "{address} has begun to ask for log-ins, and takes the gateway's certificate for one; start the gateway again"
+    )]
+    LoggedIn { address: SocketAddr },
     #[error("{address} refused: {}", error.message)]
     Refused { address: SocketAddr, error: Box<Error> },
     #[error("{address} does not speak version {version} of the protocol")]
@@ -41,7 +45,7 @@ impl ConnectError {
     /// password, and says so as a refusal.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            ConnectError::LoginNeeded { .. } => true,
+            ConnectError::LoginNeeded { .. } | ConnectError::LoggedIn { .. } => true,
             ConnectError::Refused { error, .. } => match error.kind {
                 ErrorKind::BadCredentials => !error.message.contains("Unable to perform"),
                 ErrorKind::Unauthorized | ErrorKind::Invalid => true,

@@ -30,7 +30,12 @@ mod ring;
 mod route;
 pub mod schema;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic: that is how they fail")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may panic: that is how they fail"
+)]
 mod scripted;
 mod session;
 mod table;

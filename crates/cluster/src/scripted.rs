@@ -1,6 +1,8 @@
 //! A node that says what a test has it say, for what a real one does too seldom or at no set time: it hangs, it forgets, it
 //! turns somebody away. What the test leaves to it is answered as Cassandra does.
 
+mod certified;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +16,20 @@ use ilium_protocol::{
 };
 use ilium_store::Frame;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+pub(crate) use certified::{Wanted, certified};
 
 use crate::Options;
 use crate::cluster::{Cluster, Facts};
 use crate::dial::Dialler;
+use crate::link::Stream;
 use crate::own;
 use crate::ring::{Home, Node};
 
@@ -32,17 +39,34 @@ pub(crate) const CLUSTER: &str = "scripted";
 /// The data centre that is near.
 pub(crate) const NEAR: &str = "near";
 
+/// Longer than anything takes that does not wait for something in vain.
+pub(crate) const SOON: Duration = Duration::from_secs(4);
+
+/// Waits until it holds, and not for ever.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, wait).await.unwrap_or_else(|_| panic!("{what}: not within {SOON:?}"));
+}
+
 /// Something that was asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Its number among those to this node.
     pub connection: usize,
     pub version: ProtocolVersion,
+    /// Whether a certificate is shown on the connection.
+    pub certificate: bool,
     /// Of the connection.
     pub keyspace: Option<String>,
     pub opcode: Opcode,
     /// Of a QUERY or PREPARE.
     pub text: String,
+    /// Of an AUTH_RESPONSE.
+    pub token: Vec<u8>,
 }
 
 pub(crate) enum Says {
@@ -83,6 +107,15 @@ struct Shared {
 
 impl ScriptedNode {
     pub async fn start(script: impl Fn(&Asked) -> Says + Send + Sync + 'static) -> ScriptedNode {
+        ScriptedNode::start_over(None, script).await
+    }
+
+    /// One that speaks TLS, if told how.
+    pub async fn start_over(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&Asked) -> Says + Send + Sync + 'static,
+    ) -> ScriptedNode {
+        let acceptor = tls.map(TlsAcceptor::from);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared =
@@ -91,7 +124,16 @@ impl ScriptedNode {
         let accepting = tokio::spawn(async move {
             for connection in 0.. {
                 let (socket, _) = listener.accept().await.unwrap();
-                let serving = tokio::spawn(serve(socket, connection, Arc::clone(&all)));
+                let (shared, acceptor) = (Arc::clone(&all), acceptor.clone());
+                let serving = tokio::spawn(async move {
+                    let Some(acceptor) = acceptor else {
+                        return serve(Box::new(socket), address, connection, false, shared).await;
+                    };
+                    // Who is refused hears it from TLS.
+                    let Ok(socket) = acceptor.accept(socket).await else { return };
+                    let certificate = socket.get_ref().1.peer_certificates().is_some();
+                    serve(Box::new(socket), address, connection, certificate, shared).await;
+                });
                 all.serving.lock().push(serving.abort_handle());
             }
         });
@@ -126,7 +168,13 @@ impl Drop for ScriptedNode {
     }
 }
 
-async fn serve(mut socket: TcpStream, connection: usize, shared: Arc<Shared>) {
+async fn serve(
+    mut socket: Box<dyn Stream>,
+    address: SocketAddr,
+    connection: usize,
+    certificate: bool,
+    shared: Arc<Shared>,
+) {
     let mut reader = FrameReader::new(Direction::Request, Limits::SERVER);
     let mut writer = FrameWriter::new(ProtocolVersion::V5);
     let mut input = BytesMut::new();
@@ -136,15 +184,18 @@ async fn serve(mut socket: TcpStream, connection: usize, shared: Arc<Shared>) {
         while let Some(envelope) = reader.next(&mut input).unwrap() {
             let Header { version, stream, opcode, .. } = envelope.header;
             writer.set_version(version);
-            let text = match Request::decode(&envelope).unwrap().1 {
-                Request::Query(query) => query.query.to_owned(),
-                Request::Prepare(prepare) => prepare.query.to_owned(),
-                _ => String::new(),
+            let (text, token) = match Request::decode(&envelope).unwrap().1 {
+                Request::Query(query) => (query.query.to_owned(), Vec::new()),
+                Request::Prepare(prepare) => (prepare.query.to_owned(), Vec::new()),
+                Request::AuthResponse(token) => (String::new(), token.unwrap_or_default().to_vec()),
+                _ => (String::new(), Vec::new()),
             };
             if opcode == Opcode::Startup {
                 reader.negotiated(version, None).unwrap();
             }
-            let asked = Asked { connection, version, keyspace: keyspace.clone(), opcode, text };
+            let keyspace_now = keyspace.clone();
+            let asked =
+                Asked { connection, version, certificate, keyspace: keyspace_now, opcode, text, token };
             shared.heard.lock().push(asked.clone());
             let (after, answer) = match (shared.script)(&asked) {
                 Says::Nothing => continue,
@@ -154,7 +205,7 @@ async fn serve(mut socket: TcpStream, connection: usize, shared: Arc<Shared>) {
                     if let Some(chosen) = asked.text.strip_prefix("USE ") {
                         keyspace = Some(chosen.to_owned());
                     }
-                    (Duration::ZERO, usual(&asked, socket.local_addr().unwrap()))
+                    (Duration::ZERO, usual(&asked, address))
                 }
             };
             let answers = answers.clone();
@@ -172,7 +223,7 @@ async fn serve(mut socket: TcpStream, connection: usize, shared: Arc<Shared>) {
                 let (version, opcode) = (writer.version(), Opcode::from_byte(opcode).unwrap());
                 let header = Header { version, flags: Flags::from_bits(flags), stream, opcode };
                 writer.envelope(&Envelope { header, body }).unwrap();
-                if socket.write_all_buf(writer.ready().unwrap()).await.is_err() {
+                if socket.write_all_buf(writer.ready().unwrap()).await.is_err() || socket.flush().await.is_err() {
                     return;
                 }
                 if matches!(opcode, Opcode::Ready | Opcode::Authenticate) {

@@ -10,8 +10,8 @@ use crate::Credentials;
 /// TLS towards the nodes. All of these trust the same authorities.
 #[derive(Debug, Clone)]
 pub struct TlsConfigs {
-    /// Shows the gateway's own certificate, where it has one.
-    pub own: Arc<ClientConfig>,
+    /// Shows the gateway's own certificate. `None`: it has none.
+    pub own: Option<Arc<ClientConfig>>,
     /// Shows none.
     pub nameless: Arc<ClientConfig>,
     /// Each shows that of a role which the cluster knows by it.
@@ -19,14 +19,18 @@ pub struct TlsConfigs {
 }
 
 impl TlsConfigs {
-    /// For a connection of this role. `certificates_log_in` tells whether the cluster takes a certificate for a log-in: there
-    /// whoever gives a password must show none, or it would not be looked at, and the caller be logged in as the gateway.
-    pub(crate) fn of(&self, role: Option<&Credentials>, certificates_log_in: bool) -> &Arc<ClientConfig> {
+    /// For a connection of this role; `None`: it shows no certificate. `certificates_log_in` tells whether the cluster takes a
+    /// certificate for a log-in: there whoever gives a password must show none, or it would not be looked at, and the caller be
+    /// logged in as the gateway.
+    pub(crate) fn shown_for(
+        &self,
+        role: Option<&Credentials>,
+        certificates_log_in: bool,
+    ) -> Option<&Arc<ClientConfig>> {
         match role {
-            None => &self.own,
-            Some(role) if !role.is_by_certificate() && certificates_log_in => &self.nameless,
-            Some(role) if !role.is_by_certificate() || role.name.is_empty() => &self.own,
-            Some(role) => self.roles.get(&*role.name).unwrap_or(&self.nameless),
+            Some(role) if role.is_by_certificate() && !role.name.is_empty() => self.roles.get(&*role.name),
+            Some(role) if !role.is_by_certificate() && certificates_log_in => None,
+            _ => self.own.as_ref(),
         }
     }
 }
@@ -50,19 +54,21 @@ mod tests {
             Arc::new(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
         };
         let roles = BTreeMap::from([("reader".to_owned(), config())]);
-        let tls = TlsConfigs { own: config(), nameless: config(), roles };
-        let is = |role: Option<Credentials>, log_in, expected: &Arc<ClientConfig>| {
-            assert!(Arc::ptr_eq(tls.of(role.as_ref(), log_in), expected), "{role:?} {log_in}");
+        let tls = TlsConfigs { own: Some(config()), nameless: config(), roles };
+        let is = |role: Option<Credentials>, log_in, expected: Option<&Arc<ClientConfig>>| {
+            let shown = tls.shown_for(role.as_ref(), log_in);
+            assert_eq!(shown.map(Arc::as_ptr), expected.map(Arc::as_ptr), "{role:?} {log_in}");
         };
+        let (own, reader) = (tls.own.as_ref(), tls.roles.get("reader"));
         for log_in in [true, false] {
-            is(None, log_in, &tls.own);
-            is(Some(Credentials::by_certificate("")), log_in, &tls.own);
-            is(Some(Credentials::by_certificate("reader")), log_in, &tls.roles["reader"]);
-            is(Some(Credentials::by_certificate("other")), log_in, &tls.nameless);
+            is(None, log_in, own);
+            is(Some(Credentials::by_certificate("")), log_in, own);
+            is(Some(Credentials::by_certificate("reader")), log_in, reader);
+            is(Some(Credentials::by_certificate("other")), log_in, None);
         }
         for name in ["ada", "reader", ""] {
-            is(Some(Credentials::new(name, "x")), true, &tls.nameless);
-            is(Some(Credentials::new(name, "x")), false, &tls.own);
+            is(Some(Credentials::new(name, "x")), true, None);
+            is(Some(Credentials::new(name, "x")), false, own);
         }
         for authenticator in ["MutualTlsAuthenticator", "MutualTlsWithPasswordFallbackAuthenticator"] {
             assert!(certificates_log_in(&format!("org.apache.cassandra.auth.{authenticator}")));

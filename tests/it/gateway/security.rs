@@ -350,6 +350,33 @@ fn a_role_is_logged_in_by_the_certificate_shown_for_it_and_nobody_by_that_of_the
     gateway.stop().unwrap();
 }
 
+/// What a node that asks nobody to log in thinks of a certificate shows only in what it refuses.
+#[test]
+fn a_cluster_that_wants_a_certificate_and_no_log_in_is_open_to_everybody() {
+    let node = Options { tls: Tls::Mutual, ..RingOptions::default().node };
+    let options = RingOptions { nodes: 1, node, ..RingOptions::default() };
+    let Some(ring) = require("a Cassandra with TLS", Ring::start(&options)) else { return };
+    let certificates = ring.certificates().unwrap();
+    let authority = certificates.authority().to_str().unwrap().to_owned();
+    let (own, own_key) = certificates.client();
+    let upstream = [
+        "--upstream-tls-ca",
+        &authority,
+        "--upstream-tls-certificate",
+        own.to_str().unwrap(),
+        "--upstream-tls-key",
+        own_key.to_str().unwrap(),
+    ];
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &ring.addresses(), &upstream).unwrap();
+    let mut cql = Connection::open(gateway.address(), 5).unwrap();
+    let read = cql.query("SELECT key FROM system.local", &Binds::None, &Settings::default()).unwrap();
+    assert!(matches!(read.outcome, Outcome::Rows(_)), "{read:?}");
+    let keyspaces = send(gateway.http(), "GET", "/v2/schemas/keyspaces", "", &[]);
+    assert_eq!(keyspaces.status, 200, "{}", String::from_utf8_lossy(&keyspaces.body));
+    gateway.stop().unwrap();
+}
+
 #[test]
 fn what_needs_log_ins_is_refused_where_the_cluster_asks_for_none() {
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };

@@ -9,10 +9,7 @@ use tokio::time::{advance, pause, resume, sleep, timeout};
 
 use super::*;
 use crate::Upstream;
-use crate::scripted::{Asked, CLUSTER, NEAR, Says, ScriptedNode, cluster_of, rows};
-
-/// Longer than anything here takes that does not wait for something in vain.
-const SOON: Duration = Duration::from_secs(4);
+use crate::scripted::{Asked, CLUSTER, NEAR, SOON, Says, ScriptedNode, cluster_of, rows, until};
 
 fn options() -> Options {
     Options::new(Vec::new())
@@ -21,16 +18,6 @@ fn options() -> Options {
 fn key(cluster: &Cluster, role: &str, keyspace: Option<&str>) -> SessionKey {
     let role = Some(Credentials::new(role, "password"));
     SessionKey { keyspace: keyspace.map(Arc::from), ..cluster.key_of(role, 4) }
-}
-
-/// Waits until it holds, and not for ever.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let wait = async {
-        while !holds() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SOON, wait).await.unwrap_or_else(|_| panic!("{what}: not within {SOON:?}"));
 }
 
 /// Asks who logs in, as a node with roles does.

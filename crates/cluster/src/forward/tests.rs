@@ -9,16 +9,15 @@ use ilium_protocol::{
 };
 use ilium_store::Principal;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::*;
 use crate::Options;
 use crate::control::Control;
-use crate::scripted::{NEAR, Says, ScriptedNode, cluster_of};
+use crate::scripted::{NEAR, SOON, Says, ScriptedNode, cluster_of, until};
 use crate::session::SessionKey;
 
 const VERSION: ProtocolVersion = ProtocolVersion::V4;
-const SOON: Duration = Duration::from_secs(4);
 
 /// What a client is given.
 struct Given(mpsc::UnboundedSender<(i16, Result<Frame, Error>)>);
@@ -66,15 +65,6 @@ impl Client {
     }
 }
 
-async fn until(mut holds: impl FnMut() -> bool) {
-    let wait = async {
-        while !holds() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SOON, wait).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_request_that_is_sent_again_goes_to_the_keyspace_in_which_it_was_asked() {
     let is_first = Arc::new(AtomicBool::new(true));
@@ -92,13 +82,13 @@ async fn a_request_that_is_sent_again_goes_to_the_keyspace_in_which_it_was_asked
         false,
     );
     let mut client = Client::of(&cluster, Some("before")).await;
-    until(|| cluster.stats().links == 2).await;
+    until("both nodes have a link", || cluster.stats().links == 2).await;
     client.query(1, "SELECT v FROM t");
     let selects = |node: &ScriptedNode| {
         let asked = node.heard(Opcode::Query).into_iter();
         asked.filter(|asked| asked.text == "SELECT v FROM t").collect::<Vec<_>>()
     };
-    until(|| nodes.iter().any(|node| !selects(node).is_empty())).await;
+    until("one is asked", || nodes.iter().any(|node| !selects(node).is_empty())).await;
     client.query(2, "USE after");
     assert_eq!(client.next().await, (2, true));
     // The node that has it goes without a word, and the other is asked: in the keyspace it was meant for.
@@ -179,7 +169,7 @@ async fn drivers_start_while_the_node_hangs_by_which_the_ring_is_watched() {
     let (control, _events) = Control::open(&cluster.dialler, watched.address, VERSION, None).await.unwrap();
     cluster.set_control(Some(control));
     let mut client = Client::of(&cluster, None).await;
-    until(|| cluster.own_links().len() == 2).await;
+    until("both nodes have a link", || cluster.own_links().len() == 2).await;
     hangs.store(true, Ordering::SeqCst);
     client.query(1, "SELECT * FROM system.local WHERE key='local'");
     assert_eq!(client.next().await, (1, true));

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use ilium_protocol::{
-    Consistency, Direction, Envelope, EventType, FrameReader, FrameWriter, Limits, ProtocolError,
-    ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras, Response, Startup,
+    Consistency, Direction, Envelope, ErrorDetail, EventType, FrameReader, FrameWriter, Limits, Opcode,
+    ProtocolError, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras, Response,
+    Startup,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -26,6 +27,9 @@ use crate::tls::certificates_log_in;
 
 /// Shown in `system_views.clients`.
 const DRIVER: &str = "Ilium gateway";
+
+/// What those are told who have not logged in and ask for what needs that; a few words follow.
+const NOT_LOGGED_IN: &str = "You have to be logged in and not anonymous";
 
 /// What a link is opened for.
 pub(crate) struct Purpose<'a> {
@@ -69,10 +73,7 @@ async fn handshake(
     purpose: &Purpose<'_>,
     dialler: &Dialler,
 ) -> Result<Opened, ConnectError> {
-    let withholds = dialler.certificates_log_in.load(Ordering::Relaxed);
-    let tls = dialler.options.tls.as_ref().map(|tls| tls.of(purpose.credentials, withholds));
-    let mut talk = Talk::connect(address, purpose.version, tls).await?;
-    talk.start(purpose.credentials, withholds, dialler).await?;
+    let mut talk = started(address, purpose, dialler).await?;
     if let Some(cluster) = dialler.cluster.get() {
         talk.is_of(cluster).await?;
     }
@@ -88,6 +89,42 @@ async fn handshake(
         }
     }
     Ok(talk.opened)
+}
+
+/// A connection that was let in, showing the certificate that it must.
+async fn started(
+    address: SocketAddr,
+    purpose: &Purpose<'_>,
+    dialler: &Dialler,
+) -> Result<Talk, ConnectError> {
+    let Purpose { version, credentials, .. } = *purpose;
+    let withholds = dialler.certificates_log_in.load(Ordering::Relaxed);
+    let tls = dialler.options.tls.as_ref();
+    let shown = tls.and_then(|tls| tls.shown_for(credentials, withholds));
+    let dial = async |shown: Option<&Arc<ClientConfig>>| {
+        let config = shown.or(tls.map(|tls| &tls.nameless));
+        let mut talk = Talk::connect(address, version, config).await?;
+        talk.start(credentials, shown.is_some(), dialler).await?;
+        Ok(talk)
+    };
+    if credentials.is_some() || shown.is_none() {
+        return dial(shown).await;
+    }
+    // Nobody is to log in, and the certificate could do it unasked: it is shown only where nodes want one from everybody.
+    if !dialler.certificates_wanted.load(Ordering::Relaxed) {
+        match dial(None).await {
+            // By TLS 1.3 a certificate is missed only after the handshake.
+            Err(ConnectError::Connect { .. } | ConnectError::Lost { .. }) => {}
+            other => return other,
+        }
+    }
+    let mut talk = dial(shown).await?;
+    if !talk.is_nobodys().await? {
+        dialler.certificates_log_in.store(true, Ordering::Relaxed);
+        return Err(ConnectError::LoggedIn { address });
+    }
+    dialler.certificates_wanted.store(true, Ordering::Relaxed);
+    Ok(talk)
 }
 
 /// A connection before it serves requests: one question, one answer.
@@ -124,12 +161,11 @@ impl Talk {
         Ok(Talk { address, opened })
     }
 
-    /// STARTUP, and the log-in where the node asks for one.
-    /// `withholds` tells whether our certificate was kept back from who gives a password.
+    /// STARTUP, and the log-in where the node asks for one. `shows_one` tells whether a certificate is shown.
     async fn start(
         &mut self,
         credentials: Option<&Credentials>,
-        withholds: bool,
+        shows_one: bool,
         dialler: &Dialler,
     ) -> Result<(), ConnectError> {
         let version = self.opened.version;
@@ -150,24 +186,50 @@ impl Talk {
         };
         self.opened.reader.negotiated(version, None).map_err(|e| self.nonsense(e))?;
         self.opened.writer.negotiated(version, None).map_err(|e| self.nonsense(e))?;
-        let Some(authenticator) = authenticator else { return Ok(()) };
-        let is_certificate_enough = certificates_log_in(&authenticator);
-        if is_certificate_enough {
+        let is_beside = shows_one && credentials.is_some_and(|credentials| !credentials.is_by_certificate());
+        let Some(authenticator) = authenticator else {
+            // Nobody is asked to log in here, or the certificate has done it.
+            if !is_beside || self.is_nobodys().await? {
+                return Ok(());
+            }
+            return Err(self.beside_a_certificate(Opcode::Ready.to_string(), dialler));
+        };
+        if certificates_log_in(&authenticator) {
             dialler.certificates_log_in.store(true, Ordering::Relaxed);
+            if is_beside {
+                return Err(self.beside_a_certificate(authenticator, dialler));
+            }
         }
         let Some(credentials) = credentials else {
             return Err(ConnectError::LoginNeeded { address: self.address, authenticator });
         };
-        if is_certificate_enough && !withholds && !credentials.is_by_certificate() {
-            // The node was set up otherwise before: the next connection shows no certificate.
-            let expected = "the authenticator that looks at a password";
-            return Err(ConnectError::Unexpected { address: self.address, got: authenticator, expected });
-        }
         let answer = self.ask(&Request::AuthResponse(Some(&credentials.response()))).await?;
         match self.decode(&answer)? {
             Response::AuthSuccess(_) => Ok(()),
             other => Err(self.unexpected(&other, "AUTH_SUCCESS")),
         }
+    }
+
+    /// A password was to be given, and the certificate that was shown would count instead: the node was set up otherwise when its
+    /// like was met. The next connection shows none.
+    fn beside_a_certificate(&self, got: String, dialler: &Dialler) -> ConnectError {
+        dialler.certificates_log_in.store(true, Ordering::Relaxed);
+        let expected = "the authenticator that looks at a password";
+        ConnectError::Unexpected { address: self.address, got, expected }
+    }
+
+    /// Whether the node knows it to be of nobody. Cassandra and ScyllaDB refuse this to callers who have not logged in, before they
+    /// look at anything else (`ClientState.ensureNotAnonymous`); whatever else is answered proves nothing.
+    async fn is_nobodys(&mut self) -> Result<bool, ConnectError> {
+        let query = "LIST ROLES OF anonymous NORECURSIVE";
+        let parameters = QueryParameters::new(Consistency::One);
+        let answer = self.ask(&Request::Query(QueryRequest { query, parameters })).await?;
+        Ok(match self.decode(&answer)? {
+            Response::Error(error) => {
+                matches!(error.detail, ErrorDetail::Unauthorized) && error.message.starts_with(NOT_LOGGED_IN)
+            }
+            _ => false,
+        })
     }
 
     /// Makes sure that this is a node of the cluster of this name: an address that was one's may have become another's.

@@ -60,8 +60,9 @@ impl Link {
             if since.elapsed() + PROBE < patience {
                 continue;
             }
-            let asked =
-                says_anything(self.address, self.version, dialler.options.tls.as_ref().map(|tls| &tls.own));
+            // Whose it is matters only from STARTUP on.
+            let tls = dialler.options.tls.as_ref().map(|tls| tls.own.as_ref().unwrap_or(&tls.nameless));
+            let asked = says_anything(self.address, self.version, tls);
             let is_alive = dialler.is_alive(self.address, asked).await;
             if self.reads.load(Ordering::Relaxed) != seen {
                 continue;

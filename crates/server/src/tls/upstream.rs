@@ -96,9 +96,10 @@ impl UpstreamTls {
         Ok(UpstreamTls { nodes, own, nameless, roles, watched, files })
     }
 
-    /// For connections on which we show our own certificate, also those that are opened after the files changed.
-    pub fn own(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.own.config)
+    /// For connections on which we show our own certificate, also those that are opened after the files changed. `None`: we
+    /// have none.
+    pub fn own(&self) -> Option<Arc<ClientConfig>> {
+        self.files.own.as_ref().map(|_| Arc::clone(&self.own.config))
     }
 
     /// For those on which we show none.
@@ -298,7 +299,7 @@ mod tests {
         };
         let upstream = UpstreamTls::new(files(None)).unwrap();
         let talk = |upstream: &UpstreamTls, node: &str| {
-            shake(upstream.own(), &file(node), &file(&format!("{node} key")), &file("of clients"))
+            shake(upstream.own().unwrap(), &file(node), &file(&format!("{node} key")), &file("of clients"))
         };
         let talk_as_reader = |upstream: &UpstreamTls| {
             shake(upstream.roles()["reader"].clone(), &file("node"), &file("node key"), &file("of clients"))
