@@ -103,6 +103,13 @@ impl Cluster {
     pub async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
         let dialler = Dialler::new(options);
         let first = control::first_contact(&dialler).await?;
+        if let Some(authenticator) = &first.counts_certificates {
+            tracing::warn!(
+                authenticator,
+                "a certificate may count for a log-in here: clients that give a password are logged in on connections that \
+                 show none, which the nodes must take"
+            );
+        }
         let cluster = Cluster::new(dialler, first.facts.clone());
         *cluster.user.write() = first.user.clone();
         control::take_over(&cluster, first).await?;

@@ -51,6 +51,8 @@ pub(crate) struct FirstContact {
     pub facts: Facts,
     /// Whom the gateway is logged in as.
     pub user: Option<Credentials>,
+    /// What looks at log-ins, where a certificate of the gateway's may count for one.
+    pub counts_certificates: Option<String>,
     control: Arc<Control>,
     events: mpsc::UnboundedReceiver<Envelope>,
 }
@@ -179,7 +181,7 @@ pub(crate) async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact
 
 async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
     let options = &dialler.options;
-    let (mut asks_for_login, mut user) = (false, None);
+    let (mut asks_for_login, mut user, mut counts_certificates) = (false, None, None);
     let versions = ProtocolVersion::ALL.iter().rev().copied();
     let mut newest_first = versions.filter(|version| *version <= options.newest_version);
     let (control, events) = loop {
@@ -193,6 +195,7 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
                 let has_one = options.tls.as_ref().is_some_and(|tls| tls.own.is_some());
                 let may_show_one = has_one && certificates_log_in(&authenticator);
                 let by_certificate = may_show_one.then(|| Credentials::by_certificate(""));
+                counts_certificates = may_show_one.then(|| authenticator.clone());
                 user = options.user.clone().or(by_certificate);
                 match &user {
                     Some(user) => Control::open(dialler, address, version, Some(user)).await,
@@ -202,6 +205,7 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
             // It takes no connection without a certificate, so no password either.
             Err(ConnectError::LoggedIn { address }) => {
                 asks_for_login = true;
+                counts_certificates = Some("not named: STARTUP is answered by READY".to_owned());
                 user = Some(Credentials::by_certificate(""));
                 Control::open(dialler, address, version, user.as_ref()).await
             }
@@ -228,7 +232,7 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
         cluster_name: text("cluster_name"),
         home,
     };
-    Ok(FirstContact { facts, user, control, events })
+    Ok(FirstContact { facts, user, counts_certificates, control, events })
 }
 
 /// Reads the ring for the first time and begins to watch.

@@ -25,6 +25,9 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// Of the warning that a certificate may be taken for a log-in.
+const COUNTS: &str = "a certificate may count for a log-in here";
+
 const ROW: &str = "/v2/keyspaces/s/t/1?raw=true";
 
 #[test]
@@ -212,6 +215,8 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
 
     for gateway in [first, second, foreign] {
         let said = gateway.output().unwrap();
+        // This cluster looks at passwords, whatever else is shown.
+        assert!(!said.contains(COUNTS));
         let sent = data_encoding::BASE64.encode(b"ada:hush-ada");
         for secret in ["hush-", &root, &ada, &hasty, &one, &sent] {
             assert!(!said.contains(secret), "{secret} is in the log");
@@ -323,6 +328,10 @@ fn a_role_is_logged_in_by_the_certificate_shown_for_it_and_nobody_by_that_of_the
     let gateway =
         start(&config(json!({"role": "reader", "certificate": chain, "key": key})), &flags).unwrap();
     let at = gateway.http();
+    let log = gateway.output().unwrap();
+    let warned =
+        |line: &str| line.contains(COUNTS) && line.contains("MutualTlsWithPasswordFallbackAuthenticator");
+    assert_eq!(log.lines().filter(|line| warned(line)).count(), 1, "{log}");
     // What a browser asks before a page of another origin may call.
     let may_call = |origin: &str| {
         let asked = [("Origin", origin), ("Access-Control-Request-Method", "GET")];
