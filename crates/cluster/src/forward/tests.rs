@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::Options;
 use crate::control::Control;
-use crate::scripted::{NEAR, SOON, Says, ScriptedNode, cluster_of, until};
+use crate::scripted::{Asked, NEAR, SOON, Says, ScriptedNode, cluster_of, until};
 use crate::session::SessionKey;
 
 const VERSION: ProtocolVersion = ProtocolVersion::V4;
@@ -70,7 +70,7 @@ async fn a_request_that_is_sent_again_goes_to_the_keyspace_in_which_it_was_asked
     let is_first = Arc::new(AtomicBool::new(true));
     let script = || {
         let is_first = Arc::clone(&is_first);
-        move |asked: &crate::scripted::Asked| match asked.text.as_str() {
+        move |asked: &Asked| match asked.text.as_str() {
             "SELECT v FROM t" if is_first.swap(false, Ordering::SeqCst) => Says::Nothing,
             _ => Says::AsUsual,
         }
@@ -173,4 +173,75 @@ async fn drivers_start_while_the_node_hangs_by_which_the_ring_is_watched() {
     hangs.store(true, Ordering::SeqCst);
     client.query(1, "SELECT * FROM system.local WHERE key='local'");
     assert_eq!(client.next().await, (1, true));
+}
+
+/// What a node answers to a statement that it knows and we do not: what it chose is chosen for all who share the connection.
+fn chooses(asked: &Asked) -> Says {
+    let prepared = Prepared {
+        id: b"a choice",
+        result_metadata_id: None,
+        bind: BindMetadata { columns: ColumnList::specs(&[]), partition_key: Default::default() },
+        result: RowsMetadata::none(),
+    };
+    match (asked.opcode, asked.text.as_str()) {
+        (Opcode::Prepare, _) => Says::this(asked, &Response::Result(QueryResult::Prepared(prepared))),
+        (Opcode::Execute, _) | (Opcode::Query, "CHOOSE after") => {
+            Says::this(asked, &Response::Result(QueryResult::SetKeyspace("after")))
+        }
+        _ => Says::AsUsual,
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_seen_to_be_a_use_moves_who_asked_and_nobody_else() {
+    for is_prepared in [false, true] {
+        let node = ScriptedNode::start(chooses).await;
+        let options = Options { newest_version: VERSION, links_per_node: 1, ..Options::new(Vec::new()) };
+        let cluster = cluster_of(options, &[(node.address, NEAR)], false);
+        let mut client = Client::of(&cluster, Some("before")).await;
+        let mut other = Client::of(&cluster, Some("before")).await;
+        let execute = |id| {
+            let parameters = QueryParameters::new(Consistency::One);
+            Request::Execute(ExecuteRequest { id, result_metadata_id: None, parameters })
+        };
+        // Of an id that it never gave out the gateway does not know what it does: no node is asked.
+        client.send(1, &execute(b"a choice"));
+        let (_, answer) = client.given.recv().await.unwrap();
+        let refused = is_unprepared(&answer.unwrap());
+        assert!(refused && node.heard(Opcode::Execute).is_empty());
+
+        if is_prepared {
+            client.send(2, &Request::Prepare(PrepareRequest { query: "CHOOSE after", keyspace: None }));
+            assert_eq!(client.next().await, (2, true));
+            client.send(3, &execute(b"a choice"));
+        } else {
+            client.query(3, "CHOOSE after");
+        }
+        assert_eq!(client.next().await, (3, true));
+        let chosen = match is_prepared {
+            true => node.heard(Opcode::Execute),
+            false => {
+                node.heard(Opcode::Query).into_iter().filter(|asked| asked.text == "CHOOSE after").collect()
+            }
+        };
+        // The others' link is opened anew.
+        let reopened = || {
+            cluster.reach_out();
+            other.channel.way.session().is_open()
+        };
+        until("the other has a link", reopened).await;
+        for (stream, client) in [(4, &mut client), (5, &mut other)] {
+            client.query(stream, &format!("SELECT {stream} FROM t"));
+            assert_eq!(client.next().await, (stream, true));
+        }
+        let selects = node.heard(Opcode::Query).into_iter().filter(|asked| asked.text.starts_with("SELECT "));
+        let selects: Vec<_> = selects.filter(|asked| asked.text.ends_with(" FROM t")).collect();
+        let keyspaces: Vec<_> = selects.iter().map(|asked| asked.keyspace.as_deref()).collect();
+        assert_eq!(keyspaces, [Some("after"), Some("before")]);
+        assert!(selects.iter().all(|asked| asked.connection != chosen[0].connection));
+    }
+}
+
+fn is_unprepared(answer: &Frame) -> bool {
+    refusal(VERSION, answer).is_some_and(|error| matches!(error.kind, ErrorKind::Unprepared { .. }))
 }
