@@ -32,6 +32,10 @@ pub struct Options {
     /// 12 s at most (`native_transport_timeout`): by then threads that were held have come free twice. Drivers have
     /// stopped waiting.
     pub busy: Duration,
+    /// One on which bytes were sent and not even the node's kernel has acknowledged them, or taken more of them in, for so long is
+    /// given up whatever the node says elsewhere: what was on the way is lost. A node that reads nothing at all from a
+    /// connection does so while its threads are held, 12 s at most (see `busy`).
+    pub unacknowledged: Duration,
     /// Links of a session to a node, at most. One is opened at once, the others as requests pile up. Cassandra serves a
     /// connection on one thread, so a few let it use more of them.
     pub links_per_node: usize,
@@ -68,6 +72,7 @@ impl Options {
             connect_timeout: Duration::from_secs(5),
             silence: Duration::from_secs(5),
             busy: Duration::from_secs(30),
+            unacknowledged: Duration::from_secs(15),
             links_per_node: 2,
             max_links: 4096,
             max_sessions: 1024,

@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use bytes::BytesMut;
 use ilium_protocol::{
     Consistency, Direction, Envelope, ErrorDetail, EventType, FrameReader, FrameWriter, Limits, Opcode,
-    ProtocolError, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras, Response,
-    Startup,
+    ProtocolError, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras,
+    Response, Startup,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -19,11 +20,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{Link, Opened, READ, Stream};
-use crate::Credentials;
 use crate::dial::Dialler;
 use crate::error::{ConnectError, of_response};
 use crate::table::Table;
 use crate::tls::certificates_log_in;
+use crate::{Credentials, Options};
 
 /// Shown in `system_views.clients`.
 const DRIVER: &str = "Ilium gateway";
@@ -58,9 +59,11 @@ impl Link {
 pub(super) async fn says_anything(
     address: SocketAddr,
     version: ProtocolVersion,
-    tls: Option<&Arc<ClientConfig>>,
+    options: &Options,
 ) -> Result<(), ConnectError> {
-    let mut talk = Talk::connect(address, version, tls).await?;
+    // Whose certificate it is matters only from STARTUP on.
+    let tls = options.tls.as_ref().map(|tls| tls.own.as_ref().unwrap_or(&tls.nameless));
+    let mut talk = Talk::connect(address, version, tls, options).await?;
     let answer = talk.ask(&Request::Options).await?;
     match talk.decode(&answer)? {
         Response::Supported(_) => Ok(()),
@@ -103,7 +106,7 @@ async fn started(
     let shown = tls.and_then(|tls| tls.shown_for(credentials, withholds));
     let dial = async |shown: Option<&Arc<ClientConfig>>| {
         let config = shown.or(tls.map(|tls| &tls.nameless));
-        let mut talk = Talk::connect(address, version, config).await?;
+        let mut talk = Talk::connect(address, version, config, &dialler.options).await?;
         talk.start(credentials, shown.is_some(), dialler).await?;
         Ok(talk)
     };
@@ -138,11 +141,13 @@ impl Talk {
         address: SocketAddr,
         version: ProtocolVersion,
         tls: Option<&Arc<ClientConfig>>,
+        options: &Options,
     ) -> Result<Talk, ConnectError> {
         let cannot = |source| ConnectError::Connect { address, source };
         let plain = TcpStream::connect(address).await.map_err(cannot)?;
         // Requests are gathered before they are written, so waiting for more would only delay them.
         plain.set_nodelay(true).map_err(cannot)?;
+        SockRef::from(&plain).set_tcp_user_timeout(Some(options.unacknowledged)).map_err(cannot)?;
         let socket: Box<dyn Stream> = match tls {
             None => Box::new(plain),
             Some(config) => {
@@ -296,5 +301,29 @@ impl Talk {
                 ConnectError::Unexpected { address: self.address, got: other.opcode().to_string(), expected }
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::scripted::SOON;
+
+    #[tokio::test]
+    async fn a_connection_whose_bytes_the_other_side_does_not_take_breaks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let unacknowledged = std::time::Duration::from_millis(500);
+        let options = Options { unacknowledged, ..Options::new(Vec::new()) };
+        let mut talk = Talk::connect(address, ProtocolVersion::V5, None, &options).await.unwrap();
+        let _silent = listener.accept().await.unwrap();
+        // More than sockets hold between them.
+        let sent = timeout(SOON, talk.opened.socket.write_all(&vec![0; 64 << 20])).await;
+        assert_eq!(sent.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }

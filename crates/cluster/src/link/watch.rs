@@ -60,9 +60,7 @@ impl Link {
             if since.elapsed() + PROBE < patience {
                 continue;
             }
-            // Whose it is matters only from STARTUP on.
-            let tls = dialler.options.tls.as_ref().map(|tls| tls.own.as_ref().unwrap_or(&tls.nameless));
-            let asked = says_anything(self.address, self.version, tls);
+            let asked = says_anything(self.address, self.version, &dialler.options);
             let is_alive = dialler.is_alive(self.address, asked).await;
             if self.reads.load(Ordering::Relaxed) != seen {
                 continue;
