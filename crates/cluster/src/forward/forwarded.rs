@@ -182,12 +182,12 @@ impl Forwarded {
         }
     }
 
-    /// An ERROR: the client's affair, but for what only we can mend.
+    /// An ERROR: the client's affair, but for what only we can mend, or know better.
     fn failed(self, envelope: Envelope, link: &Arc<Link>, flushes: &mut Flushes) {
-        let missing = match Response::decode(&envelope) {
+        let (missing, doubt) = match Response::decode(&envelope) {
             Ok((_, Response::Error(error))) => match error.detail {
                 ErrorDetail::Unprepared { id } if self.prepared_again < PREPARED_AGAIN => {
-                    self.way.cluster.statements.get(id)
+                    (self.way.cluster.statements.get(id), None)
                 }
                 // It was not done, and another node will.
                 ErrorDetail::IsBootstrapping if self.tried.len() < TRIES => {
@@ -196,12 +196,16 @@ impl Forwarded {
                     }
                     return;
                 }
-                _ => None,
+                // This node has done nothing; another that it left for before may have.
+                ErrorDetail::Unavailable { .. } | ErrorDetail::Overloaded | ErrorDetail::IsBootstrapping => {
+                    (None, self.in_doubt())
+                }
+                _ => (None, None),
             },
-            _ => None,
+            _ => (None, None),
         };
         match missing {
-            None => self.end(Ok(frame_of(envelope)), Some(link.address), flushes),
+            None => self.end(doubt.map_or_else(|| Ok(frame_of(envelope)), Err), Some(link.address), flushes),
             Some(statement) => {
                 let link = Arc::clone(link);
                 tokio::spawn(self.prepare_again(statement, link, envelope));

@@ -31,8 +31,8 @@ impl Forwarded {
         self.end(Err(error), Some(node), flushes);
     }
 
-    /// What the client hears of a write that left for a node and can be sent to no other: to say that nothing was done would
-    /// be wrong.
+    /// What the client hears of a write that left for a node, where no other takes it or the other says that it did nothing: to
+    /// say so of all would be wrong.
     pub(super) fn in_doubt(&self) -> Option<Error> {
         let circumstances = self.has_left.then(|| self.circumstances())?;
         (!circumstances.changes_nothing()).then(|| circumstances.unknown("a node"))

@@ -175,6 +175,45 @@ async fn drivers_start_while_the_node_hangs_by_which_the_ring_is_watched() {
     assert_eq!(client.next().await, (1, true));
 }
 
+#[tokio::test]
+async fn a_write_that_one_node_may_have_done_is_not_said_to_be_undone_because_another_did_nothing() {
+    let said = [
+        ErrorDetail::Unavailable { consistency: Consistency::Quorum, required: 2, alive: 1 },
+        ErrorDetail::Overloaded,
+        ErrorDetail::IsBootstrapping,
+    ];
+    let changes = "UPDATE t USING TIMESTAMP 1 SET v = 1 WHERE k = 1";
+    for (text, detail) in said.iter().flat_map(|detail| [(changes, detail), ("SELECT v FROM t", detail)]) {
+        // The first that is asked says nothing, and goes; whoever is asked from then on refuses.
+        let is_first = Arc::new(AtomicBool::new(true));
+        let script = || {
+            let (is_first, detail) = (Arc::clone(&is_first), detail.clone());
+            move |asked: &Asked| match asked.text == text {
+                true if is_first.swap(false, Ordering::SeqCst) => Says::Nothing,
+                true => Says::error(asked, "nothing was done", detail.clone()),
+                false => Says::AsUsual,
+            }
+        };
+        let nodes = [ScriptedNode::start(script()).await, ScriptedNode::start(script()).await];
+        let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+        let cluster = cluster_of(options, &[(nodes[0].address, NEAR), (nodes[1].address, NEAR)], false);
+        let mut client = Client::of(&cluster, None).await;
+        until("both nodes have a link", || cluster.stats().links == 2).await;
+        client.query(1, text);
+        let asked =
+            |node: &ScriptedNode| node.heard(Opcode::Query).into_iter().find(|asked| asked.text == text);
+        until("one is asked", || nodes.iter().any(|node| asked(node).is_some())).await;
+        let holds = nodes.iter().find(|node| asked(node).is_some()).unwrap();
+        holds.sever(asked(holds).unwrap().connection);
+        let (_, answer) = timeout(SOON, client.given.recv()).await.unwrap().unwrap();
+        match text == changes {
+            true => assert!(matches!(answer.unwrap_err().kind, ErrorKind::WriteTimeout { .. }), "{detail:?}"),
+            // What changes nothing can be asked again by who asked.
+            false => assert_eq!(refusal(VERSION, &answer.unwrap()).unwrap().message, "nothing was done"),
+        }
+    }
+}
+
 /// What a node answers to a statement that it knows and we do not: what it chose is chosen for all who share the connection.
 fn chooses(asked: &Asked) -> Says {
     let prepared = Prepared {
