@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::Options;
 use crate::control::Control;
-use crate::scripted::{Asked, NEAR, SOON, Says, ScriptedNode, cluster_of, until};
+use crate::scripted::{Asked, NEAR, SOON, Says, ScriptedNode, cluster_of, rows, until};
 use crate::session::SessionKey;
 
 const VERSION: ProtocolVersion = ProtocolVersion::V4;
@@ -212,6 +212,27 @@ async fn a_write_that_one_node_may_have_done_is_not_said_to_be_undone_because_an
             false => assert_eq!(refusal(VERSION, &answer.unwrap()).unwrap().message, "nothing was done"),
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_may_be_longer_than_all_that_a_client_may_leave_unread() {
+    // The limit of the CQL API is 64 MiB (`max_unread_per_connection`); one answer alone may go past it, there as here.
+    const LONG: usize = 71 << 20;
+    let node = ScriptedNode::start(|asked| match asked.text.as_str() {
+        "SELECT v FROM t" => {
+            Says::This(rows(asked.version, &[("v", ilium_cql::CqlType::Blob, Some(vec![7; LONG]))]))
+        }
+        _ => Says::AsUsual,
+    })
+    .await;
+    let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+    let cluster = cluster_of(options, &[(node.address, NEAR)], false);
+    let mut client = Client::of(&cluster, None).await;
+    client.query(1, "SELECT v FROM t");
+    let (_, answer) = timeout(SOON * 10, client.given.recv()).await.unwrap().unwrap();
+    assert!(answer.unwrap().body.ends_with(&vec![7; LONG]));
+    client.query(2, "SELECT k FROM t");
+    assert_eq!(client.next().await, (2, true));
 }
 
 /// What a node answers to a statement that it knows and we do not: what it chose is chosen for all who share the connection.

@@ -92,10 +92,10 @@ impl Node {
         let deadline = Instant::now() + START;
         while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
             if let Some(status) = self.running()?.ended()? {
-                bail!("Cassandra ended while it started ({status}):\n{}", last_words(&self.folder));
+                bail!("Cassandra ended while it started ({status}):\n{}", self.last_words());
             }
             if Instant::now() >= deadline {
-                bail!("Cassandra did not answer within {START:?}:\n{}", last_words(&self.folder));
+                bail!("Cassandra did not answer within {START:?}:\n{}", self.last_words());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -125,6 +125,17 @@ impl Node {
         self.running()?.signal(signal)
     }
 
+    /// The end of what it printed and the errors it logged.
+    pub(super) fn last_words(&self) -> String {
+        let read =
+            |name: &str| std::fs::read_to_string(self.folder.join("log").join(name)).unwrap_or_default();
+        let output = read("output.log");
+        let log = read("system.log");
+        let errors = log.lines().filter(|l| l.starts_with("ERROR")).take(3);
+        let tail = output.lines().skip(output.lines().count().saturating_sub(15));
+        errors.chain(tail).collect::<Vec<_>>().join("\n")
+    }
+
     fn running(&mut self) -> Result<&mut Guarded> {
         let address = self.address();
         self.process.as_mut().with_context(|| format!("the node at {address} does not run"))
@@ -136,14 +147,4 @@ impl Drop for Node {
         drop(self.process.take());
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// The end of what it printed and the errors it logged.
-fn last_words(folder: &Path) -> String {
-    let read = |name: &str| std::fs::read_to_string(folder.join("log").join(name)).unwrap_or_default();
-    let output = read("output.log");
-    let log = read("system.log");
-    let errors = log.lines().filter(|l| l.starts_with("ERROR")).take(3);
-    let tail = output.lines().skip(output.lines().count().saturating_sub(15));
-    errors.chain(tail).collect::<Vec<_>>().join("\n")
 }
