@@ -331,7 +331,8 @@ impl Link {
                         Err(_) => return "its requests could not be framed",
                     }
                 };
-                if socket.write_all_buf(&mut out).await.is_err() {
+                // TLS may hold a last part back that the socket had no room for.
+                if socket.write_all_buf(&mut out).await.is_err() || socket.flush().await.is_err() {
                     return "it broke";
                 }
             }
@@ -370,8 +371,17 @@ mod tests {
         dialler: &Arc<Dialler>,
     ) -> (Arc<Link>, tokio::io::DuplexStream) {
         let (near, far) = tokio::io::duplex(1 << 20);
+        (linked_over(Box::new(near), version, address, dialler), far)
+    }
+
+    fn linked_over(
+        socket: Box<dyn Stream>,
+        version: ProtocolVersion,
+        address: SocketAddr,
+        dialler: &Arc<Dialler>,
+    ) -> Arc<Link> {
         let mut opened = Opened {
-            socket: Box::new(near),
+            socket,
             reader: FrameReader::new(Direction::Response, Limits::CLIENT),
             writer: FrameWriter::new(version),
             input: BytesMut::new(),
@@ -379,7 +389,7 @@ mod tests {
         };
         opened.reader.negotiated(version, None).unwrap();
         opened.writer.negotiated(version, None).unwrap();
-        (Link::start(address, opened, Arc::clone(dialler), None), far)
+        Link::start(address, opened, Arc::clone(dialler), None)
     }
 
     fn patient() -> Arc<Dialler> {
@@ -406,6 +416,16 @@ mod tests {
         drop(link);
         let ended = timeout(Duration::from_secs(10), far.read(&mut [0])).await;
         assert_eq!(ended.unwrap().unwrap(), 0);
+    }
+
+    /// TLS is one, where the socket has no room.
+    #[tokio::test]
+    async fn a_request_leaves_a_stream_that_holds_back_what_is_not_flushed() {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let holding = Box::new(tokio::io::BufStream::new(near));
+        let link = linked_over(holding, ProtocolVersion::V5, NOBODY, &patient());
+        tokio::spawn(async move { link.ask(&Request::Options).await });
+        timeout(Duration::from_secs(10), far.read_u8()).await.unwrap().unwrap();
     }
 
     proptest! {

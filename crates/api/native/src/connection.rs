@@ -285,9 +285,14 @@ impl Connection {
         self.service.sent.fetch_add(bytes, Ordering::Relaxed);
         let outbox = self.peer.outbox.as_deref();
         let does_not_read = |why| Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        let writing = async {
+            socket.write_all_buf(out).await?;
+            // TLS may hold a last part back that the socket had no room for.
+            socket.flush().await
+        };
         tokio::select! {
             biased;
-            written = timeout(patience, socket.write_all_buf(out)) => match written {
+            written = timeout(patience, writing) => match written {
                 Ok(written) => written,
                 Err(_) => does_not_read("the client does not read its answers"),
             },

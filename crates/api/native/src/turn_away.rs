@@ -45,5 +45,6 @@ where
     };
     let error = Response::Error(ErrorResponse::new(reason, ErrorDetail::Overloaded));
     writer.response(stream, &ResponseExtras::default(), &error).map_err(io::Error::other)?;
-    socket.write_all_buf(writer.ready().map_err(io::Error::other)?).await
+    socket.write_all_buf(writer.ready().map_err(io::Error::other)?).await?;
+    socket.flush().await
 }

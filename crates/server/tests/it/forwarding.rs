@@ -8,6 +8,7 @@ use ilium_native::{Options, Service};
 use ilium_server::{CqlListener, ListenOptions};
 use ilium_store::{Answer, Answers, Caller, Channel, ClusterListener, Forward, Frame, NoLogin, Watcher};
 use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -207,6 +208,24 @@ fn one_answer_may_be_longer_than_all_that_may_be_left_unread_and_two_may_not() {
     server.until("the other's request", |held| held.waiting().0 == 1);
     server.held.answer(0);
     assert_eq!(other.receive().opcode, RESULT);
+}
+
+/// TLS is one, where the socket has no room.
+#[test]
+fn answers_leave_a_stream_that_holds_back_what_is_not_flushed() {
+    let server = Server::start(Options::default());
+    let (near, mut client) = tokio::io::duplex(1 << 20);
+    let holding = tokio::io::BufStream::new(near);
+    let (_stop, stopping) = watch::channel(false);
+    let address = SocketAddr::from(([127, 0, 0, 1], 9042));
+    let service = Arc::clone(&server.service);
+    server.runtime.spawn(async move { ilium_native::serve(service, holding, address, None, stopping).await });
+    server.runtime.block_on(async {
+        client.write_all(b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0").await.unwrap();
+        let mut ready = [0; 9];
+        tokio::time::timeout(LONG, client.read_exact(&mut ready)).await.unwrap().unwrap();
+        assert_eq!(ready, *b"\x84\0\0\0\x02\0\0\0\0");
+    });
 }
 
 #[test]
