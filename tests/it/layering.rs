@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ilium-http", &["ilium-cql", "ilium-store"]),
     ("ilium-rest", &["ilium-cql", "ilium-store", "ilium-http"]),
     ("ilium-console", &["ilium-cql", "ilium-store", "ilium-http"]),
-    ("ilium-server", &["ilium-cql", "ilium-store", "ilium-http", "ilium-native"]),
+    ("ilium-server", &["ilium-cql", "ilium-store", "ilium-protocol", "ilium-http", "ilium-native"]),
 ];
 
 /// I/O and runtimes: none of these below the engines and the APIs.

@@ -27,26 +27,6 @@ pub enum Consistency {
     NodeLocal = 0x0B,
 }
 
-impl Consistency {
-    /// As Cassandra calls it: `LOCAL_QUORUM`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Consistency::Any => "ANY",
-            Consistency::One => "ONE",
-            Consistency::Two => "TWO",
-            Consistency::Three => "THREE",
-            Consistency::Quorum => "QUORUM",
-            Consistency::All => "ALL",
-            Consistency::LocalQuorum => "LOCAL_QUORUM",
-            Consistency::EachQuorum => "EACH_QUORUM",
-            Consistency::Serial => "SERIAL",
-            Consistency::LocalSerial => "LOCAL_SERIAL",
-            Consistency::LocalOne => "LOCAL_ONE",
-            Consistency::NodeLocal => "NODE_LOCAL",
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SerialConsistency {
     #[default]

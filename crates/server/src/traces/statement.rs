@@ -7,6 +7,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use ilium_cql::ast::{QualifiedName, Statement};
 use ilium_cql::lexer::{Keyword, without_values};
+use ilium_protocol::Consistency;
 use ilium_store::{Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
 
 use super::{Attributes, Begun, SpanKind, Tracer};
@@ -44,7 +45,7 @@ pub(crate) struct StatementSpan {
     begun: Begun,
     /// What further in is learned for it.
     trace: Trace,
-    consistency: &'static str,
+    consistency: Option<&'static str>,
     /// Of a batch its first.
     prepared: Option<Arc<Prepared>>,
     /// Statements, of a batch.
@@ -93,7 +94,7 @@ impl StatementSpans {
         }?;
         let trace = Trace::within(begun.span);
         let context = Context { trace: trace.clone(), ..context.clone() };
-        let consistency = context.consistency.name();
+        let consistency = Consistency::from_code(context.consistency as u16).ok().map(Consistency::name);
         let prepared = prepared.map(Arc::clone);
         Some((
             Box::new(StatementSpan { of: self.clone(), begun, trace, consistency, prepared, batch }),
@@ -187,7 +188,7 @@ impl StatementSpan {
             principal,
             client,
             node: self.trace.node(),
-            consistency: Some(self.consistency),
+            consistency: self.consistency,
             tracing_id: None,
             failure,
         };
