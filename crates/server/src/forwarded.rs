@@ -8,16 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ilium_cql::lexer::{without_passwords, without_values};
+use ilium_protocol::Opcode;
 use ilium_store::{Error, ErrorKind, Seen, TraceId, Watcher, audit};
 use parking_lot::RwLock;
 
 use crate::StatementSpans;
 use crate::audited::is_audited;
 use crate::metrics::{Kind, Latency, Requests};
-
-/// BATCH and PREPARE (native protocol v5, section 2.4).
-const PREPARE: u8 = 0x09;
-const BATCH: u8 = 0x0D;
 
 /// Texts are shown up to so many bytes: a log line is for people.
 const SHOWN: usize = 1024;
@@ -69,9 +66,9 @@ impl Watcher for Forwarded {
     }
 
     fn ends(&self, seen: &Seen<'_>) {
-        let kind = match (seen.opcode, seen.text) {
-            (BATCH, _) => Kind::Batch,
-            (PREPARE, _) | (_, None) => Kind::Other,
+        let kind = match (Opcode::from_byte(seen.opcode), seen.text) {
+            (Ok(Opcode::Batch), _) => Kind::Batch,
+            (Ok(Opcode::Prepare), _) | (_, None) => Kind::Other,
             (_, Some(text)) => Kind::of_text(text),
         };
         self.requests.ends(kind, seen.took, seen.error.map(|error| &error.kind));
@@ -92,7 +89,8 @@ impl Watcher for Forwarded {
 
 /// A line of the audit log, for a statement that belongs there or was not permitted.
 fn audit(seen: &Seen<'_>, trace: Option<TraceId>) {
-    let shown = seen.text.filter(|text| seen.opcode != PREPARE && seen.opcode != BATCH && is_audited(text));
+    let is_run_alone = !matches!(Opcode::from_byte(seen.opcode), Ok(Opcode::Prepare | Opcode::Batch));
+    let shown = seen.text.filter(|text| is_run_alone && is_audited(text));
     let is_refused = seen.error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
     if (shown.is_none() && !is_refused) || !audit::is_on() {
         return;

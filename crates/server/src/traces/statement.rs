@@ -7,7 +7,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use ilium_cql::ast::{QualifiedName, Statement};
 use ilium_cql::lexer::{Keyword, without_values};
-use ilium_protocol::Consistency;
+use ilium_protocol::{Consistency, Opcode};
 use ilium_store::{Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
 
 use super::{Attributes, Begun, SpanKind, Tracer};
@@ -23,10 +23,6 @@ const LOOKED_AT: usize = 4 * SHOWN;
 /// Bytes of a name. Cassandra's own limit for those of keyspaces and tables is 48 (`SchemaConstants.NAME_LENGTH`), but a text may
 /// say anything.
 const NAMED: usize = 256;
-
-/// BATCH and PREPARE (native protocol v5, section 2.4).
-const PREPARE: u8 = 0x09;
-const BATCH: u8 = 0x0D;
 
 /// The key of a custom payload under which a client says what trace its request is of.
 const TRACEPARENT: &str = "traceparent";
@@ -106,17 +102,18 @@ impl StatementSpans {
     pub(crate) fn record(&self, seen: &Seen<'_>, kind: Kind) -> Option<TraceId> {
         let caller = seen.frames.payload(TRACEPARENT).and_then(SpanContext::parse);
         let begun = self.tracer.begin(caller)?;
+        let opcode = Opcode::from_byte(seen.opcode);
         let told = Told {
             kind,
-            operation: match seen.opcode {
-                PREPARE => Some("PREPARE"),
-                BATCH => Some("BATCH"),
+            operation: match opcode {
+                Ok(Opcode::Prepare) => Some("PREPARE"),
+                Ok(Opcode::Batch) => Some("BATCH"),
                 _ => None,
             },
             text: seen.text,
             statement: None,
             keyspace: seen.keyspace,
-            batch: if seen.opcode == BATCH { seen.frames.batch_size() } else { None },
+            batch: if opcode == Ok(Opcode::Batch) { seen.frames.batch_size() } else { None },
             principal: &seen.caller.principal,
             client: Some(seen.caller.address),
             node: seen.node,
