@@ -354,43 +354,14 @@ pub(crate) async fn retire(link: Arc<Link>, patience: Duration) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use ilium_protocol::{Direction, Limits};
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::outside::{linked, linked_over};
     use super::*;
-
     use crate::Options;
 
     const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
-
-    /// A link, and the other side of it. `address` is where its node is asked whether it lives.
-    pub(super) fn linked(
-        version: ProtocolVersion,
-        address: SocketAddr,
-        dialler: &Arc<Dialler>,
-    ) -> (Arc<Link>, tokio::io::DuplexStream) {
-        let (near, far) = tokio::io::duplex(1 << 20);
-        (linked_over(Box::new(near), version, address, dialler), far)
-    }
-
-    fn linked_over(
-        socket: Box<dyn Stream>,
-        version: ProtocolVersion,
-        address: SocketAddr,
-        dialler: &Arc<Dialler>,
-    ) -> Arc<Link> {
-        let mut opened = Opened {
-            socket,
-            reader: FrameReader::new(Direction::Response, Limits::CLIENT),
-            writer: FrameWriter::new(version),
-            input: BytesMut::new(),
-            version,
-        };
-        opened.reader.negotiated(version, None).unwrap();
-        opened.writer.negotiated(version, None).unwrap();
-        Link::start(address, opened, Arc::clone(dialler), None)
-    }
 
     fn patient() -> Arc<Dialler> {
         Dialler::new(Options { silence: Duration::from_secs(60), ..Options::new(Vec::new()) })
@@ -398,7 +369,7 @@ mod tests {
 
     /// What a request hears on a link whose other side sends these bytes and closes.
     async fn hears(version: ProtocolVersion, bytes: &[u8]) -> Result<Envelope, Lost> {
-        let (link, mut far) = linked(version, NOBODY, &patient());
+        let (link, mut far) = linked(version, NOBODY, &patient(), None);
         let asking = Arc::clone(&link);
         let asked = tokio::spawn(async move { asking.ask(&Request::Options).await });
         // It is answered, if at all, after it was asked.
@@ -412,7 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_that_nobody_holds_ends() {
-        let (link, mut far) = linked(ProtocolVersion::V5, NOBODY, &patient());
+        let (link, mut far) = linked(ProtocolVersion::V5, NOBODY, &patient(), None);
         drop(link);
         let ended = timeout(Duration::from_secs(10), far.read(&mut [0])).await;
         assert_eq!(ended.unwrap().unwrap(), 0);
@@ -423,7 +394,7 @@ mod tests {
     async fn a_request_leaves_a_stream_that_holds_back_what_is_not_flushed() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
         let holding = Box::new(tokio::io::BufStream::new(near));
-        let link = linked_over(holding, ProtocolVersion::V5, NOBODY, &patient());
+        let link = linked_over(holding, ProtocolVersion::V5, NOBODY, &patient(), None);
         tokio::spawn(async move { link.ask(&Request::Options).await });
         timeout(Duration::from_secs(10), far.read_u8()).await.unwrap().unwrap();
     }

@@ -1,4 +1,4 @@
-//! A link whose node sends what a fuzzer makes up.
+//! A link whose node is played: by a test, or by what a fuzzer makes up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ilium_protocol::{
-    Direction, FrameReader, FrameWriter, Limits, MAX_PAYLOAD, ProtocolVersion, Request, Response,
+    Direction, Envelope, FrameReader, FrameWriter, Limits, MAX_PAYLOAD, ProtocolVersion, Request, Response,
     encode_segment,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-use super::{Link, Opened};
+use super::{Link, Opened, Stream};
 use crate::Options;
 use crate::dial::Dialler;
 
 /// Requests that wait when it comes.
 const ASKED: usize = 3;
 
-/// More than a fuzzer sends at once, so that nothing waits to be written.
+/// More than a test or a fuzzer sends at once, so that nothing waits to be written.
 const ROOM: usize = 1 << 20;
 
 thread_local! {
@@ -51,10 +51,27 @@ fn in_segments(mut bytes: &[u8]) -> BytesMut {
     sent
 }
 
-async fn hear(version: ProtocolVersion, sent: &[u8]) {
-    let (near, mut far) = duplex(ROOM);
+/// A link to a node at this address, and the node's end of it. `events` gets what the node tells unasked.
+pub(super) fn linked(
+    version: ProtocolVersion,
+    address: SocketAddr,
+    dialler: &Arc<Dialler>,
+    events: Option<mpsc::UnboundedSender<Envelope>>,
+) -> (Arc<Link>, DuplexStream) {
+    let (near, far) = duplex(ROOM);
+    (linked_over(Box::new(near), version, address, dialler, events), far)
+}
+
+/// A link over a connection to a node that has been opened.
+pub(super) fn linked_over(
+    socket: Box<dyn Stream>,
+    version: ProtocolVersion,
+    address: SocketAddr,
+    dialler: &Arc<Dialler>,
+    events: Option<mpsc::UnboundedSender<Envelope>>,
+) -> Arc<Link> {
     let mut opened = Opened {
-        socket: Box::new(near),
+        socket,
         reader: FrameReader::new(Direction::Response, Limits::CLIENT),
         writer: FrameWriter::new(version),
         input: BytesMut::new(),
@@ -62,10 +79,14 @@ async fn hear(version: ProtocolVersion, sent: &[u8]) {
     };
     let (reader, writer) = (opened.reader.negotiated(version, None), opened.writer.negotiated(version, None));
     assert!(reader.is_ok() && writer.is_ok());
+    Link::start(address, opened, Arc::clone(dialler), events)
+}
+
+async fn hear(version: ProtocolVersion, sent: &[u8]) {
     let (events, mut told) = mpsc::unbounded_channel();
     let address = SocketAddr::from(([127, 0, 0, 1], 9042));
     let options = Options { silence: Duration::from_secs(60), ..Options::new(Vec::new()) };
-    let link = Link::start(address, opened, Dialler::new(options), Some(events));
+    let (link, mut far) = linked(version, address, &Dialler::new(options), Some(events));
     let ask = || {
         let link = Arc::clone(&link);
         tokio::spawn(async move { link.ask(&Request::Options).await })

@@ -98,7 +98,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::time::{sleep, timeout};
 
-    use super::super::tests::linked;
+    use super::super::outside::linked;
     use super::*;
     use crate::Options;
     use crate::link::Lost;
@@ -135,7 +135,8 @@ mod tests {
     async fn a_link_that_was_idle_may_take_its_time_for_the_next_answer() {
         // An address where nobody answers: an answer in time needs no other proof that the node lives.
         let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (link, far) = linked(VERSION, nobody, &dialler(Duration::from_secs(5), Duration::from_secs(30)));
+        let (link, far) =
+            linked(VERSION, nobody, &dialler(Duration::from_secs(5), Duration::from_secs(30)), None);
         tokio::spawn(answer(far, Duration::from_secs(4)));
         for pause in [0, 7, 20, 45] {
             sleep(Duration::from_secs(pause)).await;
@@ -155,7 +156,7 @@ mod tests {
         // Two links to each, whose requests nobody answers.
         let mut asked = Vec::new();
         for address in [alive.address, alive.address, dead.address, dead.address] {
-            let (link, far) = linked(VERSION, address, &dialler);
+            let (link, far) = linked(VERSION, address, &dialler, None);
             asked.push(tokio::spawn(async move {
                 let heard = timeout(busy * 3, link.ask(&Request::Options)).await;
                 drop(far);
@@ -179,7 +180,7 @@ mod tests {
     async fn a_busy_node_that_answers_at_last_keeps_its_link() {
         let alive = ScriptedNode::start(|_| Says::AsUsual).await;
         let dialler = dialler(Duration::from_secs(3), Duration::from_secs(30));
-        let (link, far) = linked(VERSION, alive.address, &dialler);
+        let (link, far) = linked(VERSION, alive.address, &dialler, None);
         tokio::spawn(answer(far, Duration::from_secs(6)));
         assert!(link.ask(&Request::Options).await.is_ok());
         assert!(!link.is_closed());
