@@ -161,8 +161,8 @@ mod tests {
         result
     }
 
-    #[test]
-    fn a_certificate_logs_its_role_in_by_what_the_role_is_known_by_and_a_missing_file_is_named() {
+    #[tokio::test]
+    async fn a_certificate_logs_its_role_in_by_what_the_role_is_known_by_and_a_missing_file_is_named() {
         let folder = std::env::temp_dir().join(format!("ilium-mapped-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("ada.password");
@@ -189,7 +189,7 @@ mod tests {
         );
         // Also before anybody begins to look.
         fs::write(&file, "other").unwrap();
-        assert!(roles.watched.clone().read_if_changed(|| roles.read_again()).unwrap());
+        assert!(roles.watched.clone().take_if_changed(|| async { roles.read_again() }).await.unwrap());
         assert!(ready(login.with_identity("spiffe://x/ada")).is_err());
         fs::remove_dir_all(folder).unwrap();
     }

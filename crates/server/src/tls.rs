@@ -127,8 +127,8 @@ mod tests {
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     }
 
-    #[test]
-    fn changed_files_are_read_again_and_unusable_ones_are_not_taken() {
+    #[tokio::test]
+    async fn changed_files_are_read_again_and_unusable_ones_are_not_taken() {
         let folder = std::env::temp_dir().join(format!("ilium-tls-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
@@ -140,25 +140,25 @@ mod tests {
         let tls = Tls::new(files.clone()).unwrap();
         let (cql, http) = (tls.for_cql(), tls.for_http());
         let first = cql.config();
-        assert!(!tls.0.watched.clone().read_if_changed(|| tls.read_again()).unwrap());
+        assert!(!tls.0.watched.clone().take_if_changed(|| async { tls.read_again() }).await.unwrap());
         assert!(Arc::ptr_eq(&first, &cql.config()));
 
         // Also what changes before anybody begins to look.
         write(&files);
         let mut watched = tls.0.watched.clone();
-        assert!(watched.read_if_changed(|| tls.read_again()).unwrap());
+        assert!(watched.take_if_changed(|| async { tls.read_again() }).await.unwrap());
         let second = cql.config();
         assert!(!Arc::ptr_eq(&first, &second));
         assert_eq!(http.config().alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
 
         // Authorities of clients as well.
         fs::copy(&files.certificate, &authority).unwrap();
-        assert!(watched.read_if_changed(|| tls.read_again()).unwrap());
+        assert!(watched.take_if_changed(|| async { tls.read_again() }).await.unwrap());
         let third = cql.config();
         assert!(!Arc::ptr_eq(&second, &third));
 
         fs::write(&files.certificate, "half a file").unwrap();
-        assert!(watched.read_if_changed(|| tls.read_again()).is_err());
+        assert!(watched.take_if_changed(|| async { tls.read_again() }).await.is_err());
         assert!(Arc::ptr_eq(&third, &cql.config()));
         fs::remove_dir_all(folder).unwrap();
     }

@@ -37,15 +37,17 @@ impl Watched {
         Watched { files, seen }
     }
 
-    /// Calls `read` if there was a change since it last succeeded; whether it did. What is half there fails, and is tried
+    /// Calls `take` if there was a change since it last succeeded; whether it did. What is half there fails, and is tried
     /// again.
-    #[cfg(test)]
-    pub fn read_if_changed<E>(&mut self, read: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+    pub async fn take_if_changed<E, T>(&mut self, take: impl FnOnce() -> T) -> Result<bool, E>
+    where
+        T: Future<Output = Result<(), E>>,
+    {
         let now = look(&self.files);
         if now == self.seen {
             return Ok(false);
         }
-        read()?;
+        take().await?;
         self.seen = now;
         Ok(true)
     }
@@ -76,19 +78,13 @@ impl Watched {
                 () = sleep(LOOK_EVERY) => {}
                 _ = stopping.wait_for(|stop| *stop) => return,
             }
-            let now = look(&self.files);
-            if now == self.seen {
-                continue;
-            }
             let taken = tokio::select! {
-                taken = take() => taken,
+                taken = self.take_if_changed(&mut take) => taken,
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
             match taken {
-                Ok(()) => {
-                    self.seen = now;
-                    tracing::info!("{what}: read again, as the files changed");
-                }
+                Ok(false) => {}
+                Ok(true) => tracing::info!("{what}: read again, as the files changed"),
                 Err(error) => {
                     tracing::warn!(%error, "{what}: the changed files cannot be used; the last good ones stay");
                 }
@@ -109,26 +105,28 @@ fn look(files: &[PathBuf]) -> Vec<Option<Look>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_is_read_again_once_after_a_change_and_until_it_can_be_used() {
+    #[tokio::test]
+    async fn a_file_is_read_again_once_after_a_change_and_until_it_can_be_used() {
         let folder = std::env::temp_dir().join(format!("ilium-watched-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("file");
         fs::write(&file, "one").unwrap();
         let mut watched = Watched::new(vec![file.clone()]);
-        let text = || match fs::read_to_string(&file) {
-            Ok(text) if text == "broken" => Err(text),
-            _ => Ok(()),
+        let text = || {
+            ready(match fs::read_to_string(&file) {
+                Ok(text) if text == "broken" => Err(text),
+                _ => Ok(()),
+            })
         };
-        assert_eq!(watched.read_if_changed(text), Ok(false));
+        assert_eq!(watched.take_if_changed(text).await, Ok(false));
         fs::write(&file, "broken").unwrap();
-        assert!(watched.read_if_changed(text).is_err());
-        assert!(watched.read_if_changed(text).is_err());
+        assert!(watched.take_if_changed(text).await.is_err());
+        assert!(watched.take_if_changed(text).await.is_err());
         // As a mounted secret changes: another file in its place.
         fs::write(folder.join("other"), "second").unwrap();
         fs::rename(folder.join("other"), &file).unwrap();
-        assert_eq!(watched.read_if_changed(text), Ok(true));
-        assert_eq!(watched.read_if_changed(text), Ok(false));
+        assert_eq!(watched.take_if_changed(text).await, Ok(true));
+        assert_eq!(watched.take_if_changed(text).await, Ok(false));
         fs::remove_dir_all(folder).unwrap();
     }
 }

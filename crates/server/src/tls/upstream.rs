@@ -278,9 +278,9 @@ mod tests {
         read.map_err(|error| error.to_string())
     }
 
-    #[test]
-    fn a_node_must_be_signed_by_the_authorities_for_its_name_and_sees_our_certificate_and_all_are_read_again()
-    {
+    #[tokio::test]
+    async fn a_node_must_be_signed_by_the_authorities_for_its_name_and_sees_our_certificate_and_all_are_read_again()
+     {
         let folder = std::env::temp_dir().join(format!("ilium-upstream-tls-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let file = |name: &str| folder.join(name);
@@ -321,19 +321,19 @@ mod tests {
         two.write(&file("trusted"));
         // What changed before anybody began to look is seen, too.
         let mut watched = upstream.watched.clone();
-        assert!(watched.read_if_changed(|| upstream.read_again()).unwrap());
+        assert!(watched.take_if_changed(|| async { upstream.read_again() }).await.unwrap());
         assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         two.write(&file("of clients"));
         assert!(talk(&upstream, "node").is_err());
         two.sign("gateway", &file("own"), &file("own key"));
         two.sign("reader", &file("reader"), &file("reader key"));
-        assert!(watched.read_if_changed(|| upstream.read_again()).unwrap());
+        assert!(watched.take_if_changed(|| async { upstream.read_again() }).await.unwrap());
         assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         assert_eq!(talk_as_reader(&upstream).as_deref(), Ok("reader"));
 
         fs::write(file("trusted"), "").unwrap();
         assert!(matches!(UpstreamTls::new(files(None)), Err(TlsError::NoCertificate { .. })));
-        assert!(watched.read_if_changed(|| upstream.read_again()).is_err());
+        assert!(watched.take_if_changed(|| async { upstream.read_again() }).await.is_err());
         assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         fs::remove_dir_all(folder).unwrap();
     }
