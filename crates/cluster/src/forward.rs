@@ -11,13 +11,10 @@ mod repeat;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use forwarded::{is_result, refusal};
-pub(crate) use prepare::Preparing;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use ilium_cql::ast::Statement as Parsed;
-use ilium_cql::identifier::quote_if_needed;
 use ilium_protocol::{
     Envelope, ErrorCode, ErrorDetail, ErrorResponse, Flags, Header, Opcode, ProtocolVersion, QueryParameters,
     Request, Response,
@@ -31,7 +28,7 @@ use crate::exchange::Flushes;
 use crate::gateways::RingQuestion;
 use crate::link::Link;
 use crate::own;
-use crate::prepared::Statement;
+use crate::prepared::{Statement, used_keyspace};
 use crate::ring::Place;
 use crate::route;
 use crate::session::Session;
@@ -173,20 +170,6 @@ impl Channel for ClientChannel {
         for link in self.touched.drain(..) {
             link.wake();
         }
-    }
-}
-
-/// The keyspace that a text chooses, in CQL's own spelling.
-pub(crate) fn used_keyspace(text: &str) -> Option<Arc<str>> {
-    let start = text.trim_start();
-    let is_use = start.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("use"));
-    // Behind a comment may be anything.
-    if !is_use && !start.starts_with(['/', '-']) {
-        return None;
-    }
-    match ilium_cql::parse(text) {
-        Ok(Parsed::Use { keyspace }) => Some(quote_if_needed(keyspace.as_str()).into()),
-        _ => None,
     }
 }
 

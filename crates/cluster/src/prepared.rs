@@ -1,16 +1,21 @@
 //! Statements that clients prepared, remembered by the id the cluster gave them: where an EXECUTE has to go, and how to
 //! prepare again what a node has forgotten.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ilium_cql::ast::Statement as Parsed;
+use ilium_cql::identifier::quote_if_needed;
 use ilium_cql::schema::{Column, Schema};
 use ilium_protocol::{ColumnList, ColumnSpec, Prepared};
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use smallvec::SmallVec;
+use tokio::sync::OnceCell;
 
-use crate::forward::used_keyspace;
 use crate::gateways::RingQuestion;
 
 /// Which of a statement's values make its partition key, and in which keyspace.
@@ -99,6 +104,20 @@ fn columns<'a>(answer: &'a Prepared<'_>) -> &'a [ColumnSpec] {
     }
 }
 
+/// The keyspace that a text chooses, in CQL's own spelling.
+pub(crate) fn used_keyspace(text: &str) -> Option<Arc<str>> {
+    let start = text.trim_start();
+    let is_use = start.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("use"));
+    // Behind a comment may be anything.
+    if !is_use && !start.starts_with(['/', '-']) {
+        return None;
+    }
+    match ilium_cql::parse(text) {
+        Ok(Parsed::Use { keyspace }) => Some(quote_if_needed(keyspace.as_str()).into()),
+        _ => None,
+    }
+}
+
 /// Bounded in number, and in the bytes of their texts: the least used are forgotten.
 pub(crate) struct Statements(Cache<Box<[u8]>, Arc<Statement>, ByText>);
 
@@ -141,6 +160,29 @@ impl Statements {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// What is being prepared again, by statement and node: those who wait for the same wait together.
+#[derive(Default)]
+pub(crate) struct Preparing(Mutex<HashMap<OnNode, Arc<OnceCell<bool>>>>);
+
+/// A statement's id and a node.
+type OnNode = (Box<[u8]>, SocketAddr);
+
+impl Preparing {
+    /// Has a statement prepared on a node, once for all that ask at the same time. `prepare` says whether it is.
+    pub async fn once(
+        &self,
+        statement: &Statement,
+        node: SocketAddr,
+        prepare: impl Future<Output = bool>,
+    ) -> bool {
+        let key = (statement.id.clone(), node);
+        let cell = Arc::clone(self.0.lock().entry(key.clone()).or_default());
+        let prepared = *cell.get_or_init(|| prepare).await;
+        self.0.lock().remove(&key);
+        prepared
     }
 }
 

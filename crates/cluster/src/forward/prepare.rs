@@ -1,13 +1,9 @@
 //! Preparing: what is remembered of it, and doing it again where a node has forgotten.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ilium_cql::identifier::quote_if_needed;
 use ilium_protocol::{Envelope, PrepareRequest, ProtocolVersion, QueryResult, Request, Response};
-use parking_lot::Mutex;
-use tokio::sync::OnceCell;
 
 use super::forwarded::frame_of;
 use super::{Forwarded, Kind};
@@ -27,7 +23,8 @@ impl Forwarded {
         refusal: Envelope,
     ) {
         let cluster = Arc::clone(&self.way.cluster);
-        match cluster.prepare_once(&self.session, &statement, &link).await {
+        let prepare = cluster.prepare(&self.session, &statement, &link);
+        match cluster.preparing.once(&statement, link.address, prepare).await {
             true => {
                 self.prepared_again += 1;
                 self.want_columns(&statement);
@@ -74,29 +71,8 @@ impl Forwarded {
     }
 }
 
-/// What is being prepared again, by statement and node: those who wait for the same wait together.
-#[derive(Default)]
-pub(crate) struct Preparing(Mutex<HashMap<OnNode, Arc<OnceCell<bool>>>>);
-
-/// A statement's id and a node.
-type OnNode = (Box<[u8]>, SocketAddr);
-
 impl Cluster {
-    /// Prepares a statement on the node of a link, once for all that ask at the same time; `false` if the node refuses it
-    /// or gives it another id.
-    async fn prepare_once(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        statement: &Statement,
-        link: &Arc<Link>,
-    ) -> bool {
-        let key = (statement.id.clone(), link.address);
-        let cell = Arc::clone(self.preparing.0.lock().entry(key.clone()).or_default());
-        let prepared = *cell.get_or_init(|| self.prepare(session, statement, link)).await;
-        self.preparing.0.lock().remove(&key);
-        prepared
-    }
-
+    /// Prepares a statement on the node of a link; `false` if the node refuses it or gives it another id.
     async fn prepare(
         self: &Arc<Self>,
         session: &Arc<Session>,
