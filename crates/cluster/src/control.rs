@@ -6,10 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ilium_cql::schema::UuidBytes;
-use ilium_protocol::{
-    ChangeType, Consistency, Envelope, Event, ProtocolVersion, QueryParameters, QueryRequest, Request,
-    Response, SchemaTarget,
-};
+use ilium_protocol::{ChangeType, Envelope, Event, ProtocolVersion, Response, SchemaTarget};
 use ilium_store::{ClusterEvent, Error, SchemaChange, SchemaChangeKind};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::Credentials;
 use crate::cluster::{Cluster, Facts};
 use crate::dial::Dialler;
-use crate::error::{ConnectError, unreachable};
+use crate::error::ConnectError;
 use crate::link::{Link, Purpose};
 use crate::race;
 use crate::ring::{Home, Node, Replication};
@@ -72,7 +69,7 @@ impl Control {
 
     /// Runs a statement of our own at consistency ONE.
     pub async fn query(&self, text: &str) -> Result<Table, Error> {
-        query(&self.link, text).await
+        self.link.query(text).await
     }
 
     /// The nodes, as this one knows them.
@@ -106,18 +103,10 @@ impl Control {
     }
 }
 
-pub(crate) async fn query(link: &Link, text: &str) -> Result<Table, Error> {
-    let parameters = QueryParameters::new(Consistency::One);
-    let request = Request::Query(QueryRequest { query: text, parameters });
-    let answer = link.ask(&request).await;
-    let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
-    Table::decode(&answer)
-}
-
 /// The versions of the schema that a node has, and that these nodes have as far as it knows.
 async fn schema_versions(link: &Link, up: &BTreeSet<UuidBytes>) -> Result<BTreeSet<UuidBytes>, Error> {
-    let local = query(link, "SELECT schema_version FROM system.local WHERE key = 'local'").await?;
-    let peers = query(link, "SELECT host_id, schema_version FROM system.peers").await?;
+    let local = link.query("SELECT schema_version FROM system.local WHERE key = 'local'").await?;
+    let peers = link.query("SELECT host_id, schema_version FROM system.peers").await?;
     let mut versions: BTreeSet<UuidBytes> =
         local.rows().filter_map(|row| row.uuid("schema_version")).collect();
     let is_up = |row: &Row<'_>| row.uuid("host_id").is_some_and(|id| up.contains(&id));

@@ -18,7 +18,6 @@ use ilium_store::{ClusterEvent, Error, Frame};
 use parking_lot::RwLock;
 
 use crate::cluster::Cluster;
-use crate::control::query;
 use crate::error::unreachable;
 use crate::link::Link;
 use crate::own;
@@ -294,11 +293,11 @@ impl Gateways {
 
 /// `system.local` of a node, and the table that is asked for.
 async fn read(link: Arc<Link>, table: RingTable) -> Result<(Table, Table), Error> {
-    let local = query(&link, "SELECT * FROM system.local WHERE key = 'local'").await?;
+    let local = link.query("SELECT * FROM system.local WHERE key = 'local'").await?;
     let asked = match table {
         RingTable::Local => local.clone(),
-        RingTable::Peers => query(&link, "SELECT * FROM system.peers").await?,
-        RingTable::PeersV2 => query(&link, "SELECT * FROM system.peers_v2").await?,
+        RingTable::Peers => link.query("SELECT * FROM system.peers").await?,
+        RingTable::PeersV2 => link.query("SELECT * FROM system.peers_v2").await?,
     };
     Ok((local, asked))
 }

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ilium_protocol::{
-    Envelope, FrameReader, FrameWriter, Header, Opcode, ProtocolVersion, Request, RequestExtras,
+    Consistency, Envelope, FrameReader, FrameWriter, Header, Opcode, ProtocolVersion, QueryParameters,
+    QueryRequest, Request, RequestExtras,
 };
-use ilium_store::Frame;
+use ilium_store::{Error, Frame};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -26,7 +27,9 @@ use tokio::time::timeout;
 pub(crate) use open::Purpose;
 
 use crate::dial::{Dialler, Permit};
+use crate::error::unreachable;
 use crate::exchange::{Exchange, Flushes};
+use crate::table::Table;
 
 /// Read at a time: some hundred small answers.
 const READ: usize = 64 * 1024;
@@ -201,6 +204,15 @@ impl Link {
         self.submit(frame, Exchange::Own(sender)).map_err(|_| Lost::Unsent)?;
         self.wake();
         receiver.await.unwrap_or(Err(Lost::Sent))
+    }
+
+    /// Runs a statement of our own at consistency ONE.
+    pub async fn query(&self, text: &str) -> Result<Table, Error> {
+        let parameters = QueryParameters::new(Consistency::One);
+        let request = Request::Query(QueryRequest { query: text, parameters });
+        let answer = self.ask(&request).await;
+        let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
+        Table::decode(&answer)
     }
 
     fn frame(&self, request: &Request<'_>) -> Result<Frame, ilium_protocol::ProtocolError> {
