@@ -8,6 +8,7 @@ mod exchanged;
 mod forwarded;
 mod prepare;
 mod repeat;
+mod ring_answer;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use forwarded::{is_result, refusal};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ilium_protocol::{
-    Envelope, ErrorCode, ErrorDetail, ErrorResponse, Flags, Header, Opcode, ProtocolVersion, QueryParameters,
-    Request, Response,
+    Envelope, ErrorCode, ErrorDetail, ErrorResponse, Flags, Header, Opcode, ProtocolVersion, Request,
+    Response,
 };
 use ilium_store::{Answers, Caller, Channel, Error, ErrorKind, Frame};
 use parking_lot::Mutex;
@@ -232,21 +233,6 @@ impl Way {
             return None;
         }
         RingQuestion::of(text, self.session.lock().key.keyspace.as_deref())
-    }
-
-    /// Answers what the client asks of the ring: it is to see the gateways, not the nodes.
-    fn begin_ring_answer(self: &Arc<Self>, stream: i16, frame: Frame, question: RingQuestion) {
-        let way = Arc::clone(self);
-        tokio::spawn(async move {
-            let request = Envelope { header: header(way.version, stream, &frame), body: frame.body };
-            let parameters = match Request::decode(&request) {
-                Ok((_, Request::Query(query))) => query.parameters,
-                Ok((_, Request::Execute(execute))) => execute.parameters,
-                _ => QueryParameters::default(),
-            };
-            let answer = way.cluster.answer_of_ring(&question, way.version, &parameters).await;
-            way.give_at_once(stream, answer);
-        });
     }
 
     /// `USE`: the client goes on in the session of that keyspace, once the cluster has said that there is one.

@@ -17,11 +17,7 @@ use ilium_protocol::{
 use ilium_store::{ClusterEvent, Error, Frame};
 use parking_lot::RwLock;
 
-use crate::cluster::Cluster;
-use crate::error::unreachable;
-use crate::link::Link;
 use crate::own;
-use crate::race;
 use crate::table::{Row, Table};
 
 /// The gateways in front of this cluster.
@@ -39,12 +35,12 @@ struct Replicas {
 /// A question about the ring that drivers ask.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RingQuestion {
-    table: RingTable,
+    pub table: RingTable,
     select: Select,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RingTable {
+pub(crate) enum RingTable {
     Local,
     Peers,
     PeersV2,
@@ -288,40 +284,6 @@ impl Gateways {
         asked
             .map(|(place, address)| columns.iter().map(|column| cell(column, place, *address)).collect())
             .collect()
-    }
-}
-
-/// `system.local` of a node, and the table that is asked for.
-async fn read(link: Arc<Link>, table: RingTable) -> Result<(Table, Table), Error> {
-    let local = link.query("SELECT * FROM system.local WHERE key = 'local'").await?;
-    let asked = match table {
-        RingTable::Local => local.clone(),
-        RingTable::Peers => link.query("SELECT * FROM system.peers").await?,
-        RingTable::PeersV2 => link.query("SELECT * FROM system.peers_v2").await?,
-    };
-    Ok((local, asked))
-}
-
-impl Cluster {
-    /// By the control link; where its node takes its time, by links to others. No driver starts without an answer.
-    async fn ask_of_ring(&self, table: RingTable) -> Result<(Table, Table), Error> {
-        let control = self.control().map(|control| Arc::clone(&control.link));
-        let watched = control.as_ref().map(|link| link.address);
-        let others = self.own_links().into_iter().filter(|link| Some(link.address) != watched);
-        let links: Vec<Arc<Link>> = control.into_iter().chain(others).collect();
-        let nobody = unreachable("no node of the cluster can be reached");
-        race::first_of(links, |link| read(link, table), |_| false, nobody).await
-    }
-
-    /// Answers a question about the ring by what clients are to see of it.
-    pub(crate) async fn answer_of_ring(
-        &self,
-        question: &RingQuestion,
-        version: ProtocolVersion,
-        parameters: &QueryParameters<'_>,
-    ) -> Result<Frame, Error> {
-        let (local, asked) = self.ask_of_ring(question.table).await?;
-        question.answer(&self.gateways, &self.facts.cluster_name, &local, &asked, version, parameters)
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ilium_protocol::{
-    BindMetadata, ColumnList, Consistency, ExecuteRequest, PrepareRequest, Prepared, QueryRequest,
-    QueryResult, RequestExtras, RowsMetadata,
+    BindMetadata, ColumnList, Consistency, ExecuteRequest, PrepareRequest, Prepared, QueryParameters,
+    QueryRequest, QueryResult, RequestExtras, RowsMetadata,
 };
 use ilium_store::Principal;
 use tokio::sync::mpsc;
