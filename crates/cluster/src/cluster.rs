@@ -13,17 +13,16 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use crate::control::{self, Control};
+use crate::credentials::Logins;
 use crate::data_store::Snapshot;
 use crate::dial::{Dialler, Permit};
 use crate::error::{ConnectError, unreachable};
 use crate::gateways::Gateways;
 use crate::link::Link;
-use crate::login::Logins;
 use crate::prepared::{Preparing, Statements};
 use crate::race;
 use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
-use crate::upstream::Stats;
 use crate::{Credentials, Options};
 
 /// Sessions of which a first link is being opened at a time; others wait. Each costs a node the hash of a password, some
@@ -43,6 +42,21 @@ pub(crate) struct Facts {
     pub asks_for_login: bool,
     pub cluster_name: String,
     pub home: Home,
+}
+
+/// What is held for the cluster at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// As the cluster tells.
+    pub nodes: usize,
+    /// Those that the gateway's own session has links to.
+    pub connected: usize,
+    pub sessions: usize,
+    pub links: usize,
+    /// Requests that wait on links.
+    pub in_flight: usize,
+    /// Statements that are remembered by their id.
+    pub prepared: usize,
 }
 
 /// What comes of opening a session.

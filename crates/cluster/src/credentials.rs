@@ -1,7 +1,11 @@
-//! What a role logs in with.
+//! What a role logs in with, and with what roles were let in of late.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// A role, and how the cluster knows it: by a password, or by the certificate that is shown for it
 /// ([`TlsConfigs`](crate::TlsConfigs)). Its debug form leaves the password out.
@@ -70,6 +74,33 @@ impl Credentials {
             CERTIFICATE => Some(Credentials::by_certificate(name)),
             password => std::str::from_utf8(password).ok().map(|password| Credentials::new(name, password)),
         }
+    }
+}
+
+/// Log-ins that are remembered at most; past it those that are stale go.
+const REMEMBERED: usize = 4096;
+
+/// Log-ins that the cluster accepted, and when.
+pub(crate) struct Logins {
+    validity: Duration,
+    accepted: Mutex<HashMap<Credentials, Instant>>,
+}
+
+impl Logins {
+    pub fn new(validity: Duration) -> Logins {
+        Logins { validity, accepted: Mutex::default() }
+    }
+
+    pub fn is_fresh(&self, credentials: &Credentials) -> bool {
+        self.accepted.lock().get(credentials).is_some_and(|at| at.elapsed() < self.validity)
+    }
+
+    pub fn accept(&self, credentials: Credentials) {
+        let mut accepted = self.accepted.lock();
+        if accepted.len() >= REMEMBERED {
+            accepted.retain(|_, at| at.elapsed() < self.validity);
+        }
+        accepted.insert(credentials, Instant::now());
     }
 }
 

@@ -42,9 +42,10 @@ mod table;
 mod tls;
 mod upstream;
 
+pub use cluster::Stats;
 pub use credentials::Credentials;
 pub use data_store::{ClusterStore, StoreOptions};
 pub use error::ConnectError;
 pub use options::Options;
 pub use tls::TlsConfigs;
-pub use upstream::{Stats, Upstream};
+pub use upstream::Upstream;

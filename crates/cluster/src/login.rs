@@ -3,44 +3,14 @@
 //! The proof of a log-in ([`ilium_store::Role::proof`]) is the password: with it connections are made on the role's behalf. Of
 //! a role that is known by its certificate it says so; the certificate is this gateway's to show.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ilium_protocol::ProtocolVersion;
 use ilium_store::{Error, ErrorKind, Principal, Role};
-use parking_lot::Mutex;
 
 use crate::Credentials;
 use crate::cluster::Cluster;
 use crate::session::SessionKey;
-
-/// Log-ins that are remembered at most; past it those that are stale go.
-const REMEMBERED: usize = 4096;
-
-/// Log-ins that the cluster accepted, and when.
-pub(crate) struct Logins {
-    validity: Duration,
-    accepted: Mutex<HashMap<Credentials, Instant>>,
-}
-
-impl Logins {
-    pub fn new(validity: Duration) -> Logins {
-        Logins { validity, accepted: Mutex::default() }
-    }
-
-    fn is_fresh(&self, credentials: &Credentials) -> bool {
-        self.accepted.lock().get(credentials).is_some_and(|at| at.elapsed() < self.validity)
-    }
-
-    pub fn accept(&self, credentials: Credentials) {
-        let mut accepted = self.accepted.lock();
-        if accepted.len() >= REMEMBERED {
-            accepted.retain(|_, at| at.elapsed() < self.validity);
-        }
-        accepted.insert(credentials, Instant::now());
-    }
-}
 
 /// What a principal logs in with; `None`: it is nobody. An error for a proof that was given elsewhere.
 pub(crate) fn credentials_of(principal: &Principal) -> Option<Result<Credentials, Error>> {

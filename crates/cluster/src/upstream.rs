@@ -10,7 +10,7 @@ use ilium_store::{
     Watcher,
 };
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Stats};
 use crate::control::addresses_of;
 use crate::forward::ClientChannel;
 use crate::login::credentials_of;
@@ -18,21 +18,6 @@ use crate::{ConnectError, Credentials, Options};
 
 /// How often names of peers are looked up: Kubernetes lets DNS answers live for 5 s at the least (CoreDNS's `ttl`).
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
-
-/// What is held for the cluster at this moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// As the cluster tells.
-    pub nodes: usize,
-    /// Those that the gateway's own session has links to.
-    pub connected: usize,
-    pub sessions: usize,
-    pub links: usize,
-    /// Requests that wait on links.
-    pub in_flight: usize,
-    /// Statements that are remembered by their id.
-    pub prepared: usize,
-}
 
 /// A running cluster, behind every seam that APIs know.
 #[derive(Clone)]
