@@ -1,5 +1,7 @@
 //! A cluster as this process knows it: its ring, its sessions, the statements prepared through it.
 
+mod agreement;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -12,7 +14,6 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
-use crate::control::{self, Control};
 use crate::credentials::Logins;
 use crate::data_store::Snapshot;
 use crate::dial::{Dialler, Permit};
@@ -106,33 +107,13 @@ pub(crate) struct Cluster {
     places: Mutex<HashMap<UuidBytes, Place>>,
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     listeners: RwLock<Vec<ClusterListener>>,
-    control: RwLock<Option<Arc<Control>>>,
+    /// The link by which it is watched, while there is one.
+    control: RwLock<Option<Arc<Link>>>,
     /// Of the schema, where statements of our own are run.
     snapshot: OnceLock<Weak<Snapshot>>,
 }
 
 impl Cluster {
-    /// Finds the cluster by its contact points, learns its ring, and watches it from then on.
-    pub async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
-        let dialler = Dialler::new(options);
-        let first = control::first_contact(&dialler).await?;
-        if let Some(authenticator) = &first.counts_certificates {
-            tracing::warn!(
-                authenticator,
-                "a certificate may count for a log-in here: clients that give a password are logged in on connections that \
-                 show none, which the nodes must take"
-            );
-        }
-        let cluster = Cluster::new(dialler, first.facts.clone());
-        *cluster.user.write() = first.user.clone();
-        control::take_over(&cluster, first).await?;
-        // A limit of no session at all is the only thing that can be wrong here.
-        let session = cluster.session(cluster.own_key()).map_err(|_| ConnectError::NoNode)?;
-        session.reach_out(&cluster.ring());
-        tokio::spawn(expire(Arc::downgrade(&cluster)));
-        Ok(cluster)
-    }
-
     /// One of which nothing is known yet but these facts.
     pub(crate) fn new(dialler: Arc<Dialler>, facts: Facts) -> Arc<Cluster> {
         let options = dialler.options.clone();
@@ -181,11 +162,11 @@ impl Cluster {
         *self.ring.write() = Arc::new(Ring::new(nodes, &self.facts.home, keyspaces));
     }
 
-    pub(crate) fn control(&self) -> Option<Arc<Control>> {
+    pub(crate) fn control(&self) -> Option<Arc<Link>> {
         self.control.read().clone()
     }
 
-    pub(crate) fn set_control(&self, control: Option<Arc<Control>>) {
+    pub(crate) fn set_control(&self, control: Option<Arc<Link>>) {
         *self.control.write() = control;
     }
 
@@ -199,13 +180,17 @@ impl Cluster {
         self.user.read().clone()
     }
 
+    pub(crate) fn set_user(&self, user: Option<Credentials>) {
+        *self.user.write() = user;
+    }
+
     /// Goes on as the gateway's own role with another password, once the cluster has taken it. It is asked now, whatever it said
     /// of that password before.
     pub(crate) async fn change_password(self: &Arc<Self>, password: &str) -> Result<(), Error> {
         let Some(user) = self.user().filter(|user| !user.is_by_certificate()) else { return Ok(()) };
         let changed = Some(Credentials::new(&user.name, password));
         self.prove(self.key_of(changed.clone(), self.facts.newest.number())).await?;
-        *self.user.write() = changed;
+        self.set_user(changed);
         Ok(())
     }
 
@@ -393,19 +378,6 @@ impl Cluster {
         self.snapshot.get().and_then(Weak::upgrade).map(|snapshot| snapshot.schema())
     }
 
-    /// After a change of the schema: whoever is told that it is done must find it everywhere, on every node and in every
-    /// API here. It is done: what fails here is told to nobody. `changed` is the link it was done by.
-    pub(crate) async fn settle(&self, changed: &Arc<Link>) {
-        if !self.agree(changed).await {
-            tracing::warn!("the cluster's nodes do not agree on the schema yet");
-        }
-        if let Some(snapshot) = self.snapshot.get().and_then(Weak::upgrade)
-            && let Err(error) = snapshot.refresh(self).await
-        {
-            tracing::warn!(%error, "the cluster's schema cannot be read");
-        }
-    }
-
     pub(crate) fn stats(&self) -> Stats {
         let sessions: Vec<Arc<Session>> = self.sessions.lock().values().cloned().collect();
         let loads = sessions.iter().flat_map(|session| session.loads());
@@ -480,7 +452,8 @@ impl Cluster {
 /// How often idle sessions are looked for, and nodes without links tried again.
 const UPKEEP: Duration = Duration::from_secs(1);
 
-async fn expire(cluster: std::sync::Weak<Cluster>) {
+/// Looks after the sessions as long as somebody serves the cluster.
+pub(crate) async fn keep_up(cluster: Weak<Cluster>) {
     let mut interval = tokio::time::interval(UPKEEP);
     loop {
         interval.tick().await;

@@ -5,14 +5,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ilium_cql::schema::UuidBytes;
 use ilium_protocol::{ChangeType, Envelope, Event, ProtocolVersion, Response, SchemaTarget};
 use ilium_store::{ClusterEvent, Error, SchemaChange, SchemaChangeKind};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use crate::Credentials;
-use crate::cluster::{Cluster, Facts};
+use crate::cluster::{Cluster, Facts, keep_up};
 use crate::dial::Dialler;
 use crate::error::ConnectError;
 use crate::link::{Link, Purpose};
@@ -21,6 +19,7 @@ use crate::ring::{Home, Node, Replication};
 use crate::schema::changes;
 use crate::table::{Row, Table};
 use crate::tls::certificates_log_in;
+use crate::{Credentials, Options};
 
 /// Cassandra's own port, where a contact point names none.
 const PORT: u16 = 9042;
@@ -35,21 +34,18 @@ const REFRESH: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often nodes are asked whether they agree on the schema: the drivers' own pause.
-const AGREE_EVERY: Duration = Duration::from_millis(100);
-
 /// A control link and what it is told.
 pub(crate) struct Control {
     pub link: Arc<Link>,
 }
 
 /// The first meeting: a link, what was learned on it, and what it is told from then on.
-pub(crate) struct FirstContact {
-    pub facts: Facts,
+struct FirstContact {
+    facts: Facts,
     /// Whom the gateway is logged in as.
-    pub user: Option<Credentials>,
+    user: Option<Credentials>,
     /// What looks at log-ins, where a certificate of the gateway's may count for one.
-    pub counts_certificates: Option<String>,
+    counts_certificates: Option<String>,
     control: Arc<Control>,
     events: mpsc::UnboundedReceiver<Envelope>,
 }
@@ -103,17 +99,6 @@ impl Control {
     }
 }
 
-/// The versions of the schema that a node has, and that these nodes have as far as it knows.
-async fn schema_versions(link: &Link, up: &BTreeSet<UuidBytes>) -> Result<BTreeSet<UuidBytes>, Error> {
-    let local = link.query("SELECT schema_version FROM system.local WHERE key = 'local'").await?;
-    let peers = link.query("SELECT host_id, schema_version FROM system.peers").await?;
-    let mut versions: BTreeSet<UuidBytes> =
-        local.rows().filter_map(|row| row.uuid("schema_version")).collect();
-    let is_up = |row: &Row<'_>| row.uuid("host_id").is_some_and(|id| up.contains(&id));
-    versions.extend(peers.rows().filter(is_up).filter_map(|row| row.uuid("schema_version")));
-    Ok(versions)
-}
-
 /// A node that says it serves clients on any address is reached where its peers reach it.
 fn reachable(said: SocketAddr, row: &Row<'_>) -> SocketAddr {
     match row.address("peer") {
@@ -157,7 +142,7 @@ pub(crate) async fn addresses_of(names: &[String]) -> (Vec<SocketAddr>, Vec<Stri
 }
 
 /// Meets the cluster at the first contact point that answers.
-pub(crate) async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
+async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectError> {
     let (addresses, mut failures) = addresses_of(&dialler.options.contact_points).await;
     for address in addresses {
         match meet(address, dialler).await {
@@ -224,8 +209,29 @@ async fn meet(address: SocketAddr, dialler: &Arc<Dialler>) -> Result<FirstContac
     Ok(FirstContact { facts, user, counts_certificates, control, events })
 }
 
+/// Finds the cluster by its contact points, learns its ring, and watches it from then on.
+pub(crate) async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectError> {
+    let dialler = Dialler::new(options);
+    let first = first_contact(&dialler).await?;
+    if let Some(authenticator) = &first.counts_certificates {
+        tracing::warn!(
+            authenticator,
+            "a certificate may count for a log-in here: clients that give a password are logged in on connections that \
+             show none, which the nodes must take"
+        );
+    }
+    let cluster = Cluster::new(dialler, first.facts.clone());
+    cluster.set_user(first.user.clone());
+    take_over(&cluster, first).await?;
+    // A limit of no session at all is the only thing that can be wrong here.
+    let session = cluster.session(cluster.own_key()).map_err(|_| ConnectError::NoNode)?;
+    session.reach_out(&cluster.ring());
+    tokio::spawn(keep_up(Arc::downgrade(&cluster)));
+    Ok(cluster)
+}
+
 /// Reads the ring for the first time and begins to watch.
-pub(crate) async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), ConnectError> {
+async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), ConnectError> {
     let FirstContact { control, events, .. } = first;
     let address = control.link.address;
     refresh(cluster, &control)
@@ -240,7 +246,7 @@ pub(crate) async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Re
             return Err(ConnectError::NoContactPoint(vec![said]));
         }
     }
-    cluster.set_control(Some(Arc::clone(&control)));
+    cluster.set_control(Some(Arc::clone(&control.link)));
     tokio::spawn(keep_watch(Arc::downgrade(cluster), control, events));
     Ok(())
 }
@@ -284,7 +290,7 @@ async fn keep_watch(
         strong.set_control(None);
         (control, events) = find_again(&strong, control.link.address).await;
         tracing::info!(node = %control.link.address, "the control link is there again");
-        strong.set_control(Some(Arc::clone(&control)));
+        strong.set_control(Some(Arc::clone(&control.link)));
         // What happened meanwhile was told to nobody.
         read_at = read_ring(&strong, &control, &mut failed).await;
         let before = strong.schema();
@@ -352,27 +358,6 @@ async fn find_again(
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-impl Cluster {
-    /// Waits until all nodes that can be reached have the schema of the one that changed it; `false` if they do not within
-    /// the time that is set. That one is asked: others may not have heard of the change, and agree on what was before.
-    pub(crate) async fn agree(&self, changed: &Arc<Link>) -> bool {
-        let agreed = async {
-            loop {
-                let control = self.control().map(|control| Arc::clone(&control.link));
-                let asked = Some(Arc::clone(changed)).filter(|link| !link.is_closed()).or(control);
-                if let Some(link) = asked
-                    && let Ok(versions) = schema_versions(&link, &self.askable()).await
-                    && versions.len() == 1
-                {
-                    return;
-                }
-                sleep(AGREE_EVERY).await;
-            }
-        };
-        timeout(self.options.agreement, agreed).await.is_ok()
     }
 }
 

@@ -11,7 +11,7 @@ use ilium_store::{
 };
 
 use crate::cluster::{Cluster, Stats};
-use crate::control::addresses_of;
+use crate::control::{self, addresses_of};
 use crate::forward::ClientChannel;
 use crate::login::credentials_of;
 use crate::{ConnectError, Credentials, Options};
@@ -26,7 +26,7 @@ pub struct Upstream(Arc<Cluster>);
 impl Upstream {
     /// Finds the cluster by its contact points and watches it from then on.
     pub async fn connect(options: Options) -> std::result::Result<Upstream, ConnectError> {
-        Cluster::connect(options).await.map(Upstream)
+        control::connect(options).await.map(Upstream)
     }
 
     /// From now on clients that ask for the ring see gateways instead of nodes: this one, which they reach at `own`, and

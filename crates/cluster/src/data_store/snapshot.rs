@@ -16,8 +16,8 @@ use tokio::time::{sleep, timeout};
 
 use super::answer;
 use crate::cluster::Cluster;
-use crate::control::Control;
 use crate::error::{of_response, unreachable};
+use crate::link::Link;
 use crate::schema::{self, SOURCES};
 
 /// The version is looked at this often though nothing was told: events may be lost.
@@ -121,13 +121,13 @@ async fn follow(snapshot: Weak<Snapshot>, cluster: Weak<Cluster>, told: Arc<Noti
     }
 }
 
-async fn version(control: &Control) -> Result<UuidBytes> {
+async fn version(control: &Link) -> Result<UuidBytes> {
     let local = control.query("SELECT schema_version FROM system.local WHERE key = 'local'").await?;
     let version = local.rows().next().and_then(|row| row.uuid("schema_version"));
     version.ok_or_else(|| Error::internal("the node that was asked has no version of the schema"))
 }
 
-async fn read(control: &Arc<Control>, version: UuidBytes) -> Result<Schema> {
+async fn read(control: &Arc<Link>, version: UuidBytes) -> Result<Schema> {
     let mut asked = JoinSet::new();
     for (at, source) in SOURCES.into_iter().enumerate() {
         let control = Arc::clone(control);
@@ -135,7 +135,7 @@ async fn read(control: &Arc<Control>, version: UuidBytes) -> Result<Schema> {
             let text = format!("SELECT * FROM {source}");
             let parameters = QueryParameters::new(Consistency::One);
             let request = Request::Query(QueryRequest { query: &text, parameters });
-            (at, control.link.ask(&request).await)
+            (at, control.ask(&request).await)
         });
     }
     let mut answers = asked.join_all().await;

@@ -41,7 +41,7 @@ async fn answer(
 
 /// By the control link; where its node takes its time, by links to others. No driver starts without an answer.
 async fn ask(cluster: &Cluster, table: RingTable) -> Result<(Table, Table), Error> {
-    let control = cluster.control().map(|control| Arc::clone(&control.link));
+    let control = cluster.control();
     let watched = control.as_ref().map(|link| link.address);
     let others = cluster.own_links().into_iter().filter(|link| Some(link.address) != watched);
     let links: Vec<Arc<Link>> = control.into_iter().chain(others).collect();

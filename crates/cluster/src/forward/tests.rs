@@ -167,7 +167,7 @@ async fn drivers_start_while_the_node_hangs_by_which_the_ring_is_watched() {
     let cluster = cluster_of(options, &nodes, false);
     cluster.gateways.set(([127, 0, 0, 1], 9042).into(), []);
     let (control, _events) = Control::open(&cluster.dialler, watched.address, VERSION, None).await.unwrap();
-    cluster.set_control(Some(control));
+    cluster.set_control(Some(Arc::clone(&control.link)));
     let mut client = Client::of(&cluster, None).await;
     until("both nodes have a link", || cluster.own_links().len() == 2).await;
     hangs.store(true, Ordering::SeqCst);
