@@ -15,7 +15,6 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use crate::credentials::Logins;
-use crate::data_store::Snapshot;
 use crate::dial::{Dialler, Permit};
 use crate::error::{ConnectError, unreachable};
 use crate::gateways::Gateways;
@@ -24,6 +23,7 @@ use crate::prepared::{Preparing, Statements};
 use crate::race;
 use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
+use crate::snapshot::Snapshot;
 use crate::{Credentials, Options};
 
 /// Sessions of which a first link is being opened at a time; others wait. Each costs a node the hash of a password, some

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ilium_protocol::{Consistency, ErrorDetail, ErrorResponse, ProtocolError, ProtocolVersion, WriteType};
+use ilium_protocol::{
+    Consistency, ErrorDetail, ErrorResponse, ProtocolError, ProtocolVersion, Response, WriteType,
+};
 use ilium_store::{Error, ErrorKind};
 
 /// Why a connection to a node could not be opened.
@@ -160,4 +162,14 @@ fn write_type_of(write_type: WriteType) -> ilium_store::WriteType {
         WriteType::View => ilium_store::WriteType::View,
         WriteType::Cdc => ilium_store::WriteType::Cdc,
     }
+}
+
+/// An answer that cannot be decoded.
+pub(crate) fn nonsense(error: ProtocolError) -> Error {
+    Error::internal(format!("a node's answer makes no sense: {error}"))
+}
+
+/// An answer that is none to what was asked.
+pub(crate) fn unexpected(response: &Response<'_>, due: &str) -> Error {
+    Error::internal(format!("a node answers {} where {due} was due", response.opcode()))
 }

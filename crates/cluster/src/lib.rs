@@ -38,6 +38,7 @@ pub mod schema;
 )]
 mod scripted;
 mod session;
+mod snapshot;
 mod table;
 mod tls;
 mod upstream;

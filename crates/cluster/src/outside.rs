@@ -16,12 +16,12 @@ use ilium_protocol::{
 use ilium_store::Frame;
 
 use crate::control::{node, of_wire};
-use crate::data_store::rows_of;
 use crate::error::of_response;
 use crate::forward::{SCHEMA_CHANGE, SET_KEYSPACE, is_result, refusal};
 use crate::gateways::{Gateways, RingQuestion};
 use crate::prepared::{Statement, used_keyspace};
 use crate::ring::{Home, Replication, Ring};
+use crate::snapshot;
 use crate::table::Table;
 use crate::{effect, link, own, route, schema};
 
@@ -174,7 +174,7 @@ pub fn from_node(input: &[u8]) {
     if let Ok(table) = Table::decode(&envelope) {
         of_ring(&table);
     }
-    if let Ok(rows) = rows_of(&envelope) {
+    if let Ok(rows) = snapshot::rows(&envelope) {
         let whole = schema::read([0; 16], &std::array::from_fn(|_| rows.clone()));
         if let Ok(schema) = whole {
             assert!(schema::changes(&schema, &schema).is_empty());

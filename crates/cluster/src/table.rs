@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use ilium_cql::value::list_elements;
-use ilium_protocol::{ColumnSpec, Envelope, ProtocolError, QueryResult, Response};
+use ilium_protocol::{ColumnSpec, Envelope, QueryResult, Response};
 
-use crate::error::of_response;
+use crate::error::{nonsense, of_response, unexpected};
 
 /// A page of rows.
 #[derive(Debug, Clone)]
@@ -20,19 +20,11 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn decode(envelope: &Envelope) -> Result<Table, ilium_store::Error> {
-        let nonsense = |error: ProtocolError| {
-            ilium_store::Error::internal(format!("a node's answer makes no sense: {error}"))
-        };
         let (_, response) = Response::decode(envelope).map_err(nonsense)?;
         let rows = match response {
             Response::Result(QueryResult::Rows(rows)) => rows,
             Response::Error(error) => return Err(of_response(&error)),
-            other => {
-                let got = other.opcode();
-                return Err(ilium_store::Error::internal(format!(
-                    "a node answers {got} where rows were due"
-                )));
-            }
+            other => return Err(unexpected(&other, "rows")),
         };
         let columns = rows.metadata.columns.as_specs().unwrap_or_default().to_vec();
         let mut cells = rows.cells();

@@ -23,7 +23,7 @@ impl Cluster {
             tracing::warn!("the cluster's nodes do not agree on the schema yet");
         }
         if let Some(snapshot) = self.snapshot.get().and_then(Weak::upgrade)
-            && let Err(error) = snapshot.refresh(self).await
+            && let Err(error) = snapshot.refresh(|| self.control()).await
         {
             tracing::warn!(%error, "the cluster's schema cannot be read");
         }

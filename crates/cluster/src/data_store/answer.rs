@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ilium_protocol::{ProtocolError, QueryResult, Response};
+use ilium_protocol::{QueryResult, Response};
 use ilium_store::{Error, Outcome, PageState, Result, ResultKind, Rows, RowsMetadata};
 
 use super::ask::Reply;
 use super::plan::{Handle, Planned, rows_metadata};
 use crate::control::of_wire;
+use crate::error::{nonsense, unexpected};
 
 /// The outcome of a reply that is no error. `planned` learns of columns that are others than it knew. A page state is
 /// still the cluster's own.
@@ -62,12 +63,4 @@ fn known_or_new(
             told
         }
     }
-}
-
-pub(super) fn nonsense(error: ProtocolError) -> Error {
-    Error::internal(format!("a node's answer makes no sense: {error}"))
-}
-
-pub(super) fn unexpected(response: &Response<'_>, due: &str) -> Error {
-    Error::internal(format!("a node answers {} where {due} was due", response.opcode()))
 }

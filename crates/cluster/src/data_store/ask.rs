@@ -18,11 +18,10 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout_at};
 
-use super::answer;
 use super::plan::{Handle, Planned};
 use super::request::Route;
 use crate::cluster::Cluster;
-use crate::error::of_response;
+use crate::error::{nonsense, of_response, unexpected};
 use crate::link::{Link, Lost};
 use crate::ring::Place;
 use crate::session::Session;
@@ -149,9 +148,9 @@ impl Asked<'_> {
                 if envelope.header.opcode != Opcode::Error {
                     return Ok(Reply { envelope, link, handle });
                 }
-                let (extras, response) = Response::decode(&envelope).map_err(answer::nonsense)?;
+                let (extras, response) = Response::decode(&envelope).map_err(nonsense)?;
                 let Response::Error(refusal) = response else {
-                    return Err(answer::unexpected(&response, "an error"));
+                    return Err(unexpected(&response, "an error"));
                 };
                 match refusal.detail {
                     ErrorDetail::Unprepared { id } if prepared_again < PREPARED_AGAIN => {

@@ -11,10 +11,10 @@
 mod answer;
 mod ask;
 mod capabilities;
+mod follow;
 mod pages;
 mod plan;
 mod request;
-mod snapshot;
 mod splits;
 
 use std::sync::Arc;
@@ -30,12 +30,10 @@ use ilium_store::{
 
 use self::ask::{Asked, Message};
 use self::plan::{Plan, Plans};
-pub(crate) use self::snapshot::Snapshot;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::snapshot::rows as rows_of;
 use crate::Upstream;
 use crate::cluster::Cluster;
 use crate::session::Session;
+use crate::snapshot::Snapshot;
 
 /// How statements are run that the callers' requests do not say.
 #[derive(Debug, Clone)]
@@ -74,7 +72,7 @@ impl ClusterStore {
         seals: Arc<dyn Seals>,
     ) -> Result<ClusterStore> {
         let cluster = Arc::clone(upstream.cluster());
-        let snapshot = Snapshot::open(&cluster).await?;
+        let snapshot = follow::begin(&cluster).await?;
         cluster.set_snapshot(&snapshot);
         let plans = Plans::new(options.max_plans);
         Ok(ClusterStore(Arc::new(Inner { cluster, options, plans, snapshot, seals })))
@@ -82,7 +80,7 @@ impl ClusterStore {
 
     /// Waits until the snapshot is of the schema that the cluster has now.
     pub async fn refresh(&self) -> Result<()> {
-        self.0.snapshot.refresh(&self.0.cluster).await
+        self.0.snapshot.refresh(|| self.0.cluster.control()).await
     }
 }
 

@@ -14,8 +14,9 @@ use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 
 use super::ask::{Asked, Message};
-use super::{Inner, answer, capabilities};
+use super::{Inner, capabilities};
 use crate::effect;
+use crate::error::{nonsense, unexpected};
 
 /// What the engine's own part of a [`Prepared`] is.
 pub(super) enum Plan {
@@ -205,9 +206,9 @@ type Described = (Handle, Vec<BindMarker>, Vec<u16>, Vec<String>);
 
 /// What the answer to a PREPARE says.
 fn described(reply: &Envelope) -> Result<Described> {
-    let (extras, response) = Response::decode(reply).map_err(answer::nonsense)?;
+    let (extras, response) = Response::decode(reply).map_err(nonsense)?;
     let Response::Result(QueryResult::Prepared(prepared)) = response else {
-        return Err(answer::unexpected(&response, "a prepared statement"));
+        return Err(unexpected(&response, "a prepared statement"));
     };
     let BindMetadata { columns, partition_key } = &prepared.bind;
     let marker = |column: &ColumnSpec| BindMarker {

@@ -1,64 +1,32 @@
-//! The schema as it was last read, and how it is kept true: it is read again when the cluster tells of a change, when a
-//! change was made through here, and when the version that the cluster names is another.
+//! The schema as it was last read.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use ilium_cql::schema::{Schema, UuidBytes};
 use ilium_protocol::{
     Consistency, Envelope, ErrorDetail, QueryParameters, QueryRequest, QueryResult, Request, Response, Rows,
 };
-use ilium_store::{ClusterEvent, Error, Result, SchemaListener};
+use ilium_store::{Error, Result, SchemaListener};
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-use super::answer;
-use crate::cluster::Cluster;
-use crate::error::{of_response, unreachable};
+use crate::error::{nonsense, of_response, unexpected, unreachable};
 use crate::link::Link;
 use crate::schema::{self, SOURCES};
-
-/// The version is looked at this often though nothing was told: events may be lost.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// And so soon, and twice as long each time, where it could not be read.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// After a change was read no other is for so long: a script of a hundred statements is not followed one by one.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often at most a schema is read that changes while it is read.
 const READS: usize = 3;
 
+#[derive(Default)]
 pub(crate) struct Snapshot {
     schema: RwLock<Arc<Schema>>,
     listeners: RwLock<Vec<SchemaListener>>,
-    told: Arc<Notify>,
     /// Held while the schema is read, so that listeners hear of changes in order.
     reading: Mutex<()>,
 }
 
 impl Snapshot {
-    pub async fn open(cluster: &Arc<Cluster>) -> Result<Arc<Snapshot>> {
-        let told = Arc::<Notify>::default();
-        let snapshot = Arc::new(Snapshot {
-            schema: RwLock::default(),
-            listeners: RwLock::default(),
-            told: Arc::clone(&told),
-            reading: Mutex::default(),
-        });
-        cluster.add_listener(Box::new(move |event| {
-            if matches!(event, ClusterEvent::Schema(_)) {
-                told.notify_one();
-            }
-        }));
-        snapshot.refresh(cluster).await?;
-        tokio::spawn(follow(Arc::downgrade(&snapshot), Arc::downgrade(cluster), Arc::clone(&snapshot.told)));
-        Ok(snapshot)
-    }
-
     pub fn schema(&self) -> Arc<Schema> {
         Arc::clone(&self.schema.read())
     }
@@ -67,11 +35,12 @@ impl Snapshot {
         self.listeners.write().push(listener);
     }
 
-    /// Reads the schema unless its version is that of the snapshot.
-    pub async fn refresh(&self, cluster: &Cluster) -> Result<()> {
+    /// Reads the schema unless its version is that of the snapshot. `control` gives the link to read it by, once it is this
+    /// one's turn.
+    pub async fn refresh(&self, control: impl FnOnce() -> Option<Arc<Link>>) -> Result<()> {
         let _reading = self.reading.lock().await;
         let old = self.schema();
-        let Some(control) = cluster.control() else {
+        let Some(control) = control() else {
             return Err(unreachable("the gateway has no connection to watch the cluster by at this moment"));
         };
         let mut version = version(&control).await?;
@@ -95,29 +64,6 @@ impl Snapshot {
             self.listeners.read().iter().for_each(|listener| listener(&change));
         }
         Ok(())
-    }
-}
-
-/// Follows the cluster's schema as long as somebody holds the snapshot.
-async fn follow(snapshot: Weak<Snapshot>, cluster: Weak<Cluster>, told: Arc<Notify>) {
-    let mut failed = 0;
-    loop {
-        let pause = match failed {
-            0 => LOOK_EVERY,
-            times => FIRST_PAUSE.saturating_mul(1 << (times - 1).min(10)).min(LOOK_EVERY),
-        };
-        // Either way the version is looked at.
-        let _ = timeout(pause, told.notified()).await;
-        let (Some(snapshot), Some(cluster)) = (snapshot.upgrade(), cluster.upgrade()) else { return };
-        match snapshot.refresh(&cluster).await {
-            Ok(()) => failed = 0,
-            Err(error) => {
-                tracing::warn!(%error, "the cluster's schema cannot be read");
-                failed += 1;
-            }
-        }
-        drop((snapshot, cluster));
-        sleep(PAUSE).await;
     }
 }
 
@@ -149,10 +95,10 @@ async fn read(control: &Arc<Link>, version: UuidBytes) -> Result<Schema> {
 
 /// `None`: the cluster has no such source.
 pub(crate) fn rows(answer: &Envelope) -> Result<Option<Rows<'_>>> {
-    match Response::decode(answer).map_err(answer::nonsense)?.1 {
+    match Response::decode(answer).map_err(nonsense)?.1 {
         Response::Result(QueryResult::Rows(rows)) => Ok(Some(rows)),
         Response::Error(error) if error.detail == ErrorDetail::Invalid => Ok(None),
         Response::Error(error) => Err(of_response(&error)),
-        other => Err(answer::unexpected(&other, "rows")),
+        other => Err(unexpected(&other, "rows")),
     }
 }
