@@ -3,7 +3,7 @@
 //! Vocabulary: a *plan* is a statement as the cluster knows it: one that it prepared, with the *handle* by which it is
 //! executed, or a text that is sent as it is. The *snapshot* is the schema as it was last read.
 //!
-//! The path of a statement: [`plan`] prints it to its canonical text and has it prepared, once for all that print alike;
+//! The path of a statement: [`prepare`] prints it to its canonical text and has it prepared, once for all that print alike;
 //! [`request`] binds the values' bytes; [`ask`] sends it to a node that has the partition; [`answer`] makes rows of what
 //! comes back, whose cells stay in the frame they came in. Every statement runs on links of its principal's role: the
 //! cluster decides what that may do.
@@ -14,6 +14,7 @@ mod capabilities;
 mod follow;
 mod pages;
 mod plan;
+mod prepare;
 mod request;
 mod splits;
 
@@ -29,7 +30,8 @@ use ilium_store::{
 };
 
 use self::ask::{Asked, Message};
-use self::plan::{Plan, Plans};
+use self::plan::Plan;
+use self::prepare::Plans;
 use crate::Upstream;
 use crate::cluster::Cluster;
 use crate::session::Session;

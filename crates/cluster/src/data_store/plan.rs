@@ -3,22 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ilium_cql::ast::Statement;
 use ilium_cql::murmur3::hash3_x64_128;
 use ilium_protocol::{
     BindMetadata, ColumnList, ColumnSpec, Envelope, PrepareRequest, ProtocolVersion, QueryResult, Request,
     Response, RowsMetadata as WireMetadata,
 };
-use ilium_store::{BindMarker, Effect, Prepared, Principal, Result, RowsMetadata};
+use ilium_store::{BindMarker, Result, RowsMetadata};
 use parking_lot::RwLock;
-use quick_cache::sync::Cache;
 
-use super::ask::{Asked, Message};
-use super::{Inner, capabilities};
-use crate::effect;
 use crate::error::{nonsense, unexpected};
 
-/// What the engine's own part of a [`Prepared`] is.
+/// What the engine's own part of a [`Prepared`](ilium_store::Prepared) is.
 pub(super) enum Plan {
     Statement(Arc<Planned>),
     /// What a cluster need not prepare: changes of the schema and of roles, which come seldom and bind nothing.
@@ -53,6 +48,24 @@ pub(super) struct Handle {
 }
 
 impl Planned {
+    /// One that nobody has prepared yet.
+    pub fn new(
+        text: &str,
+        keyspace: Option<Arc<str>>,
+        version: ProtocolVersion,
+        has_timestamp: bool,
+    ) -> Planned {
+        let handle = Handle { id: Box::default(), metadata_id: None, rows: None };
+        Planned {
+            text: text.into(),
+            keyspace,
+            version,
+            has_timestamp,
+            handle: RwLock::new(Arc::new(handle)),
+            row_bytes: AtomicUsize::new(0),
+        }
+    }
+
     pub fn handle(&self) -> Arc<Handle> {
         Arc::clone(&self.handle.read())
     }
@@ -94,118 +107,10 @@ pub(super) fn names_keyspaces(version: ProtocolVersion) -> bool {
     version >= ProtocolVersion::V5
 }
 
-/// What texts were prepared, found by keyspace and text.
-pub(super) struct Plans(Cache<PlanKey, Arc<Prepared>>);
-
-type PlanKey = (Option<Arc<str>>, Box<str>);
-
-impl Plans {
-    pub fn new(limit: usize) -> Plans {
-        Plans(Cache::new(limit))
-    }
-}
-
-impl Inner {
-    pub async fn prepare(
-        &self,
-        statement: Arc<Statement>,
-        keyspace: Option<Arc<str>>,
-    ) -> Result<Arc<Prepared>> {
-        let schema = self.snapshot.schema();
-        capabilities::check(&statement, &capabilities::of(&self.cluster, &schema))?;
-        if !is_prepared(&statement) {
-            let plan = match &*statement {
-                Statement::Use { keyspace } => Plan::Use(keyspace.as_str().into()),
-                other => Plan::Text { text: other.to_string(), keyspace: keyspace.clone() },
-            };
-            return Ok(Arc::new(Prepared {
-                effect: effect::of(&statement),
-                keyspace,
-                binds: Vec::new(),
-                partition_key_binds: Vec::new(),
-                rows: None,
-                schema_version: schema.version,
-                warnings: Vec::new(),
-                plan: Box::new(plan),
-                statement,
-            }));
-        }
-        let key = (keyspace, statement.to_string().into_boxed_str());
-        // Those that ask for the same at once wait for the first.
-        let known = self.plans.0.get_value_or_guard_async(&key).await;
-        let guard = match known {
-            Ok(prepared) if prepared.schema_version == schema.version => return Ok(prepared),
-            Ok(_) => None,
-            Err(guard) => Some(guard),
-        };
-        let prepared = Arc::new(self.ask_to_prepare(statement, &key, schema.version).await?);
-        match guard {
-            // It was forgotten meanwhile: it is used all the same.
-            Some(guard) => drop(guard.insert(Arc::clone(&prepared))),
-            None => self.plans.0.insert(key, Arc::clone(&prepared)),
-        }
-        Ok(prepared)
-    }
-
-    /// The gateway's own role prepares: it needs no permission on the table, and finds out nothing that is told to others.
-    async fn ask_to_prepare(
-        &self,
-        statement: Arc<Statement>,
-        (keyspace, text): &PlanKey,
-        schema_version: [u8; 16],
-    ) -> Result<Prepared> {
-        let planned = Planned {
-            text: Arc::from(&**text),
-            keyspace: keyspace.clone(),
-            version: self.cluster.facts.newest,
-            has_timestamp: effect::has_timestamp(&statement),
-            handle: RwLock::new(Arc::new(Handle { id: Box::default(), metadata_id: None, rows: None })),
-            row_bytes: AtomicUsize::new(0),
-        };
-        let session = self.session(&Principal::System, planned.connection_keyspace()).await?;
-        let asked = Asked {
-            cluster: &self.cluster,
-            session: &session,
-            message: Message::Prepare(&planned),
-            route: None,
-            effect: Effect::Read,
-            may_repeat: true,
-            speculate_after: None,
-            context: &ilium_store::Context::new(Principal::System),
-        };
-        let reply = asked.reply().await?;
-        let (handle, binds, partition_key_binds, warnings) = described(&reply.envelope)?;
-        let rows = handle.rows.clone();
-        planned.set_handle(handle);
-        Ok(Prepared {
-            effect: effect::of(&statement),
-            statement,
-            keyspace: keyspace.clone(),
-            binds,
-            partition_key_binds,
-            rows,
-            schema_version,
-            warnings,
-            plan: Box::new(Plan::Statement(Arc::new(planned))),
-        })
-    }
-}
-
-fn is_prepared(statement: &Statement) -> bool {
-    matches!(
-        statement,
-        Statement::Select(_)
-            | Statement::Insert(_)
-            | Statement::Update(_)
-            | Statement::Delete(_)
-            | Statement::Batch(_)
-    )
-}
-
-type Described = (Handle, Vec<BindMarker>, Vec<u16>, Vec<String>);
+pub(super) type Described = (Handle, Vec<BindMarker>, Vec<u16>, Vec<String>);
 
 /// What the answer to a PREPARE says.
-fn described(reply: &Envelope) -> Result<Described> {
+pub(super) fn described(reply: &Envelope) -> Result<Described> {
     let (extras, response) = Response::decode(reply).map_err(nonsense)?;
     let Response::Result(QueryResult::Prepared(prepared)) = response else {
         return Err(unexpected(&response, "a prepared statement"));
