@@ -55,10 +55,13 @@ fn start(folder: Folder, config: &str) -> (Ilium, Folder, String) {
     let file = beside(&folder, "ilium.yaml");
     fs::write(&file, config).unwrap();
     let server = Ilium::start(binary(), &folder, &["--auth", "--config", file.to_str().unwrap()]).unwrap();
-    let said = fs::read_to_string(folder.data().join("superuser.txt")).unwrap();
-    let password = said.lines().find_map(|line| line.strip_prefix("password = ")).unwrap();
-    let superuser = token(server.http(), "cassandra", password);
+    let superuser = token(server.http(), "cassandra", &superuser_password(&folder));
     (server, folder, superuser)
+}
+
+fn superuser_password(folder: &Folder) -> String {
+    let said = fs::read_to_string(folder.data().join("superuser.txt")).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("password = ")).unwrap().to_owned()
 }
 
 /// A file in the folder, outside of the data.
@@ -215,6 +218,23 @@ fn log_ins_count_for_their_address_before_anybody_looks_at_the_password() {
     let refused = failed.iter().find(|said| said.contains("address 127.0.0.1"));
     // OVERLOADED.
     assert!(refused.is_some_and(|said| said.contains("code: 4097")), "AUTH_RESPONSE: {failed:?}");
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_request_with_http_basic_counts_once_for_its_address() {
+    let config = "limits: {each-address: {requests-per-second: 1}}";
+    let (server, folder, _superuser) = start(Folder::new().unwrap(), config);
+    let login = format!("cassandra:{}", superuser_password(&folder));
+    let basic = format!("Basic {}", data_encoding::BASE64.encode(login.as_bytes()));
+    let row = "/v2/keyspaces/system/local/local?raw=true";
+    let read = || send(server.http(), "GET", row, "", &[("Authorization", &basic)]);
+    let first = read();
+    assert_eq!(first.status, 200, "{}", String::from_utf8_lossy(&first.body));
+    // It did count.
+    let statuses = at_once(&|| read().status);
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
     server.stop().unwrap();
 }
 

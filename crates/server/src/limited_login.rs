@@ -1,10 +1,13 @@
 //! A log-in whose tries are admitted by the limits, before a password is compared. Where nothing is limited it is not put in
 //! between.
+//!
+//! Only a try that fails, or that nobody waits for, is held against the rate of its address: with HTTP Basic each request has a
+//! log-in of its own, and would else count twice.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ilium_store::{Answer, Login, Principal};
+use ilium_store::{Answer, Login, Principal, Result};
 
 use crate::Limits;
 
@@ -36,13 +39,15 @@ impl Login for LimitedLogin {
             Ok(permit) => permit,
             Err(error) => return Answer::Ready(Err(error)),
         };
+        let counted = move |known: Result<Principal>| {
+            if known.is_ok() {
+                permit.take_back();
+            }
+            known
+        };
         match self.login.with_password(name, password, from) {
-            Answer::Ready(known) => Answer::Ready(known),
-            Answer::Later(known) => Answer::Later(Box::pin(async move {
-                let known = known.await;
-                drop(permit);
-                known
-            })),
+            Answer::Ready(known) => Answer::Ready(counted(known)),
+            Answer::Later(known) => Answer::Later(Box::pin(async move { counted(known.await) })),
         }
     }
 
@@ -63,10 +68,10 @@ impl Login for LimitedLogin {
 mod tests {
     use super::*;
     use crate::{Limit, LimitOptions};
-    use ilium_store::{ErrorKind, Role};
+    use ilium_store::{Error, ErrorKind, Role};
     use tokio::sync::Semaphore;
 
-    /// Knows everybody, once it is their turn.
+    /// Knows everybody whose password is not `wrong`, once it is their turn.
     struct Slow(Arc<Semaphore>);
 
     impl Login for Slow {
@@ -74,10 +79,14 @@ mod tests {
             true
         }
         fn with_password(&self, name: &str, password: &str, _: Option<SocketAddr>) -> Answer<Principal> {
-            let (turns, role) = (Arc::clone(&self.0), Role::new(name, password.as_bytes()));
+            let known = match password {
+                "wrong" => Err(Error::new(ErrorKind::BadCredentials, "wrong")),
+                _ => Ok(Principal::Role(Role::new(name, password.as_bytes()))),
+            };
+            let turns = Arc::clone(&self.0);
             Answer::Later(Box::pin(async move {
                 let _turn = turns.acquire().await;
-                Ok(Principal::Role(role))
+                known
             }))
         }
         fn with_identity(&self, _: &str) -> Answer<Principal> {
@@ -109,5 +118,31 @@ mod tests {
             assert!(known.wait().await.is_ok());
         }
         assert!(matches!(attempt([10, 0, 0, 1]), Answer::Later(_)));
+    }
+
+    #[tokio::test]
+    async fn a_log_in_counts_towards_the_rate_of_its_address_unless_it_is_accepted() {
+        let each_address = Limit { requests_per_second: Some(1), ..Limit::default() };
+        let limits = Limits::new(LimitOptions { each_address, ..LimitOptions::default() });
+        let login = LimitedLogin::around(Arc::new(Slow(Arc::new(Semaphore::new(1)))), limits);
+        let attempt = |from: [u8; 4], password: &str| {
+            login.with_password("ada", password, Some((from, 1).into())).wait()
+        };
+        for _ in 0..20 {
+            assert!(attempt([10, 0, 0, 1], "loom").await.is_ok());
+        }
+        // However many were accepted there: nothing was saved up.
+        let mut over = 0;
+        for _ in 0..20 {
+            let error = attempt([10, 0, 0, 1], "wrong").await.unwrap_err();
+            over += usize::from(error.kind == ErrorKind::Overloaded);
+        }
+        // Twenty take no ten seconds.
+        assert!(over >= 10, "{over} of 20");
+        // Who left before the answer was there has tried all the same.
+        for _ in 0..20 {
+            drop(login.with_password("ada", "loom", Some(([10, 0, 0, 2], 1).into())));
+        }
+        assert_eq!(attempt([10, 0, 0, 2], "loom").await.unwrap_err().kind, ErrorKind::Overloaded);
     }
 }

@@ -121,7 +121,8 @@ impl Limits {
         })
     }
 
-    /// Admits a log-in, before it is known whose it is: it is a request of its address.
+    /// Admits a log-in, before it is known whose it is: it is a request of its address, unless it is
+    /// [taken back](Permit::take_back).
     pub fn admit_login(self: &Arc<Self>, address: Option<SocketAddr>) -> Result<Permit> {
         let admitted = self.admit_address(address, 0, Instant::now());
         admitted.inspect_err(|_| {
@@ -211,6 +212,15 @@ impl Shared {
             ),
             again,
         ))
+    }
+}
+
+impl Permit {
+    /// Ends it, and has it count towards no rate any more.
+    pub fn take_back(self) {
+        for account in [&self.address, &self.role].into_iter().flatten() {
+            account.give_back();
+        }
     }
 }
 

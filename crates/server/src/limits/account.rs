@@ -91,6 +91,13 @@ impl Account {
         }
     }
 
+    /// Has one of those that came count towards the rate no more.
+    pub fn give_back(&self) {
+        if let Some(rate) = &self.rate {
+            rate.give_back();
+        }
+    }
+
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
@@ -120,6 +127,12 @@ impl Rate {
                 Err(Duration::from_nanos(ahead.saturating_sub(BURST)))
             }
         }
+    }
+
+    /// As if one that was taken had not come. What is due by then in the past stands for nothing.
+    fn give_back(&self) {
+        let before = |due: u64| Some(due.saturating_sub(self.each));
+        let _ = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, before);
     }
 
     fn is_idle(&self, now: Instant) -> bool {
