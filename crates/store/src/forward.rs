@@ -90,14 +90,20 @@ pub trait Frames: fmt::Debug {
     /// The value of the request's custom payload under this key.
     fn payload(&self, key: &str) -> Option<&[u8]>;
 
-    /// Cassandra's name of the consistency level; a PREPARE has none.
-    fn consistency(&self) -> Option<&'static str>;
-
-    /// How many statements a BATCH has.
-    fn batch_size(&self) -> Option<usize>;
+    /// What the request asks for beside its text.
+    fn asked(&self) -> Asked;
 
     /// The id under which the cluster keeps its own trace of the statement (native protocol v5, section 2.2), a UUID.
     fn tracing_id(&self) -> Option<[u8; 16]>;
+}
+
+/// What a request asks for beside its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Cassandra's name of the consistency level; a PREPARE has none.
+    pub consistency: Option<&'static str>,
+    /// How many statements a BATCH has.
+    pub batch_size: Option<usize>,
 }
 
 /// One client's way to the cluster.

@@ -29,7 +29,7 @@ pub use data_store::{
 };
 pub use error::{Error, ErrorKind, Result, WriteType};
 pub use forward::{
-    Answers, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Frames, Seen, Watcher,
+    Answers, Asked, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Frames, Seen, Watcher,
 };
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};

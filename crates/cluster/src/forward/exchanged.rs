@@ -1,7 +1,7 @@
 //! A request's frame and its answer's, for whoever watches.
 
-use ilium_protocol::{Consistency, Envelope, Flags, Header, ProtocolVersion, Request};
-use ilium_store::{Frame, Frames};
+use ilium_protocol::{Envelope, Flags, Header, ProtocolVersion, Request};
+use ilium_store::{Asked, Frame, Frames};
 
 use crate::route;
 
@@ -13,13 +13,6 @@ pub(super) struct Exchanged<'a> {
     pub answer: Option<&'a Frame>,
 }
 
-impl Exchanged<'_> {
-    fn decoded<T>(&self, of: impl FnOnce(&Request<'_>) -> Option<T>) -> Option<T> {
-        let envelope = Envelope { header: self.header, body: self.asked.body.clone() };
-        Request::decode(&envelope).ok().and_then(|(_, request)| of(&request))
-    }
-}
-
 impl Frames for Exchanged<'_> {
     fn payload(&self, key: &str) -> Option<&[u8]> {
         // Version 3 has none, whatever the flag says.
@@ -27,21 +20,15 @@ impl Frames for Exchanged<'_> {
         has_payloads.then(|| route::payload(self.asked.flags, &self.asked.body, key)).flatten()
     }
 
-    fn consistency(&self) -> Option<&'static str> {
-        self.decoded(|request| match request {
-            Request::Query(query) => Some(query.parameters.consistency),
-            Request::Execute(execute) => Some(execute.parameters.consistency),
-            Request::Batch(batch) => Some(batch.parameters.consistency),
-            _ => None,
-        })
-        .map(Consistency::name)
-    }
-
-    fn batch_size(&self) -> Option<usize> {
-        self.decoded(|request| match request {
-            Request::Batch(batch) => Some(batch.statements.len()),
-            _ => None,
-        })
+    fn asked(&self) -> Asked {
+        let envelope = Envelope { header: self.header, body: self.asked.body.clone() };
+        let (level, batch_size) = match Request::decode(&envelope) {
+            Ok((_, Request::Query(query))) => (query.parameters.consistency, None),
+            Ok((_, Request::Execute(execute))) => (execute.parameters.consistency, None),
+            Ok((_, Request::Batch(batch))) => (batch.parameters.consistency, Some(batch.statements.len())),
+            _ => return Asked::default(),
+        };
+        Asked { consistency: Some(level.name()), batch_size }
     }
 
     fn tracing_id(&self) -> Option<[u8; 16]> {

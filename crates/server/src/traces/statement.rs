@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use ilium_cql::ast::{QualifiedName, Statement};
 use ilium_cql::lexer::{Keyword, without_values};
 use ilium_protocol::{Consistency, Opcode};
-use ilium_store::{Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
+use ilium_store::{Asked, Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
 
 use super::{Attributes, Begun, SpanKind, Tracer};
 use crate::audited::first_word;
@@ -103,6 +103,7 @@ impl StatementSpans {
         let caller = seen.frames.payload(TRACEPARENT).and_then(SpanContext::parse);
         let begun = self.tracer.begin(caller)?;
         let opcode = Opcode::from_byte(seen.opcode);
+        let Asked { consistency, batch_size } = seen.frames.asked();
         let told = Told {
             kind,
             operation: match opcode {
@@ -113,11 +114,11 @@ impl StatementSpans {
             text: seen.text,
             statement: None,
             keyspace: seen.keyspace,
-            batch: if opcode == Ok(Opcode::Batch) { seen.frames.batch_size() } else { None },
+            batch: batch_size,
             principal: &seen.caller.principal,
             client: Some(seen.caller.address),
             node: seen.node,
-            consistency: seen.frames.consistency(),
+            consistency,
             tracing_id: seen.frames.tracing_id(),
             failure: seen.error.map(of_error),
         };
