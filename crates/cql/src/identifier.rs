@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::lexer::Keyword;
+use crate::lexer::{Keyword, unquote};
 
 /// Whether `name` reads back as itself without quotes.
 ///
@@ -28,6 +28,11 @@ pub(crate) fn is_boolean(name: &str) -> bool {
 /// `name` as CQL writes it: quoted where it would not read back as itself.
 pub fn quote_if_needed(name: &str) -> Cow<'_, str> {
     if is_plain(name) { Cow::Borrowed(name) } else { Cow::Owned(quote(name)) }
+}
+
+/// The name that an identifier stands for, given as CQL writes it: what [`quote_if_needed`] was given.
+pub fn unquoted(identifier: &str) -> Cow<'_, str> {
+    if identifier.starts_with('"') { unquote(identifier) } else { Cow::Borrowed(identifier) }
 }
 
 /// `name` within quotes.
@@ -65,5 +70,8 @@ mod tests {
         assert_eq!(quote_if_needed("true"), "\"true\"");
         assert_eq!(quote_if_needed("a\"b"), "\"a\"\"b\"");
         assert_eq!(quote_if_needed(""), "\"\"");
+        for name in ["a_1", "Name", "1a", "select", "a\"b", "\"", "é", ""] {
+            assert_eq!(unquoted(&quote_if_needed(name)), name);
+        }
     }
 }

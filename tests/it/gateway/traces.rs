@@ -46,6 +46,18 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     client.execute(&update, &Binds::ByPosition(values()), &called(true)).unwrap();
     let item = || BatchItem::Prepared(update.id.clone(), values());
     client.batch(BatchKind::Unlogged, &[item(), item(), item()], &called(true)).unwrap();
+    // The same keyspace, chosen and named: its name is one with a capital.
+    for statement in [
+        "CREATE KEYSPACE \"Traced\" WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE \"Traced\".u (p text PRIMARY KEY)",
+        "USE \"Traced\"",
+    ] {
+        let made = client.query(statement, &Binds::None, &Settings::default()).unwrap().outcome;
+        assert!(!matches!(made, Outcome::Error(_)), "{made:?}");
+    }
+    for statement in ["SELECT p FROM u", "SELECT p FROM \"Traced\".u"] {
+        client.query(statement, &Binds::None, &called(true)).unwrap();
+    }
     let read = send(
         gateway.http(),
         "GET",
@@ -60,7 +72,7 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     let spans = collector.spans().unwrap();
     let shown = format!("{spans:#?}");
     assert!(!shown.contains("hush") && !shown.contains("7654321"), "{shown}");
-    assert_eq!(spans.len(), 7, "{shown}");
+    assert_eq!(spans.len(), 9, "{shown}");
     let node = cassandra.address();
     for span in &spans {
         assert_eq!(span.trace, TRACE);
@@ -84,6 +96,12 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     let update = named(&spans, "UPDATE traced.t");
     assert_eq!((update.get("db.namespace"), update.get("db.collection.name")), ("traced", "t"));
     assert_eq!(named(&spans, "BATCH traced.t").get("db.operation.batch.size"), "3");
+    let of_traced: Vec<&str> = spans
+        .iter()
+        .filter(|span| span.name == "SELECT Traced.u")
+        .map(|span| span.get("db.namespace"))
+        .collect();
+    assert_eq!(of_traced, ["Traced", "Traced"], "{shown}");
     let request = named(&spans, "GET /v2/keyspaces/{keyspaceName}/{tableName}/{primaryKey}");
     assert_eq!((request.parent.as_str(), request.kind), (CALLER, 2));
     let of_request = spans.iter().find(|span| span.parent == request.id).unwrap();
@@ -93,7 +111,7 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     // The slow log says of each that is recorded which trace it is in.
     let slow: Vec<&str> = said.lines().filter(|line| line.contains("a statement took long")).collect();
     let with_id = slow.iter().filter(|line| line.contains(&format!(r#""trace_id":"{TRACE}""#))).count();
-    assert_eq!(with_id, 5, "{said}");
+    assert_eq!(with_id, 7, "{said}");
     assert!(slow.len() > with_id, "{said}");
 
     // From the span to Cassandra's trace.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ilium_cql::identifier::quote_if_needed;
+use ilium_cql::identifier::{quote_if_needed, unquoted};
 use ilium_protocol::{Envelope, PrepareRequest, ProtocolVersion, QueryResult, Request, Response};
 
 use super::forwarded::frame_of;
@@ -113,13 +113,5 @@ async fn ask(link: &Arc<Link>, request: &Request<'_>, statement: &Statement) -> 
             true
         }
         _ => false,
-    }
-}
-
-/// A name in CQL's spelling as it is.
-fn unquoted(name: &str) -> String {
-    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => name.to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use ilium_cql::ast::{QualifiedName, Statement};
+use ilium_cql::identifier::unquoted;
 use ilium_cql::lexer::{Keyword, without_values};
 use ilium_protocol::{Consistency, Opcode};
 use ilium_store::{Asked, Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
@@ -59,6 +60,7 @@ struct Told<'a> {
     text: Option<&'a str>,
     /// The same, read.
     statement: Option<&'a Statement>,
+    /// That of unqualified names.
     keyspace: Option<&'a str>,
     batch: Option<usize>,
     principal: &'a Principal,
@@ -104,6 +106,7 @@ impl StatementSpans {
         let begun = self.tracer.begin(caller)?;
         let opcode = Opcode::from_byte(seen.opcode);
         let Asked { consistency, batch_size } = seen.frames.asked();
+        let keyspace = seen.keyspace.map(unquoted);
         let told = Told {
             kind,
             operation: match opcode {
@@ -113,7 +116,7 @@ impl StatementSpans {
             },
             text: seen.text,
             statement: None,
-            keyspace: seen.keyspace,
+            keyspace: keyspace.as_deref(),
             batch: batch_size,
             principal: &seen.caller.principal,
             client: Some(seen.caller.address),
