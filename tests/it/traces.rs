@@ -155,6 +155,27 @@ fn a_collector_that_is_busy_for_a_moment_gets_what_it_refused_again() {
 }
 
 #[test]
+fn spans_that_a_collector_says_it_did_not_take_are_counted_as_dropped() {
+    let collector = Collector::rejecting(1).unwrap();
+    let (server, folder) = start(&collector.endpoint(), &[]);
+    let mut client = made(&server);
+    // As many as are sent without waiting, and again: then the first answer has been read.
+    for text in ["SELECT v FROM k.t", "SELECT p FROM k.t"] {
+        for _ in 0..512 {
+            client.query(text, &Binds::None, &Settings::default()).unwrap();
+        }
+        collector.wait_for(text, |span| span.get("db.query.text") == text).unwrap();
+    }
+    assert_eq!(metric(&server, "ilium_trace_spans_dropped_total"), 1);
+    assert!(metric(&server, "ilium_trace_spans_sent_total") > 0);
+    let log = folder.data().with_file_name("output.log");
+    server.stop().unwrap();
+    let said = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains("spans are lost")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("all but 1 of") && lines[0].contains("quota"), "{said}");
+}
+
+#[test]
 fn a_collector_that_never_answers_costs_spans_that_are_counted_and_one_line_of_the_log() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());

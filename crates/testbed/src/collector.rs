@@ -56,6 +56,8 @@ struct Got {
     failures: Vec<String>,
     /// Statuses to be answered instead of 200, the first first.
     statuses: Vec<u16>,
+    /// Spans that the next 200 says were not taken.
+    rejects: u8,
 }
 
 impl Collector {
@@ -65,9 +67,18 @@ impl Collector {
 
     /// One that answers its first requests with these statuses and keeps nothing of them.
     pub fn refusing(statuses: &[u16]) -> Result<Collector> {
+        let statuses = statuses.iter().rev().copied().collect();
+        Collector::with(Got { statuses, ..Got::default() })
+    }
+
+    /// One that says of the first request that it did not take so many of its spans, below 128.
+    pub fn rejecting(spans: u8) -> Result<Collector> {
+        Collector::with(Got { rejects: spans, ..Got::default() })
+    }
+
+    fn with(got: Got) -> Result<Collector> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let got = Got { statuses: statuses.iter().rev().copied().collect(), ..Got::default() };
         let got = Arc::new(Mutex::new(got));
         let shared = Arc::clone(&got);
         thread::spawn(move || {
@@ -147,14 +158,22 @@ fn serve(socket: TcpStream, got: &Mutex<Got>) -> Result<()> {
         let mut got = lock(got);
         got.heads.push(head);
         let status = got.statuses.pop().unwrap_or(200);
+        let mut answer = Vec::new();
         if status == 200 {
             got.spans.extend(request(&body)?);
+            answer = match std::mem::take(&mut got.rejects) {
+                0 => Vec::new(),
+                // An ExportTraceServiceResponse with the field partial_success: rejected_spans, error_message.
+                rejects => [&[0x0a, 9, 0x08, rejects, 0x12, 5][..], b"quota"].concat(),
+            };
         }
         drop(got);
         write!(
             to,
-            "HTTP/1.1 {status} X\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+            "HTTP/1.1 {status} X\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
         )?;
+        to.write_all(&answer)?;
     }
 }
 

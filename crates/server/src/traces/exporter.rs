@@ -40,6 +40,9 @@ const AT_THE_END: Duration = Duration::from_secs(5);
 /// An answer says nothing, or in some words why not.
 const MAX_ANSWER: usize = 64 << 10;
 
+/// Characters of what a collector says of spans that it did not take.
+const SHOWN: usize = 200;
+
 /// Ended spans that wait.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -167,9 +170,16 @@ impl Exporter {
         let mut pause = FIRST_PAUSE;
         for tried in 1..=TRIES {
             let refused = match timeout(self.options.timeout, self.send(body.clone())).await {
-                Ok(Ok(())) => {
+                Ok(Ok((rejected, why))) => {
+                    let rejected = rejected.min(count);
                     self.under_way = 0;
-                    self.queue.sent.fetch_add(count, Ordering::Relaxed);
+                    self.queue.sent.fetch_add(count - rejected, Ordering::Relaxed);
+                    self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
+                    if rejected > 0 {
+                        let why: String = why.chars().take(SHOWN).collect();
+                        self.trouble =
+                            Some(format!("it took all but {rejected} of {count}, and said {why:?}"));
+                    }
                     return;
                 }
                 Ok(Err(refused)) => refused,
@@ -193,7 +203,8 @@ impl Exporter {
         self.queue.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
-    async fn send(&mut self, body: Vec<u8>) -> Result<(), Refused> {
+    /// How many spans the collector says it did not take though it took the others (OTLP 1, "Partial Success"), and why.
+    async fn send(&mut self, body: Vec<u8>) -> Result<(u64, String), Refused> {
         let lost = |why: String| Refused { why, may_try_again: true };
         let mut connection = match self.connection.take().filter(Connection::is_open) {
             Some(connection) => connection,
@@ -207,11 +218,12 @@ impl Exporter {
         let status = answer.status();
         let limits = BodyLimits { bytes: MAX_ANSWER, patience: self.options.timeout };
         // Until it is read the connection takes nothing more.
-        if read_body(Body::new(answer.into_body()), &limits).await.is_ok() {
+        let said = read_body(Body::new(answer.into_body()), &limits).await;
+        if said.is_ok() {
             self.connection = Some(connection);
         }
         match status.is_success() {
-            true => Ok(()),
+            true => Ok(said.map_or_else(|_| Default::default(), |said| otlp::rejected(&said))),
             false => Err(Refused { why: format!("it answered {status}"), may_try_again: is_passing(status) }),
         }
     }

@@ -1,6 +1,6 @@
 //! Spans as the protobuf messages of OTLP 1 (opentelemetry-proto, `trace_service.proto` and what it includes).
 //!
-//! Messages are only written, and few kinds of them: what is needed of protobuf is a page.
+//! Few kinds of them are written, and one is read: what is needed of protobuf is a page.
 
 use super::span::{Span, Value};
 
@@ -31,6 +31,57 @@ pub(super) fn request(resource: &[(String, String)], spans: &[Span]) -> Vec<u8> 
         });
     });
     request.0
+}
+
+/// How many spans an `ExportTraceServiceResponse` says were not taken, and why. One that makes no sense says nothing: what it
+/// answers was taken, as the status said.
+pub(super) fn rejected(mut response: &[u8]) -> (u64, String) {
+    let (mut count, mut why) = (0, String::new());
+    while let Some((number, field)) = next_field(&mut response) {
+        let (1, Field::Bytes(mut partial)) = (number, field) else { continue };
+        while let Some((number, field)) = next_field(&mut partial) {
+            match (number, field) {
+                // Signed, in protobuf.
+                (1, Field::Number(number)) => count = u64::try_from(number.cast_signed()).unwrap_or(0),
+                (2, Field::Bytes(text)) => why = String::from_utf8_lossy(text).into_owned(),
+                _ => {}
+            }
+        }
+    }
+    (count, why)
+}
+
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+/// The next field of a message with its number; `None` at its end, or where it breaks off.
+fn next_field<'a>(message: &mut &'a [u8]) -> Option<(u64, Field<'a>)> {
+    let tag = varint(message)?;
+    let length = match tag & 7 {
+        0 => return Some((tag >> 3, Field::Number(varint(message)?))),
+        1 => 8,
+        2 => usize::try_from(varint(message)?).ok()?,
+        5 => 4,
+        _ => return None,
+    };
+    let (bytes, rest) = message.split_at_checked(length)?;
+    *message = rest;
+    Some((tag >> 3, Field::Bytes(bytes)))
+}
+
+fn varint(message: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = message.split_first()?;
+        *message = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// A message that is being written. Fields are told by their numbers.
@@ -119,5 +170,31 @@ mod tests {
         message.number(1, 300);
         message.bytes(16, b"ab");
         assert_eq!(message.0, [0x08, 0xac, 0x02, 0x82, 0x01, 0x02, b'a', b'b']);
+    }
+
+    #[test]
+    fn what_a_collector_did_not_take_is_read_and_nonsense_says_nothing() {
+        let mut response = Message::default();
+        response.message(1, |partial| {
+            partial.number(1, 300);
+            partial.bytes(2, b"too many");
+        });
+        let whole = response.0;
+        assert_eq!(rejected(&whole), (300, "too many".to_owned()));
+        // Fields that came later to the protocol, before and within.
+        let mut more = Message::default();
+        more.nanoseconds(7, std::time::Duration::from_secs(1));
+        more.message(1, |partial| {
+            partial.bytes(9, b"new");
+            partial.number(1, 2);
+        });
+        assert_eq!(rejected(&more.0), (2, String::new()));
+        for length in 0..whole.len() {
+            assert_eq!(rejected(&whole[..length]), (0, String::new()), "{length}");
+        }
+        let mut negative = Message::default();
+        negative.message(1, |partial| partial.number(1, (-1_i64).cast_unsigned()));
+        assert_eq!(rejected(&negative.0).0, 0);
+        assert_eq!(rejected(&[0xff; 40]).0, 0);
     }
 }
