@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ilium_cql::ast::Statement as Parsed;
 use ilium_cql::identifier::quote_if_needed;
 use ilium_cql::schema::{Column, Schema};
 use ilium_protocol::{ColumnList, ColumnSpec, Prepared};
+use ilium_store::Shown;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -52,6 +53,8 @@ pub(crate) struct Statement {
     pub id: Box<[u8]>,
     /// As the client wrote it.
     pub text: Arc<str>,
+    /// What is shown of it, once that was wanted.
+    pub shown: OnceLock<Shown>,
     /// What unqualified names are in.
     pub keyspace: Option<Arc<str>>,
     /// `None`: the key is not all bound, or the version of the protocol does not tell.
@@ -79,7 +82,8 @@ impl Statement {
         let uses = used_keyspace(text);
         let columns = columns(answer).into();
         let (id, text, changed) = (answer.id.into(), text.into(), AtomicBool::new(false));
-        Statement { id, text, keyspace, key, question, uses, columns, changed }
+        let shown = OnceLock::new();
+        Statement { id, text, shown, keyspace, key, question, uses, columns, changed }
     }
 
     /// Compares its columns with those it has when it is prepared again.
@@ -121,7 +125,7 @@ pub(crate) fn used_keyspace(text: &str) -> Option<Arc<str>> {
 /// Bounded in number, and in the bytes of their texts: the least used are forgotten.
 pub(crate) struct Statements(Cache<Box<[u8]>, Arc<Statement>, ByText>);
 
-/// A statement is as heavy as its text, and what is kept beside it.
+/// A statement is as heavy as its text, what may be shown of that, and what is kept beside it.
 #[derive(Clone)]
 struct ByText;
 
@@ -130,7 +134,8 @@ const BESIDE: u64 = 512;
 
 impl Weighter<Box<[u8]>, Arc<Statement>> for ByText {
     fn weight(&self, _id: &Box<[u8]>, statement: &Arc<Statement>) -> u64 {
-        statement.text.len() as u64 + BESIDE
+        let text = statement.text.len();
+        (text + text.min(Shown::LONGEST_TEXT)) as u64 + BESIDE
     }
 }
 

@@ -10,11 +10,13 @@
 //! short) are errors for that reason. They are errors here too, so that a statement tried on Ilium does not fail on
 //! Cassandra.
 
+mod first_word;
 mod keyword;
 mod number;
 mod quoted;
 mod secret;
 
+pub use first_word::first_word;
 pub use keyword::{Keyword, KeywordClass};
 pub(crate) use quoted::unquote;
 pub use secret::{without_passwords, without_values};

@@ -1,27 +1,13 @@
 //! Which statements are in the audit log, of those that clients of a cluster wrote: some of these our parser may not know.
 
+use ilium_cql::lexer::first_word;
+
 /// The words that begin statements which change schema or roles, or list who may do what.
 const AUDITED: [&str; 8] = ["ADD", "ALTER", "CREATE", "DROP", "GRANT", "LIST", "REVOKE", "TRUNCATE"];
 
 pub fn is_audited(text: &str) -> bool {
     let word = first_word(text);
     AUDITED.iter().any(|known| known.eq_ignore_ascii_case(word))
-}
-
-/// The word a statement begins with, after blanks and comments: neither hides it.
-pub fn first_word(mut text: &str) -> &str {
-    loop {
-        text = text.trim_start();
-        let comment_ends = match text.as_bytes() {
-            [b'-', b'-', ..] | [b'/', b'/', ..] => text.find(['\n', '\r']),
-            [b'/', b'*', ..] => text.find("*/").map(|at| at + 1),
-            _ => {
-                let end = text.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(text.len());
-                return text.get(..end).unwrap_or_default();
-            }
-        };
-        text = comment_ends.and_then(|at| text.get(at + 1..)).unwrap_or_default();
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ilium_cql::CqlType;
 pub use ilium_cql::ast::BatchKind;
 use ilium_cql::ast::Statement;
 use ilium_cql::schema::{Schema, UuidBytes};
 
-use crate::{Answer, Binds, Context, Outcome, RowsMetadata, SchemaChange};
+use crate::{Answer, Binds, Context, Outcome, RowsMetadata, SchemaChange, Shown};
 
 /// An engine that understands CQL statements.
 pub trait DataStore: Send + Sync + 'static {
@@ -53,6 +53,15 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// The engine's own.
     pub plan: Box<dyn Any + Send + Sync>,
+    /// See [`Prepared::shown`]; engines leave it empty.
+    pub shown: OnceLock<Shown>,
+}
+
+impl Prepared {
+    /// What is shown of it, which is worked out once, when it is first wanted.
+    pub fn shown(&self) -> &Shown {
+        self.shown.get_or_init(|| Shown::of_statement(&self.statement))
+    }
 }
 
 /// What a statement does, as far as an API must know to treat it right.

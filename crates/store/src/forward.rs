@@ -6,12 +6,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Answer, Error, Principal, Result, SchemaChange};
+use crate::{Answer, Error, Principal, Result, SchemaChange, Shown};
 
 /// One message without its stream, its body not compressed. The numbers are those of the header (native protocol v5,
 /// section 2).
@@ -76,6 +76,8 @@ pub struct Seen<'a> {
     pub opcode: u8,
     /// As the client wrote it; of a batch that of its first statement. `None`: it is not known here.
     pub text: Option<&'a str>,
+    /// Where what is shown of it is kept, if it was prepared: it is worked out once.
+    pub shown: Option<&'a OnceLock<Shown>>,
     /// What `USE` chose, in CQL's spelling.
     pub keyspace: Option<&'a str>,
     /// Who answered; `None`: no node did.

@@ -16,6 +16,7 @@ mod forward;
 mod login;
 mod principal;
 mod seal;
+mod shown;
 mod token;
 mod trace;
 
@@ -34,5 +35,6 @@ pub use forward::{
 pub use login::{Login, NoLogin};
 pub use principal::{Principal, Role};
 pub use seal::{SealError, SealKey, Seals};
+pub use shown::Shown;
 pub use token::{DEFAULT_LIFETIME, TokenError, Tokens};
 pub use trace::{SpanContext, SpanId, Trace, TraceId};

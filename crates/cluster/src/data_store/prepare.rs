@@ -1,6 +1,6 @@
 //! Having statements prepared: once for all that print alike.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ilium_cql::ast::Statement;
 use ilium_store::{Effect, Prepared, Principal, Result};
@@ -44,6 +44,7 @@ impl Inner {
                 schema_version: schema.version,
                 warnings: Vec::new(),
                 plan: Box::new(plan),
+                shown: OnceLock::new(),
                 statement,
             }));
         }
@@ -98,6 +99,7 @@ impl Inner {
             schema_version,
             warnings,
             plan: Box::new(Plan::Statement(Arc::new(planned))),
+            shown: OnceLock::new(),
         })
     }
 }

@@ -46,15 +46,20 @@ impl Forwarded {
     pub(super) fn end(self, answer: Result<Frame, Error>, node: Option<SocketAddr>, flushes: &mut Flushes) {
         if let Some(watcher) = self.way.cluster.watcher.get() {
             let refusal = answer.as_ref().ok().and_then(|frame| refusal(self.way.version, frame));
+            let prepared = match &self.kind {
+                Kind::Execute(statement) => Some(statement),
+                Kind::Batch(first) => first.as_ref(),
+                Kind::Query | Kind::Prepare | Kind::Use => None,
+            };
             let text = match &self.kind {
-                Kind::Execute(statement) => Some(&*statement.text),
-                Kind::Batch(statement) => statement.as_ref().map(|known| &*known.text),
+                Kind::Execute(_) | Kind::Batch(_) => prepared.map(|known| &*known.text),
                 Kind::Query | Kind::Prepare | Kind::Use => route::text(self.frame.flags, &self.frame.body),
             };
             watcher.ends(&Seen {
                 caller: &self.way.caller,
                 opcode: self.frame.opcode,
                 text,
+                shown: prepared.map(|known| &known.shown),
                 node,
                 took: flushes.now.saturating_duration_since(self.begun),
                 error: answer.as_ref().err().or(refusal.as_ref()),

@@ -1,6 +1,6 @@
 //! Every kind of statement, planned.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ilium_cql::ast::{BatchItem, Statement};
 use ilium_store::{BindMarker, Effect, Error, Prepared, Result};
@@ -83,6 +83,7 @@ pub fn prepare(statement: Arc<Statement>, keyspace: Option<&str>, snapshot: &Sna
         effect,
         warnings: Vec::new(),
         plan: Box::new(plan),
+        shown: OnceLock::new(),
         statement,
     })
 }

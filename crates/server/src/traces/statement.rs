@@ -5,25 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use ilium_cql::ast::{QualifiedName, Statement};
 use ilium_cql::identifier::unquoted;
-use ilium_cql::lexer::{Keyword, without_values};
 use ilium_protocol::{Consistency, Opcode};
-use ilium_store::{Asked, Context, Error, Prepared, Principal, Seen, SpanContext, Trace, TraceId};
+use ilium_store::{Asked, Context, Error, Prepared, Principal, Seen, Shown, SpanContext, Trace, TraceId};
 
 use super::{Attributes, Begun, SpanKind, Tracer};
-use crate::audited::first_word;
 use crate::metrics::{Kind, class};
-
-/// Bytes of a statement's text: spans are looked at by people, and kept for days.
-const SHOWN: usize = 2048;
-
-/// Bytes of it that are looked at: spans are made where answers are handed out, and other answers wait there.
-const LOOKED_AT: usize = 4 * SHOWN;
-
-/// Bytes of a name. Cassandra's own limit for those of keyspaces and tables is 48 (`SchemaConstants.NAME_LENGTH`), but a text may
-/// say anything.
-const NAMED: usize = 256;
 
 /// The key of a custom payload under which a client says what trace its request is of.
 const TRACEPARENT: &str = "traceparent";
@@ -57,9 +44,8 @@ struct Told<'a> {
     kind: Kind,
     /// `None`: as its first word says.
     operation: Option<&'static str>,
-    text: Option<&'a str>,
-    /// The same, read.
-    statement: Option<&'a Statement>,
+    /// `None`: it is not known.
+    shown: Option<&'a Shown>,
     /// That of unqualified names.
     keyspace: Option<&'a str>,
     batch: Option<usize>,
@@ -107,6 +93,15 @@ impl StatementSpans {
         let opcode = Opcode::from_byte(seen.opcode);
         let Asked { consistency, batch_size } = seen.frames.asked();
         let keyspace = seen.keyspace.map(unquoted);
+        let of_text;
+        let shown = match (seen.shown, seen.text) {
+            (Some(kept), Some(text)) => Some(kept.get_or_init(|| Shown::of_text(text))),
+            (None, Some(text)) => {
+                of_text = Shown::of_text(text);
+                Some(&of_text)
+            }
+            (_, None) => None,
+        };
         let told = Told {
             kind,
             operation: match opcode {
@@ -114,8 +109,7 @@ impl StatementSpans {
                 Ok(Opcode::Batch) => Some("BATCH"),
                 _ => None,
             },
-            text: seen.text,
-            statement: None,
+            shown,
             keyspace: keyspace.as_deref(),
             batch: batch_size,
             principal: &seen.caller.principal,
@@ -177,13 +171,10 @@ impl StatementSpan {
         failure: Option<Failure<'_>>,
     ) {
         let prepared = self.prepared.as_deref();
-        let statement = prepared.map(|prepared| &*prepared.statement);
-        let text = statement.map(ToString::to_string);
         let told = Told {
             kind,
             operation: self.batch.map(|_| "BATCH"),
-            text: text.as_deref(),
-            statement,
+            shown: prepared.map(Prepared::shown),
             keyspace: prepared.and_then(|prepared| prepared.keyspace.as_deref()),
             batch: self.batch,
             principal,
@@ -205,19 +196,10 @@ impl Told<'_> {
     /// The span's name and what is said of the statement.
     fn described(&self) -> (String, Attributes) {
         let mut attributes = Attributes::default();
-        let text = self.text.map(|text| head(text, LOOKED_AT));
-        let read = match (self.statement, self.text) {
-            (None, Some(whole)) if whole.len() <= LOOKED_AT => ilium_cql::parse(whole).ok(),
-            _ => None,
-        };
-        let table = self.statement.or(read.as_ref()).and_then(table_of);
-        let keyspace = table.and_then(|table| Some(table.keyspace.as_ref()?.as_str())).or(self.keyspace);
-        let keyspace = keyspace.map(|name| head(name, NAMED));
-        let table = table.map(|table| head(table.name.as_str(), NAMED));
-        // What is no CQL may be anything, a password for one.
-        let word = text.map(first_word).filter(|word| Keyword::of(word).is_some());
-        let operation =
-            self.operation.map_or_else(|| word.unwrap_or_default().to_ascii_uppercase(), str::to_owned);
+        let named = self.shown.and_then(|shown| shown.keyspace.as_deref());
+        let keyspace = named.or(self.keyspace.map(Shown::name));
+        let table = self.shown.and_then(|shown| shown.table.as_deref());
+        let operation = self.operation.or(self.shown.and_then(|shown| shown.operation.as_deref()));
 
         attributes.text("db.system.name", "cassandra");
         if let Some(keyspace) = keyspace {
@@ -231,15 +213,15 @@ impl Told<'_> {
         if let Some(table) = table {
             attributes.text("db.collection.name", table.to_owned());
         }
-        let name = match operation.is_empty() {
-            true => "cassandra".to_owned(),
-            false => {
-                attributes.text("db.operation.name", operation.clone());
-                operation + &target
+        let name = match operation {
+            None => "cassandra".to_owned(),
+            Some(operation) => {
+                attributes.text("db.operation.name", operation.to_owned());
+                format!("{operation}{target}")
             }
         };
-        if let Some(text) = text.filter(|_| word.is_some()) {
-            attributes.text("db.query.text", head(&without_values(text), SHOWN).to_owned());
+        if let Some(shown) = self.shown.filter(|shown| !shown.text.is_empty()) {
+            attributes.text("db.query.text", shown.text.clone());
         }
         // One statement is no batch, the conventions say.
         if let Some(size) = self.batch.filter(|size| *size > 1) {
@@ -265,22 +247,6 @@ impl Told<'_> {
     }
 }
 
-/// The one table that a statement reads or writes.
-fn table_of(statement: &Statement) -> Option<&QualifiedName> {
-    match statement {
-        Statement::Select(select) => Some(&select.from),
-        Statement::Insert(insert) => Some(&insert.table),
-        Statement::Update(update) => Some(&update.table),
-        Statement::Delete(delete) => Some(&delete.table),
-        _ => None,
-    }
-}
-
-/// So many bytes of a text, or a little less.
-fn head(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
-}
-
 /// As `system_traces` shows it.
 fn uuid(id: [u8; 16]) -> String {
     let digits = HEXLOWER.encode(&id);
@@ -292,38 +258,4 @@ fn uuid(id: [u8; 16]) -> String {
         text.push(digit);
     }
     text
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_holds_little_however_long_its_statement() {
-        let long = "a".repeat(1 << 20);
-        // The second is short enough to be read whole.
-        for name in [long.as_str(), &long[..LOOKED_AT / 2]] {
-            for text in [format!("SELECT * FROM k.{name}"), format!("SELECT * FROM {name}.t WHERE p = 1")] {
-                let told = Told {
-                    kind: Kind::Select,
-                    operation: None,
-                    text: Some(&text),
-                    statement: None,
-                    keyspace: Some(name),
-                    batch: None,
-                    principal: &Principal::Anonymous,
-                    client: None,
-                    node: None,
-                    consistency: None,
-                    tracing_id: None,
-                    failure: None,
-                };
-                let (name, attributes) = told.described();
-                assert!(name.starts_with("SELECT"), "{name}");
-                assert!(name.len() < 3 * NAMED, "{} bytes", name.len());
-                assert!(format!("{attributes:?}").len() < 2 * SHOWN, "{attributes:?}");
-            }
-        }
-    }
 }
