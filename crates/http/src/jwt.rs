@@ -5,6 +5,8 @@
 //! public key as if it were a secret (`HS256`).
 
 mod keys;
+#[cfg(test)]
+mod properties;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
@@ -150,17 +152,17 @@ mod tests {
     use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     use serde_json::json;
 
-    const NOW: u64 = 1_700_000_000;
+    pub const NOW: u64 = 1_700_000_000;
 
-    fn rules() -> JwtRules {
+    pub fn rules() -> JwtRules {
         JwtRules { issuer: "https://issuer.example".to_owned(), audience: "ilium".to_owned() }
     }
 
     /// An issuer with one key.
-    struct Issuer(EcdsaKeyPair);
+    pub struct Issuer(EcdsaKeyPair);
 
     impl Issuer {
-        fn new() -> Issuer {
+        pub fn new() -> Issuer {
             let random = SystemRandom::new();
             let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
             let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random);
@@ -172,7 +174,7 @@ mod tests {
             (BASE64URL_NOPAD.encode(x), BASE64URL_NOPAD.encode(y))
         }
 
-        fn keys(&self) -> KeySet {
+        pub fn keys(&self) -> KeySet {
             let (x, y) = self.point();
             let set = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "x": x, "y": y}]});
             KeySet::read(set.to_string().as_bytes()).unwrap()
@@ -185,7 +187,7 @@ mod tests {
             format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
         }
 
-        fn token(&self, claims: &Value) -> String {
+        pub fn token(&self, claims: &Value) -> String {
             self.sign(&json!({"alg": "ES256", "kid": "one"}), &claims.to_string())
         }
     }

@@ -145,3 +145,110 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::net::SocketAddr;
+
+    use data_encoding::BASE64URL_NOPAD;
+    use ilium_store::Role;
+    use proptest::prelude::*;
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::{MappedRole, RoleProof};
+
+    const NOW: u64 = 1_700_000_000;
+
+    /// Logs everybody in by the password that is mapped.
+    struct Anybody;
+
+    impl Login for Anybody {
+        fn is_required(&self) -> bool {
+            true
+        }
+        fn with_password(&self, name: &str, password: &str, _: Option<SocketAddr>) -> Answer<Principal> {
+            Answer::Ready(Ok(Principal::Role(Role::new(name, password.as_bytes()))))
+        }
+        fn with_identity(&self, identity: &str) -> Answer<Principal> {
+            Answer::Ready(Err(refused(identity)))
+        }
+        fn check_again(&self, _: &Principal) -> Answer<()> {
+            Answer::Ready(Ok(()))
+        }
+    }
+
+    /// Where `x` stands for ada and `y z` for bob, and the key that signs.
+    fn issued(runtime: &Runtime) -> (JwtLogin, EcdsaKeyPair) {
+        let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
+        let der = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, der.as_ref(), &random).unwrap();
+        let folder = std::env::temp_dir().join(format!("ilium-jwt-login-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (jwks, file) = (folder.join("keys.json"), folder.join("password"));
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (BASE64URL_NOPAD.encode(x), BASE64URL_NOPAD.encode(y));
+        let key = format!(r#"{{"kty": "EC", "crv": "P-256", "kid": "one", "x": "{x}", "y": "{y}"}}"#);
+        fs::write(&jwks, format!(r#"{{"keys": [{key}]}}"#)).unwrap();
+        fs::write(&file, "loom").unwrap();
+        let mapped =
+            |role: &str| MappedRole { role: role.to_owned(), proof: RoleProof::Password(file.clone()) };
+        let roles = BTreeMap::from([("x".to_owned(), mapped("ada")), ("y z".to_owned(), mapped("bob"))]);
+        let options = JwtOptions {
+            rules: JwtRules { issuer: "i".to_owned(), audience: "a".to_owned() },
+            jwks: jwks.to_str().unwrap().to_owned(),
+            authorities: None,
+            role_claim: "groups".to_owned(),
+            roles: Arc::new(MappedRoles::read(roles).unwrap()),
+        };
+        let login = runtime.block_on(JwtLogin::open(options, Arc::new(Anybody), || NOW)).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        (login, pair)
+    }
+
+    fn signed(by: &EcdsaKeyPair, claims: &str) -> String {
+        let header = BASE64URL_NOPAD.encode(br#"{"alg": "ES256", "kid": "one"}"#);
+        let signed = format!("{header}.{}", BASE64URL_NOPAD.encode(claims.as_bytes()));
+        let signature = by.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+    }
+
+    #[test]
+    fn a_token_stands_for_the_first_of_its_values_that_is_mapped_and_for_nobody_without_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (login, pair) = issued(&runtime);
+        // What is no text stands for nobody.
+        let value = prop_oneof![
+            Just(r#""x""#),
+            Just(r#""y z""#),
+            Just(r#""y""#),
+            Just(r#""X""#),
+            Just(r#""""#),
+            Just(r#"["x"]"#),
+            Just(r#"{"x": "x"}"#),
+            Just("null"),
+            Just("1"),
+        ];
+        let values = prop::collection::vec(value, 0..6);
+        let expiry = NOW - 100..NOW + 100;
+        proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(values in values, ends in expiry)| {
+            let groups = values.join(",");
+            let token = signed(&pair, &format!(r#"{{"iss": "i", "aud": "a", "exp": {ends}, "groups": [{groups}]}}"#));
+            let known = runtime.block_on(login.whose(&token).wait());
+            let role = values.iter().find_map(|value| match *value {
+                r#""x""# => Some("ada"),
+                r#""y z""# => Some("bob"),
+                _ => None,
+            });
+            // The clocks may differ by thirty seconds.
+            match role.filter(|_| ends + 30 > NOW) {
+                Some(role) => prop_assert_eq!(known.unwrap(), Principal::Role(Role::new(role, *b"loom"))),
+                None => prop_assert_eq!(known.unwrap_err().kind, ErrorKind::BadCredentials),
+            }
+        });
+    }
+}
