@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
-use ilium_http::{Access, BodyLimits, Front, FrontOptions, auth_routes};
+use ilium_http::{Access, BodyLimits, Front, FrontOptions, Routes, auth_routes};
 use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
 use ilium_server::{Checks, Forwarded, Limits, Measured, Oversight, SpanKind, health_routes, trace_figures};
 use ilium_store::DataStore;
@@ -50,11 +50,12 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
         all
     });
     let metrics = Metrics { apis, http: Arc::clone(&observer) as _, forwarded, figures };
-    let routes = auth_routes(Arc::clone(&access))
+    let single = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))
-        .merge(ilium_rest::routes(rest, Arc::clone(&access), BodyLimits::default()))
         .merge(ilium_console::routes(console_store, Arc::clone(&access), console));
+    let rest = ilium_rest::api(rest, Arc::clone(&access), BodyLimits::default());
+    let routes = Routes::from(single).under(ilium_rest::PREFIX, rest);
     let mut options = FrontOptions::new(access.is_required(), observer);
     options.tracer = traces.http(speaks_tls);
     let origins = cors_origins.iter().map(|origin| HeaderValue::from_str(origin).map_err(Failure::config));

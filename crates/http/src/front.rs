@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ORIGIN};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
@@ -15,10 +14,9 @@ use ilium_store::Trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
-use tower_service::Service;
 
 use crate::request_id::{REQUEST_ID, RequestIds};
-use crate::{Peer, Refusal, guard};
+use crate::{Peer, Refusal, Routes, guard};
 
 pub struct FrontOptions {
     /// Requests under way at a time. Past it: 429, and nothing was done. 4,096: each may hold a body of 16 MiB, but few
@@ -123,9 +121,9 @@ impl Drop for Counted<'_> {
 
 /// The routes of all APIs and what stands before them.
 pub struct Front {
-    plain: Router,
+    plain: Routes,
     /// The same routes for callers that take compressed answers; others do not pay for the question.
-    compressing: Router,
+    compressing: Routes,
     options: FrontOptions,
     places: Arc<Semaphore>,
     /// Room for bodies, in units of [`UNIT`].
@@ -134,18 +132,20 @@ pub struct Front {
 }
 
 impl Front {
-    pub fn new(routes: Router, options: FrontOptions) -> Front {
-        let routes = routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method);
-        let routes = match &options.tracer {
-            Some(_) => routes.route_layer(from_fn(tell_route)),
-            None => routes,
-        };
+    pub fn new(routes: impl Into<Routes>, options: FrontOptions) -> Front {
+        let routes = routes.into().with(|router| {
+            let router = router.fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+            match &options.tracer {
+                Some(_) => router.route_layer(from_fn(tell_route)),
+                None => router,
+            }
+        });
         let routes = match cors(&options) {
-            Some(cors) => routes.layer(cors),
+            Some(cors) => routes.behind(|router| router.layer(cors)),
             None => routes,
         };
         Front {
-            compressing: routes.clone().layer(CompressionLayer::new()),
+            compressing: routes.clone().behind(|router| router.layer(CompressionLayer::new())),
             plain: routes,
             places: Arc::new(Semaphore::new(options.max_in_flight)),
             bodies: Arc::new(Semaphore::new(options.max_body_bytes / UNIT)),
@@ -186,21 +186,20 @@ impl Front {
         let trace_id = trace.recorded();
         peer.trace = trace;
         let address = peer.address;
-        request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(peer);
 
         let (mut response, place) = match self.admit(&request) {
             Ok(place) => {
                 let compress = request.headers().contains_key(ACCEPT_ENCODING);
-                let mut routes = if compress { self.compressing.clone() } else { self.plain.clone() };
-                match routes.call(request).await {
-                    Ok(response) => (response, Some(place)),
-                    Err(never) => match never {},
-                }
+                let routes = if compress { &self.compressing } else { &self.plain };
+                (routes.answer(request).await, Some(place))
             }
             Err(refusal) => (refusal.into_response(), None),
         };
-        response.headers_mut().insert(REQUEST_ID.clone(), id.0.clone());
+        if method == Method::HEAD {
+            response = without_body(response);
+        }
+        response.headers_mut().insert(REQUEST_ID.clone(), id.clone());
         let seen = Seen {
             method,
             status: response.status(),
@@ -216,7 +215,7 @@ impl Front {
         if let Some(path) = path {
             tracing::info!(
                 target: "ilium_http::access",
-                id = %String::from_utf8_lossy(id.0.as_bytes()),
+                id = %String::from_utf8_lossy(id.as_bytes()),
                 peer = address.map(tracing::field::display),
                 method = %seen.method,
                 path,
@@ -306,6 +305,17 @@ fn cors(options: &FrontOptions) -> Option<CorsLayer> {
         .max_age(Duration::from_secs(3600))
         .vary([ORIGIN]);
     Some(layer)
+}
+
+/// The head alone, which tells the length of what GET would give (RFC 9110, section 9.3.2). Over HTTP/2 hyper would send all.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact()
+        && length > 0
+    {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// Notes the route that a request met, unless who serves it did.

@@ -17,6 +17,7 @@ pub mod jwt;
 mod peer;
 mod refusal;
 mod request_id;
+mod routes;
 
 pub use access::{Access, Bearers, Credentials};
 pub use auth_routes::auth_routes;
@@ -26,4 +27,4 @@ pub use front::{Front, FrontOptions, Observer, Place, RequestSpan, RequestTracer
 pub use json::{JsonFault, parse_json};
 pub use peer::Peer;
 pub use refusal::{Refusal, status_of};
-pub use request_id::RequestId;
+pub use routes::{Answering, Api, Routes};

@@ -7,10 +7,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request, in its extensions and its response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub HeaderValue);
-
 /// Longer ones are replaced: an id goes into every line of the log. Twice a UUID's text and some.
 const MAX_LENGTH: usize = 100;
 
@@ -29,18 +25,18 @@ impl RequestIds {
     }
 
     /// The caller's id where it is short, printable ASCII; else a new one.
-    pub fn of(&self, headers: &HeaderMap) -> RequestId {
+    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
         if let Some(given) = headers.get(&REQUEST_ID)
             && (1..=MAX_LENGTH).contains(&given.len())
             && given.as_bytes().iter().all(u8::is_ascii_graphic)
         {
-            return RequestId(given.clone());
+            return given.clone();
         }
         let mut text = [0; 32];
         let (process, count) = text.split_at_mut(16);
         hex(self.process, process);
         hex(self.count.fetch_add(1, Ordering::Relaxed), count);
-        RequestId(HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown")))
+        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }
 }
 
@@ -61,13 +57,13 @@ mod tests {
         let ids = RequestIds::new();
         let with =
             |id: &str| HeaderMap::from_iter([(REQUEST_ID.clone(), HeaderValue::from_str(id).unwrap())]);
-        assert_eq!(ids.of(&with("abc-1")).0, "abc-1");
-        let made: Vec<RequestId> = [with("a b"), with(""), with(&"x".repeat(101)), HeaderMap::new()]
+        assert_eq!(ids.of(&with("abc-1")), "abc-1");
+        let made: Vec<HeaderValue> = [with("a b"), with(""), with(&"x".repeat(101)), HeaderMap::new()]
             .iter()
             .map(|h| ids.of(h))
             .collect();
         for (at, id) in made.iter().enumerate() {
-            assert_eq!(id.0.len(), 32);
+            assert_eq!(id.len(), 32);
             assert!(made[..at].iter().all(|other| other != id));
         }
     }

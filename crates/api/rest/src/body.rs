@@ -121,8 +121,8 @@ impl<'b> Reader<'b> {
 
     fn symbol(&mut self, symbol: u8) -> Option<()> {
         self.skip_blank();
-        self.rest = self.rest.strip_prefix(char::from(symbol))?;
-        Some(())
+        let is_next = self.rest.as_bytes().first() == Some(&symbol);
+        is_next.then(|| self.take(1)).flatten().map(drop)
     }
 
     fn take(&mut self, length: usize) -> Option<&'b str> {
@@ -132,7 +132,11 @@ impl<'b> Reader<'b> {
     }
 
     fn skip_blank(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        let blank = self.rest.bytes().take_while(is_blank).count();
+        if blank > 0 {
+            self.take(blank);
+        }
     }
 }
 

@@ -25,35 +25,41 @@ mod value;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
-use ilium_http::{Access, BodyLimits, Peer, Route};
+use axum::response::IntoResponse;
+use ilium_http::{Access, Answering, BodyLimits, Peer, Route};
 use ilium_store::DataStore;
 
 use api::Api;
 
-/// The routes under `/v2`.
-pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Router {
-    let api = Arc::new(Api::new(store, access, body));
-    // Paths are taken apart here: a router would decode `%2F` before it looks for slashes.
-    Router::new().route("/v2/{*rest}", any(serve)).with_state(api)
+/// What all paths of this API begin with.
+pub const PREFIX: &str = "/v2/";
+
+/// The API, for the paths under [`PREFIX`].
+pub fn api(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Arc<dyn ilium_http::Api> {
+    Arc::new(Api::new(store, access, body))
 }
 
-async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let route = route_of(&request);
-    let mut response = match dispatch::answer(&api, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
-    };
-    // Values are what callers wrote: no browser is to take them for a page.
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(route) = route {
-        response.extensions_mut().insert(route);
+// Paths are taken apart here: a router would decode `%2F` before it looks for slashes.
+impl ilium_http::Api for Api {
+    fn answer(self: Arc<Self>, request: Request) -> Answering {
+        Box::pin(async move {
+            let route = route_of(&request);
+            let mut response = match dispatch::answer(&self, request).await {
+                Ok(response) => response,
+                Err(refusal) => refusal.into_response(),
+            };
+            // Values are what callers wrote: no browser is to take them for a page.
+            response
+                .headers_mut()
+                .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            if let Some(route) = route {
+                response.extensions_mut().insert(route);
+            }
+            response
+        })
     }
-    response
 }
 
 /// The endpoint's path, for the span of a request that is traced.

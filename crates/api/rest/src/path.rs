@@ -11,7 +11,15 @@ pub type Segments<'p> = SmallVec<[&'p str; 12]>;
 /// The parts between slashes. One slash at the end means nothing.
 pub fn split(path: &str) -> Segments<'_> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.strip_suffix('/').unwrap_or(path).split('/').collect()
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (mut segments, mut from) = (Segments::new(), 0);
+    // `split` searches anew for each slash, which takes several times as long for so short parts.
+    for (at, _) in path.bytes().enumerate().filter(|(_, byte)| *byte == b'/') {
+        segments.extend(path.get(from..at));
+        from = at + 1;
+    }
+    segments.extend(path.get(from..));
+    segments
 }
 
 /// A part of a path, or of a query without its `+`, as it was meant.

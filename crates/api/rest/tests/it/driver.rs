@@ -4,25 +4,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use ilium_cql::ast::Statement;
 use ilium_cql::schema::Schema;
 use ilium_embedded::{Engine, EngineOptions};
-use ilium_http::{Access, BodyLimits};
+use ilium_http::{Access, Api, BodyLimits};
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Cancellation, Capabilities, Context, DataStore, Login, NoLogin,
     Outcome, Prepared, Principal, SchemaListener, TokenSplit, Tokens,
 };
 use serde_json::Value;
-use tower_service::Service;
 
 pub struct Rest {
     runtime: tokio::runtime::Runtime,
     pub store: Arc<Counting>,
-    routes: Router,
+    api: Arc<dyn Api>,
 }
 
 /// An engine that counts what it is asked.
@@ -112,8 +110,8 @@ impl Rest {
         });
         let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
         let access = Access::new(login, tokens, || 0);
-        let routes = ilium_rest::routes(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
-        let rest = Rest { runtime, store, routes };
+        let api = ilium_rest::api(Arc::clone(&store) as _, Arc::new(access), BodyLimits::default());
+        let rest = Rest { runtime, store, api };
         rest.cql(
             "CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
         );
@@ -135,7 +133,7 @@ impl Rest {
 
     pub fn send(&self, request: Request<Body>) -> Reply {
         self.runtime.block_on(async {
-            let response = self.routes.clone().call(request).await.unwrap();
+            let response = Arc::clone(&self.api).answer(request).await;
             let (head, body) = response.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
             let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -146,7 +144,7 @@ impl Rest {
     /// The first part of an answer, whose rest nobody waits for.
     pub fn begin(&self, request: Request<Body>) -> String {
         self.runtime.block_on(async {
-            let mut body = self.routes.clone().call(request).await.unwrap().into_body();
+            let mut body = Arc::clone(&self.api).answer(request).await.into_body();
             let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
             String::from_utf8(part.to_vec()).unwrap()
         })
@@ -158,8 +156,7 @@ impl Rest {
         self.store.hangs.store(true, Ordering::Relaxed);
         let told = || self.store.cancellation.lock().unwrap().is_cancelled();
         let before = self.runtime.block_on(async {
-            let mut routes = self.routes.clone();
-            let mut call = std::pin::pin!(routes.call(request));
+            let mut call = Arc::clone(&self.api).answer(request);
             std::future::poll_fn(|context| {
                 assert!(call.as_mut().poll(context).is_pending());
                 std::task::Poll::Ready(())
@@ -174,7 +171,7 @@ impl Rest {
     /// Whether an answer ends in an error, its connection cut; `meanwhile` is run after its first part.
     pub fn cut_after(&self, request: Request<Body>, meanwhile: &str) -> bool {
         let mut body = self.runtime.block_on(async {
-            let mut body = self.routes.clone().call(request).await.unwrap().into_body();
+            let mut body = Arc::clone(&self.api).answer(request).await.into_body();
             body.frame().await.unwrap().unwrap();
             body
         });
