@@ -68,7 +68,8 @@ fn warm(runtime: &Runtime, ways: &[Target], flags: &Flags) -> Result<Vec<u64>> {
         for (name, kind) in WORK {
             let workload = Workload { name, kind, operations: WARM_UP };
             for way in ways {
-                measure::run(runtime, way, &workload, saturation(flags), rows(flags), 0)?;
+                let measured = measure::run(runtime, way, &workload, saturation(flags), rows(flags), 0)?;
+                report::progress(way.name, &format!("{name}, warming up"), 0, &measured);
             }
         }
     }
