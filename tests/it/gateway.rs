@@ -13,15 +13,25 @@ mod traces;
 mod watching;
 
 use ilium_testbed::ilium::{Folder, Ilium};
+use ilium_testbed::proxy::Proxy;
 use ilium_testbed::wire::{Bind, Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, require};
 
 use crate::clients::dialogue::binary;
+use faults::loopback;
 
 /// A gateway in front of the Cassandra that the tests of this process share.
 fn gateway(folder: &Folder) -> Option<Ilium> {
     let cassandra = require("Cassandra", Cassandra::shared())?;
     Some(Ilium::gateway(binary(), folder, &[cassandra.address()], &[]).unwrap())
+}
+
+/// The same, with a way between the two on which things can go wrong.
+fn gateway_by_proxy(folder: &Folder) -> Option<(Ilium, Proxy)> {
+    let cassandra = require("Cassandra", Cassandra::shared())?;
+    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
+    let gateway = Ilium::gateway(binary(), folder, &[proxy.address()], &[]).unwrap();
+    Some((gateway, proxy))
 }
 
 fn ints(values: &[i32]) -> Binds {

@@ -9,7 +9,7 @@ use ilium_testbed::proxy::{Fault, Proxy, Way};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, require};
 
-use super::ints;
+use super::{gateway_by_proxy, ints};
 use crate::clients::dialogue::binary;
 use crate::rest::get;
 
@@ -81,10 +81,8 @@ fn a_node_that_accepts_and_never_answers_is_named() {
 
 #[test]
 fn a_cluster_that_falls_silent_fails_requests_soon_and_is_used_again_when_it_is_back() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let settings = Settings::default();
     let mut client = Connection::open(gateway.address(), 5).unwrap();
     for statement in [
@@ -122,10 +120,8 @@ fn a_cluster_that_falls_silent_fails_requests_soon_and_is_used_again_when_it_is_
 
 #[test]
 fn the_first_request_after_a_pause_may_take_its_time() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let mut client = Connection::open(gateway.address(), 5).unwrap();
     let truncate = "TRUNCATE system_traces.sessions";
     let mut ask = || client.query(truncate, &Binds::None, &Settings::default()).unwrap().outcome;
@@ -139,10 +135,8 @@ fn the_first_request_after_a_pause_may_take_its_time() {
 
 #[test]
 fn what_is_damaged_between_gateway_and_node_is_never_taken_for_an_answer() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let mut client = Connection::open(gateway.address(), 5).unwrap();
     let mut ask = || {
         let text = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'";

@@ -3,14 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use ilium_testbed::ilium::{Folder, Ilium};
-use ilium_testbed::proxy::{Fault, Proxy, Way};
+use ilium_testbed::ilium::Folder;
+use ilium_testbed::proxy::{Fault, Way};
 use ilium_testbed::wire::{BatchItem, BatchKind, Binds, Connection, Outcome, ServerError, Settings};
-use ilium_testbed::{Cassandra, require};
 
 use super::connections::{figure, query_frame, started};
-use super::faults::{loopback, until};
-use crate::clients::dialogue::binary;
+use super::faults::until;
+use super::gateway_by_proxy;
 
 const UNAVAILABLE: i32 = 0x1000;
 const WRITE_TIMEOUT: i32 = 0x1100;
@@ -93,10 +92,8 @@ fn write_type(error: &ServerError) -> &str {
 
 #[test]
 fn what_gives_the_same_twice_is_sent_again_and_of_anything_else_the_client_hears_that_nobody_knows() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let (cql, http) = (gateway.address(), gateway.http());
     let mut client = Connection::open(cql, 4).unwrap();
     for statement in [
@@ -156,10 +153,8 @@ fn what_gives_the_same_twice_is_sent_again_and_of_anything_else_the_client_hears
 
 #[test]
 fn a_write_that_left_is_never_said_to_be_undone_where_it_cannot_be_sent_again() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let mut client = Connection::open(gateway.address(), 5).unwrap();
     for statement in [
         "CREATE KEYSPACE departed WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",

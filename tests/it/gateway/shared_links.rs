@@ -1,13 +1,9 @@
 //! What one client does, and must not do, to the connections that it shares with others.
 
-use ilium_testbed::ilium::{Folder, Ilium};
-use ilium_testbed::proxy::Proxy;
+use ilium_testbed::ilium::Folder;
 use ilium_testbed::wire::{Binds, Connection, Outcome, Prepared, Settings};
-use ilium_testbed::{Cassandra, require};
 
-use super::faults::loopback;
-use super::gateway;
-use crate::clients::dialogue::binary;
+use super::{gateway, gateway_by_proxy};
 
 /// Codes of the native protocol v5, section 9.
 const PROTOCOL: i32 = 0x000A;
@@ -87,10 +83,8 @@ fn a_use_that_was_prepared_moves_its_client_and_nobody_else() {
 /// Cassandra closes a connection of version 5 on which two messages in a row make no sense.
 #[test]
 fn messages_that_make_no_sense_are_refused_here_and_end_no_connection_that_others_use() {
-    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
-    let proxy = Proxy::start(loopback(), cassandra.address()).unwrap();
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[proxy.address()], &[]).unwrap();
+    let Some((gateway, proxy)) = gateway_by_proxy(&folder) else { return };
     let mut client = Connection::open(gateway.address(), 5).unwrap();
     let mut beside = Connection::open(gateway.address(), 5).unwrap();
     let text = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'system'";
