@@ -1,5 +1,6 @@
 //! Rows of the cluster's own tables, read by the names of their columns. A column that a release does not have reads as
-//! null.
+//! null, and so does what is not of the type that is asked for: a node that is just joining has rows that are not whole, and the
+//! ring is known without it. The schema is read otherwise (`schema::rows`): half of one must not be taken for all of it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

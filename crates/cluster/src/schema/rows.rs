@@ -1,4 +1,5 @@
-//! Cells of a source by the names of their columns.
+//! Cells of a source by the names of their columns. One that cannot be read is an error that names it: a table of which a part
+//! was passed over would be another table to every API. They stay in the answer they came in, as there may be many.
 
 use std::collections::BTreeMap;
 
