@@ -235,7 +235,8 @@ mod tests {
         ];
         let values = prop::collection::vec(value, 0..6);
         let expiry = NOW - 100..NOW + 100;
-        proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(values in values, ends in expiry)| {
+        let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+        proptest!(config, |(values in values, ends in expiry)| {
             let groups = values.join(",");
             let token = signed(&pair, &format!(r#"{{"iss": "i", "aud": "a", "exp": {ends}, "groups": [{groups}]}}"#));
             let known = runtime.block_on(login.whose(&token).wait());

@@ -7,7 +7,7 @@ use ilium_protocol::{
     BindMetadata, ColumnList, Consistency, ExecuteRequest, PrepareRequest, Prepared, QueryParameters,
     QueryRequest, QueryResult, RequestExtras, RowsMetadata,
 };
-use ilium_store::Principal;
+use ilium_store::{Principal, Seen, Shown, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -150,6 +150,56 @@ async fn what_a_node_has_forgotten_is_prepared_once_for_all_who_ask() {
     assert_eq!(prepares.load(Ordering::SeqCst), 2);
     // A second link may have been opened for so many; none for each of them.
     assert!(node.taken() <= taken + 1, "{} connections more", node.taken() - taken);
+}
+
+/// Works out what is to be shown of each statement, and notes whether that was done before; `None` where there is no place
+/// for it.
+#[derive(Default)]
+struct Shows(Mutex<Vec<Option<bool>>>);
+
+impl Watcher for Shows {
+    fn begins(&self) {}
+
+    fn ends(&self, seen: &Seen<'_>) {
+        let was_known = seen.shown.map(|shown| {
+            let was_known = shown.get().is_some();
+            shown.get_or_init(|| Shown::of_text(seen.text.unwrap()));
+            was_known
+        });
+        self.0.lock().push(was_known);
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_prepared_statement_is_worked_out_once_for_all_who_execute_it() {
+    let prepared = Prepared {
+        id: b"the id",
+        result_metadata_id: None,
+        bind: BindMetadata { columns: ColumnList::specs(&[]), partition_key: Default::default() },
+        result: RowsMetadata::none(),
+    };
+    let node = ScriptedNode::start(move |asked| match asked.opcode {
+        Opcode::Prepare => Says::this(asked, &Response::Result(QueryResult::Prepared(prepared.clone()))),
+        _ => Says::AsUsual,
+    })
+    .await;
+    let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+    let cluster = cluster_of(options, &[(node.address, NEAR)], false);
+    let shows = Arc::<Shows>::default();
+    assert!(cluster.watcher.set(Arc::clone(&shows) as _).is_ok());
+    let text = "SELECT v FROM ks.t";
+    let mut clients = [Client::of(&cluster, None).await, Client::of(&cluster, None).await];
+    clients[0].send(1, &Request::Prepare(PrepareRequest { query: text, keyspace: None }));
+    assert_eq!(clients[0].next().await, (1, true));
+    let parameters = QueryParameters::new(Consistency::One);
+    let execute = ExecuteRequest { id: b"the id", result_metadata_id: None, parameters };
+    for client in &mut clients {
+        client.send(2, &Request::Execute(execute.clone()));
+        assert_eq!(client.next().await, (2, true));
+    }
+    clients[0].query(3, text);
+    assert_eq!(clients[0].next().await, (3, true));
+    assert_eq!(*shows.0.lock(), [None, Some(false), Some(true), None]);
 }
 
 #[tokio::test]
