@@ -78,7 +78,7 @@ pub struct Seen<'a> {
     pub text: Option<&'a str>,
     /// Where what is shown of it is kept, if it was prepared: it is worked out once.
     pub shown: Option<&'a OnceLock<Shown>>,
-    /// What `USE` chose, in CQL's spelling.
+    /// What unqualified names are in, in CQL's spelling: of a statement that was prepared, when it was.
     pub keyspace: Option<&'a str>,
     /// Who answered; `None`: no node did.
     pub node: Option<SocketAddr>,

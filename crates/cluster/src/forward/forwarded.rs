@@ -55,6 +55,7 @@ impl Forwarded {
                 Kind::Execute(_) | Kind::Batch(_) => prepared.map(|known| &*known.text),
                 Kind::Query | Kind::Prepare | Kind::Use => route::text(self.frame.flags, &self.frame.body),
             };
+            let keyspace = prepared.map_or(&self.session.key.keyspace, |known| &known.keyspace);
             watcher.ends(&Seen {
                 caller: &self.way.caller,
                 opcode: self.frame.opcode,
@@ -63,7 +64,7 @@ impl Forwarded {
                 node,
                 took: flushes.now.saturating_duration_since(self.begun),
                 error: answer.as_ref().err().or(refusal.as_ref()),
-                keyspace: self.session.key.keyspace.as_deref(),
+                keyspace: keyspace.as_deref(),
                 frames: &Exchanged {
                     header: self.header(),
                     asked: &self.frame,

@@ -152,10 +152,10 @@ async fn what_a_node_has_forgotten_is_prepared_once_for_all_who_ask() {
     assert!(node.taken() <= taken + 1, "{} connections more", node.taken() - taken);
 }
 
-/// Works out what is to be shown of each statement, and notes whether that was done before; `None` where there is no place
-/// for it.
+/// Works out what is to be shown of each statement, and notes whether that was done before (`None`: there is no place for it),
+/// and its keyspace.
 #[derive(Default)]
-struct Shows(Mutex<Vec<Option<bool>>>);
+struct Shows(Mutex<Vec<(Option<bool>, String)>>);
 
 impl Watcher for Shows {
     fn begins(&self) {}
@@ -166,12 +166,13 @@ impl Watcher for Shows {
             shown.get_or_init(|| Shown::of_text(seen.text.unwrap()));
             was_known
         });
-        self.0.lock().push(was_known);
+        self.0.lock().push((was_known, seen.keyspace.unwrap().to_owned()));
     }
 }
 
 #[tokio::test]
-async fn what_is_shown_of_a_prepared_statement_is_worked_out_once_for_all_who_execute_it() {
+async fn what_is_shown_of_a_prepared_statement_is_worked_out_once_and_its_keyspace_is_that_it_was_prepared_in()
+ {
     let prepared = Prepared {
         id: b"the id",
         result_metadata_id: None,
@@ -187,8 +188,8 @@ async fn what_is_shown_of_a_prepared_statement_is_worked_out_once_for_all_who_ex
     let cluster = cluster_of(options, &[(node.address, NEAR)], false);
     let shows = Arc::<Shows>::default();
     assert!(cluster.watcher.set(Arc::clone(&shows) as _).is_ok());
-    let text = "SELECT v FROM ks.t";
-    let mut clients = [Client::of(&cluster, None).await, Client::of(&cluster, None).await];
+    let text = "SELECT v FROM t";
+    let mut clients = [Client::of(&cluster, Some("one")).await, Client::of(&cluster, Some("two")).await];
     clients[0].send(1, &Request::Prepare(PrepareRequest { query: text, keyspace: None }));
     assert_eq!(clients[0].next().await, (1, true));
     let parameters = QueryParameters::new(Consistency::One);
@@ -197,9 +198,10 @@ async fn what_is_shown_of_a_prepared_statement_is_worked_out_once_for_all_who_ex
         client.send(2, &Request::Execute(execute.clone()));
         assert_eq!(client.next().await, (2, true));
     }
-    clients[0].query(3, text);
-    assert_eq!(clients[0].next().await, (3, true));
-    assert_eq!(*shows.0.lock(), [None, Some(false), Some(true), None]);
+    clients[1].query(3, text);
+    assert_eq!(clients[1].next().await, (3, true));
+    let shown = [(None, "one"), (Some(false), "one"), (Some(true), "one"), (None, "two")];
+    assert_eq!(*shows.0.lock(), shown.map(|(was_known, keyspace)| (was_known, keyspace.to_owned())));
 }
 
 #[tokio::test]
