@@ -237,6 +237,9 @@ fn empty(buffer: &mut BytesMut) {
     }
 }
 
+/// Room made for a message at once: most fit, and growing from nothing takes four steps.
+const SMALL: usize = 256;
+
 /// Appends an envelope and gives where it begins; after an error the buffer is as before.
 #[inline]
 fn put_envelope(
@@ -245,6 +248,7 @@ fn put_envelope(
     body: impl FnOnce(&mut BytesMut) -> Result<(), ProtocolError>,
 ) -> Result<usize, ProtocolError> {
     let start = out.len();
+    out.reserve(SMALL);
     header.encode(0, out);
     let length = match body(out) {
         Ok(()) => wire::count32(out.len() - start - HEADER_LENGTH, "a body"),

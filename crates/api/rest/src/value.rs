@@ -14,10 +14,18 @@ use smallvec::SmallVec;
 use crate::body::Given;
 
 /// The values of a statement's markers, one after the other in one buffer.
-#[derive(Default)]
 pub struct Values {
     buffer: Vec<u8>,
     slots: SmallVec<[Slot; 8]>,
+}
+
+/// Room made for values at once: those of most rows fit.
+const SMALL: usize = 128;
+
+impl Default for Values {
+    fn default() -> Values {
+        Values { buffer: Vec::with_capacity(SMALL), slots: SmallVec::new() }
+    }
 }
 
 impl Values {
