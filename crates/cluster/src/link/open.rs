@@ -323,7 +323,7 @@ mod tests {
         let mut talk = Talk::connect(address, ProtocolVersion::V5, None, &options).await.unwrap();
         let _silent = listener.accept().await.unwrap();
         // More than sockets hold between them.
-        let sent = timeout(SOON, talk.opened.socket.write_all(&vec![0; 64 << 20])).await;
+        let sent = timeout(SOON * 10, talk.opened.socket.write_all(&vec![0; 64 << 20])).await;
         assert_eq!(sent.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }
