@@ -15,10 +15,10 @@ pub fn split(path: &str) -> Segments<'_> {
     let (mut segments, mut from) = (Segments::new(), 0);
     // `split` searches anew for each slash, which takes several times as long for so short parts.
     for (at, _) in path.bytes().enumerate().filter(|(_, byte)| *byte == b'/') {
-        segments.extend(path.get(from..at));
+        segments.push(path.get(from..at).unwrap_or_default());
         from = at + 1;
     }
-    segments.extend(path.get(from..));
+    segments.push(path.get(from..).unwrap_or_default());
     segments
 }
 

@@ -271,7 +271,7 @@ pub fn push_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     // What is escaped is ASCII, so a text is cut at character boundaries only.
-    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+    while let Some(at) = first_escaped(rest.as_bytes()) {
         let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(plain);
         let mut chars = after.chars();
@@ -291,6 +291,15 @@ pub fn push_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Where the first byte is that JSON does not take as it is.
+fn first_escaped(text: &[u8]) -> Option<usize> {
+    let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    // Sixteen at a time, all of them looked at, which the compiler does at once; most strings hold none.
+    let plain = |chunk: &&[u8]| !chunk.iter().fold(false, |found, byte| found | is_escaped(byte));
+    let passed = text.chunks_exact(16).take_while(plain).count() * 16;
+    text.iter().skip(passed).position(is_escaped).map(|at| passed + at)
+}
+
 /// A string that holds nothing to escape.
 fn push_plain_string(out: &mut String, text: &str) {
     out.push('"');
@@ -301,4 +310,25 @@ fn push_plain_string(out: &mut String, text: &str) {
 fn push(out: &mut String, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = write!(out, "{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_json_escapes_is_found_wherever_it_stands() {
+        for length in [0, 1, 15, 16, 17, 40] {
+            for at in 0..=length {
+                for (odd, escaped) in
+                    [('"', "\\\""), ('\\', "\\\\"), ('\n', "\\n"), ('\u{1f}', "\\u001F"), ('é', "é")]
+                {
+                    let (before, after) = ("a".repeat(at), "b".repeat(length - at));
+                    let mut out = String::new();
+                    push_string(&format!("{before}{odd}{after}"), &mut out);
+                    assert_eq!(out, format!("\"{before}{escaped}{after}\""));
+                }
+            }
+        }
+    }
 }

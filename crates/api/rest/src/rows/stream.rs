@@ -47,13 +47,21 @@ const FORMS: [(&str, Form); 6] = [
 impl Form {
     /// The first form that the caller takes; weights are not looked at.
     pub fn wanted(headers: &HeaderMap) -> Result<Form, Refusal> {
+        let known = |media: &[u8]| {
+            let is_it = |(known, _): &&(&str, Form)| known.as_bytes().eq_ignore_ascii_case(media);
+            FORMS.iter().find(is_it).map(|(_, form)| *form)
+        };
         let mut asked = false;
         for value in headers.get_all(header::ACCEPT) {
+            // Most callers name one, and no weight.
+            if let Some(form) = known(value.as_bytes()) {
+                return Ok(form);
+            }
             for one in value.to_str().unwrap_or_default().split(',') {
                 let media = one.split(';').next().unwrap_or_default().trim();
                 asked |= !media.is_empty();
-                if let Some((_, form)) = FORMS.iter().find(|(known, _)| media.eq_ignore_ascii_case(known)) {
-                    return Ok(*form);
+                if let Some(form) = known(media.as_bytes()) {
+                    return Ok(form);
                 }
             }
         }
