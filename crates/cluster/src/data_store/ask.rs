@@ -5,6 +5,7 @@
 //! still starting. What a node may have done is sent again only if that changes nothing. Everything else is the
 //! caller's: the cluster has answered.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,18 +74,38 @@ pub(super) struct Reply {
     pub handle: Option<Arc<Handle>>,
 }
 
-/// The nodes that were asked, by all tries of one request.
-type Tried = Mutex<SmallVec<[Place; TRIES]>>;
+/// What came of all tries of one request.
+#[derive(Default)]
+struct Tried {
+    /// The nodes that were asked.
+    places: SmallVec<[Place; TRIES]>,
+    /// One whose connection was lost before it answered: it may have done it.
+    lost: Option<SocketAddr>,
+}
 
 impl Asked<'_> {
     /// The answer, within the time the context gives. An ERROR of the cluster is an error here.
     pub async fn reply(&self) -> Result<Reply> {
-        let tried = Tried::default();
+        let tried = Mutex::new(Tried::default());
+        let reply = self.in_time(&tried).await;
+        reply.map_err(|error| match tried.lock().lost {
+            // Whoever was asked last has done nothing; who was lost before may have.
+            Some(node) if says_nothing_was_done(&error) && self.effect != Effect::Read => {
+                self.timed_out(format!(
+                    "the connection to {node} was lost before it answered, and no other node did it: the statement may have \
+                     been done or not"
+                ))
+            }
+            _ => error,
+        })
+    }
+
+    async fn in_time(&self, tried: &Mutex<Tried>) -> Result<Reply> {
         let asked = async {
             match self.speculate_after {
-                None => self.until_answered(&tried).await,
+                None => self.until_answered(tried).await,
                 // What is rare has a future of its own, so that every request's need not hold it.
-                Some(pause) => Box::pin(self.first_of_two(pause, &tried)).await,
+                Some(pause) => Box::pin(self.first_of_two(pause, tried)).await,
             }
         };
         let Some(deadline) = self.context.deadline else { return asked.await };
@@ -99,7 +120,7 @@ impl Asked<'_> {
     }
 
     /// Asks a second node where the first is slow.
-    async fn first_of_two(&self, pause: Duration, tried: &Tried) -> Result<Reply> {
+    async fn first_of_two(&self, pause: Duration, tried: &Mutex<Tried>) -> Result<Reply> {
         let mut first = std::pin::pin!(self.until_answered(tried));
         tokio::select! {
             reply = &mut first => return reply,
@@ -119,23 +140,26 @@ impl Asked<'_> {
         }
     }
 
-    async fn until_answered(&self, tried: &Tried) -> Result<Reply> {
+    async fn until_answered(&self, tried: &Mutex<Tried>) -> Result<Reply> {
         let mut prepared_again = 0;
         let mut tries = 0;
         let mut last = None;
         while tries < TRIES {
-            let Some((place, link)) = self.pick(&tried.lock()) else { break };
-            if tries > 0 && tried.lock().contains(&place) {
+            let Some((place, link)) = self.pick(&tried.lock().places) else { break };
+            if tries > 0 && tried.lock().places.contains(&place) {
                 break;
             }
-            tried.lock().push(place);
+            tried.lock().places.push(place);
             tries += 1;
             loop {
                 let (sent, handle) = self.send(&link).await;
                 let envelope = match sent {
                     Ok(envelope) => envelope,
                     Err(Lost::Unsent) => break,
-                    Err(Lost::Sent) if self.may_repeat => break,
+                    Err(Lost::Sent) if self.may_repeat => {
+                        tried.lock().lost = Some(link.address);
+                        break;
+                    }
                     Err(Lost::Sent) => {
                         return Err(self.timed_out(format!(
                             "the connection to {} was lost before it answered: the statement may have been done or not, \
@@ -272,5 +296,82 @@ impl Asked<'_> {
             }
         };
         Error::new(kind, message)
+    }
+}
+
+fn says_nothing_was_done(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Unavailable { .. } | ErrorKind::Overloaded | ErrorKind::Bootstrapping)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ilium_store::Principal;
+
+    use super::*;
+    use crate::Options;
+    use crate::scripted::{self, NEAR, Says, ScriptedNode, cluster_of, until};
+    use crate::session::SessionKey;
+
+    const TEXT: &str = "UPDATE t USING TIMESTAMP 1 SET v = 1 WHERE k = 1";
+
+    /// What is heard of a statement whose first node is lost while it is asked; the next says so, and without one there is none.
+    async fn heard(effect: Effect, next: Option<ErrorDetail<'static>>) -> ErrorKind {
+        let is_first = Arc::new(AtomicBool::new(true));
+        let script = || {
+            let (is_first, next) = (Arc::clone(&is_first), next.clone());
+            move |asked: &scripted::Asked| match asked.text == TEXT {
+                true if is_first.swap(false, Ordering::SeqCst) => Says::Nothing,
+                true => Says::error(asked, "nothing was done", next.clone().unwrap()),
+                false => Says::AsUsual,
+            }
+        };
+        let mut nodes = vec![ScriptedNode::start(script()).await];
+        if next.is_some() {
+            nodes.push(ScriptedNode::start(script()).await);
+        }
+        let ring: Vec<_> = nodes.iter().map(|node| (node.address, NEAR)).collect();
+        let cluster = cluster_of(Options::new(Vec::new()), &ring, false);
+        let key = SessionKey { role: None, version: cluster.facts.newest.number(), keyspace: None };
+        let session = cluster.open_session(key).await.unwrap();
+        until("all nodes have a link", || cluster.stats().links == nodes.len()).await;
+        let lose = async {
+            let asked =
+                |node: &ScriptedNode| node.heard(Opcode::Query).into_iter().find(|asked| asked.text == TEXT);
+            until("one is asked", || nodes.iter().any(|node| asked(node).is_some())).await;
+            let holds = nodes.iter().find(|node| asked(node).is_some()).unwrap();
+            holds.sever(asked(holds).unwrap().connection);
+        };
+        let context = Context::new(Principal::Anonymous);
+        let parameters = QueryParameters::new(Consistency::One);
+        let asked = Asked {
+            cluster: &cluster,
+            session: &session,
+            message: Message::Text { text: TEXT, parameters },
+            route: None,
+            effect,
+            may_repeat: true,
+            speculate_after: None,
+            context: &context,
+        };
+        let (reply, ()) = tokio::join!(asked.reply(), lose);
+        reply.map(|_| ()).unwrap_err().kind
+    }
+
+    #[tokio::test]
+    async fn a_write_that_a_lost_node_may_have_done_is_not_said_to_be_undone() {
+        let unavailable =
+            ErrorDetail::Unavailable { consistency: Consistency::Quorum, required: 2, alive: 1 };
+        for next in
+            [None, Some(unavailable), Some(ErrorDetail::Overloaded), Some(ErrorDetail::IsBootstrapping)]
+        {
+            let kind = heard(Effect::IdempotentWrite, next.clone()).await;
+            assert!(matches!(kind, ErrorKind::WriteTimeout { .. }), "{next:?}: {kind:?}");
+        }
+        // What changes nothing can be asked again by who asked.
+        let kind = heard(Effect::Read, Some(ErrorDetail::Overloaded)).await;
+        assert!(matches!(kind, ErrorKind::Overloaded), "{kind:?}");
     }
 }

@@ -35,7 +35,8 @@ impl Forwarded {
     /// say so of all would be wrong.
     pub(super) fn in_doubt(&self) -> Option<Error> {
         let circumstances = self.has_left.then(|| self.circumstances())?;
-        (!circumstances.changes_nothing()).then(|| circumstances.unknown("a node"))
+        let why = "a node was lost before it answered, and no other did it: the statement may have been done or not";
+        (!circumstances.changes_nothing()).then(|| circumstances.write_timeout(why.to_owned()))
     }
 
     /// What decides whether it may be sent twice, and what to say if it may not.
@@ -138,25 +139,27 @@ impl Circumstances {
 
     /// Nobody knows whether it was done: Cassandra's word for that is a time-out.
     fn unknown(&self, node: impl Display) -> Error {
-        let consistency = self.consistency.code();
-        let (received, required) = (0, 1);
         if self.changes_nothing() {
-            let kind = ErrorKind::ReadTimeout { consistency, received, required, data_present: false };
+            let consistency = self.consistency.code();
+            let kind = ErrorKind::ReadTimeout { consistency, received: 0, required: 1, data_present: false };
             return Error::new(
                 kind,
                 format!("the connection to {node} was lost before it answered, as others before"),
             );
         }
+        self.write_timeout(format!(
+            "the connection to {node} was lost before it answered: the statement may have been done or not, and cannot be \
+             repeated safely"
+        ))
+    }
+
+    fn write_timeout(&self, message: String) -> Error {
         let write_type = match self.effect {
             Effect::ConditionalWrite => WriteType::Cas,
             _ => self.write_type,
         };
-        let kind = ErrorKind::WriteTimeout { consistency, received, required, write_type };
-        let message = format!(
-            "the connection to {node} was lost before it answered: the statement may have been done or not, and cannot be \
-             repeated safely"
-        );
-        Error::new(kind, message)
+        let consistency = self.consistency.code();
+        Error::new(ErrorKind::WriteTimeout { consistency, received: 0, required: 1, write_type }, message)
     }
 }
 
