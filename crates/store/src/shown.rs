@@ -1,7 +1,7 @@
 //! What is shown of a statement where it is told of, as in a span: its name, and its text without values.
 
 use ilium_cql::ast::{QualifiedName, Statement};
-use ilium_cql::lexer::{Keyword, first_word, without_values};
+use ilium_cql::lexer::{Keyword, first_word, without_passwords, without_values};
 
 /// Bytes of a text that are looked at: what is shown is made where answers are handed out, and other answers wait there.
 const LOOKED_AT: usize = 4 * Shown::LONGEST_TEXT;
@@ -42,12 +42,13 @@ impl Shown {
         let table = read.and_then(table_of);
         let keyspace = table.and_then(|table| table.keyspace.as_ref());
         let word = Some(first_word(text)).filter(|word| Keyword::of(word).is_some());
+        // What was meant for a password may be no value, but a name in quotes.
+        let bare = |text| without_values(&without_passwords(text));
         Shown {
             operation: word.map(str::to_ascii_uppercase),
             keyspace: keyspace.map(|name| Shown::name(name.as_str()).to_owned()),
             table: table.map(|table| Shown::name(table.name.as_str()).to_owned()),
-            text: word
-                .map_or_else(String::new, |_| head(&without_values(text), Shown::LONGEST_TEXT).to_owned()),
+            text: word.map_or_else(String::new, |_| head(&bare(text), Shown::LONGEST_TEXT).to_owned()),
         }
     }
 
@@ -92,6 +93,13 @@ mod tests {
         // What is CQL's by its first word alone.
         assert_eq!(Shown::of_text("select FROM 'hush'"), shown("SELECT", None, None, "select FROM ?"));
         assert_eq!(Shown::of_text("hush"), Shown::default());
+        // Passwords that are no values, by a slip.
+        for password in ["\"hush\"", "hush"] {
+            for slip in ["ALTER ROLE bob WITH PASSWORD =", "CREATE USER bob WITH PASSWORD"] {
+                let text = Shown::of_text(&format!("{slip} {password}")).text;
+                assert!(text.starts_with(slip) && !text.contains("hush"), "{text}");
+            }
+        }
     }
 
     #[test]
