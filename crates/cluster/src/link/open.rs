@@ -229,12 +229,17 @@ impl Talk {
         let query = "LIST ROLES OF anonymous NORECURSIVE";
         let parameters = QueryParameters::new(Consistency::One);
         let answer = self.ask(&Request::Query(QueryRequest { query, parameters })).await?;
-        Ok(match self.decode(&answer)? {
-            Response::Error(error) => {
-                matches!(error.detail, ErrorDetail::Unauthorized) && error.message.starts_with(NOT_LOGGED_IN)
-            }
-            _ => false,
-        })
+        let answer = self.decode(&answer)?;
+        match &answer {
+            Response::Error(error) => match error.detail {
+                ErrorDetail::Unauthorized => Ok(error.message.starts_with(NOT_LOGGED_IN)),
+                // As to one who may ask, of a role that is not there.
+                ErrorDetail::Invalid => Ok(false),
+                // Overloaded, starting: that tells nothing, and passes.
+                _ => Err(self.unexpected(&answer, "roles")),
+            },
+            _ => Ok(false),
+        }
     }
 
     /// Makes sure that this is a node of the cluster of this name: an address that was one's may have become another's.
@@ -272,6 +277,7 @@ impl Talk {
         let Opened { socket, reader, writer, input, .. } = &mut self.opened;
         writer.request(0, &RequestExtras::default(), request).map_err(nonsense)?;
         socket.write_all_buf(writer.ready().map_err(nonsense)?).await.map_err(lost)?;
+        socket.flush().await.map_err(lost)?;
         loop {
             match reader.next(input) {
                 Ok(Some(envelope)) => return Ok(envelope),
