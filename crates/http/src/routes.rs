@@ -45,7 +45,9 @@ impl Routes {
 
     /// The same behind a layer, which a router takes.
     pub(crate) fn behind(self, layer: impl FnOnce(Router) -> Router) -> Routes {
-        Routes::from(layer(Router::new().fallback(move |request| self.answer(request))))
+        // Axum copies what it calls for each request.
+        let all = Arc::new(self);
+        Routes::from(layer(Router::new().fallback(move |request| all.answer(request))))
     }
 
     pub fn answer(&self, request: Request<Body>) -> Answering {

@@ -257,7 +257,7 @@ pub fn find<'p, 's>(
     method: &Method,
     segments: &'s [&'p str],
 ) -> Result<(&'static Endpoint, Places<'p, 's>), Refusal> {
-    // HEAD is GET without the body, which the listener leaves out.
+    // HEAD is GET without the body, which the front leaves out.
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let mut others = Vec::new();
     for endpoint in ENDPOINTS {
