@@ -56,7 +56,7 @@ pub struct Options {
     /// Statements remembered by their id, to be prepared again where a node does not know them; the least used are
     /// forgotten first, and a client that uses one hears UNPREPARED and prepares it again.
     pub max_prepared_statements: usize,
-    /// Bytes of their texts, together: 6 KiB for each of the 10,000. A program that writes its values out prepares many long ones.
+    /// Bytes of their texts, together, and of what is shown of each (2 KiB at most): 6 KiB for each of the 10,000. A program that writes its values out prepares many long ones.
     pub max_prepared_text: u64,
 }
 
