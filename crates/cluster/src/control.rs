@@ -34,7 +34,7 @@ const REFRESH: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A control link and what it is told.
+/// A link by which the cluster is watched.
 pub(crate) struct Control {
     pub link: Arc<Link>,
 }
@@ -46,7 +46,7 @@ struct FirstContact {
     user: Option<Credentials>,
     /// What looks at log-ins, where a certificate of the gateway's may count for one.
     counts_certificates: Option<String>,
-    control: Arc<Control>,
+    control: Control,
     events: mpsc::UnboundedReceiver<Envelope>,
 }
 
@@ -56,11 +56,11 @@ impl Control {
         address: SocketAddr,
         version: ProtocolVersion,
         credentials: Option<&Credentials>,
-    ) -> Result<(Arc<Control>, mpsc::UnboundedReceiver<Envelope>), ConnectError> {
+    ) -> Result<(Control, mpsc::UnboundedReceiver<Envelope>), ConnectError> {
         let (sender, events) = mpsc::unbounded_channel();
         let purpose = Purpose { version, credentials, keyspace: None, events: Some(sender) };
         let link = Link::open(dialler, address, purpose).await?;
-        Ok((Arc::new(Control { link }), events))
+        Ok((Control { link }, events))
     }
 
     /// Runs a statement of our own at consistency ONE.
@@ -278,7 +278,7 @@ async fn read_ring(cluster: &Arc<Cluster>, control: &Control, failed: &mut u32) 
 /// Watches as long as the cluster is served; finds it again when the link is lost.
 async fn keep_watch(
     cluster: Weak<Cluster>,
-    mut control: Arc<Control>,
+    mut control: Control,
     mut events: mpsc::UnboundedReceiver<Envelope>,
 ) {
     let (mut failed, mut read_at) = (0, Instant::now() + REFRESH);
@@ -336,7 +336,7 @@ async fn watch(
 async fn find_again(
     cluster: &Arc<Cluster>,
     lost: SocketAddr,
-) -> (Arc<Control>, mpsc::UnboundedReceiver<Envelope>) {
+) -> (Control, mpsc::UnboundedReceiver<Envelope>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let ring = cluster.ring();
