@@ -2,11 +2,12 @@
 //! audit log; over TLS towards the cluster, which asks for a certificate itself.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ilium_store::{DEFAULT_LIFETIME, Principal, Role, Tokens};
-use ilium_testbed::cassandra::{Options, Tls, identity};
+use ilium_testbed::cassandra::{Certificates, Options, Tls, identity};
 use ilium_testbed::ilium::{Folder, Ilium};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings, TlsFiles};
 use ilium_testbed::{Cassandra, Ring, RingOptions, require};
@@ -18,6 +19,19 @@ use crate::clients::obtained::tool;
 use crate::issuer::{self, Issuer, claims, unsigned};
 use crate::rest::get;
 use crate::security::{log_in, read, run, send, token};
+
+/// The flags by which a gateway shows nodes a certificate, by its key.
+fn shown_to_nodes(certificates: &Certificates, (certificate, key): &(PathBuf, PathBuf)) -> [String; 6] {
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    [
+        "--upstream-tls-ca".to_owned(),
+        text(&certificates.authority()),
+        "--upstream-tls-certificate".to_owned(),
+        text(certificate),
+        "--upstream-tls-key".to_owned(),
+        text(key),
+    ]
+}
 
 /// Seconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "the gateways under test go by the machine's clock")]
@@ -62,19 +76,10 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     let (keys, other_keys) = (file("tokens.keys", &one), file("other.keys", &other));
     let own = crate::tls::Certificate::made("gateway-security");
     let authority = certificates.authority().to_str().unwrap().to_owned();
-    let (shown, shown_key) = certificates.client();
-    let upstream = [
-        "--user",
-        &superuser.name,
-        "--password-file",
-        &password,
-        "--upstream-tls-ca",
-        &authority,
-        "--upstream-tls-certificate",
-        shown.to_str().unwrap(),
-        "--upstream-tls-key",
-        shown_key.to_str().unwrap(),
-    ];
+    let pair = certificates.client();
+    let by_tls = shown_to_nodes(&certificates, &pair);
+    let by_tls = by_tls.each_ref().map(String::as_str);
+    let upstream = [&["--user", &superuser.name, "--password-file", &password][..], &by_tls].concat();
     // The gateway's own role.
     let points = ring.addresses()[0].to_string();
     let wrong = file("wrong.password", "hush-wrong");
@@ -83,7 +88,7 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
         (&["--user", "nobody", "--password-file", &password], "and/or password are incorrect"),
         (&[], "asks for a log-in; give the gateway's role with --user"),
     ] {
-        let (code, said) = refused(&points, &[own, &upstream[4..]].concat());
+        let (code, said) = refused(&points, &[own, &by_tls].concat());
         assert!(code == Some(69) && said.contains(words), "{code:?} {said} without {words}");
     }
     let gateway = |folder: &Folder, keys: &str| {
@@ -230,7 +235,6 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
         ["--tls-certificate", &chain, "--tls-key", &key, "--tls-client-ca", &authority, "--config", &config];
     let flags = [&upstream[..], &listening].concat();
     let gateway = Ilium::gateway(binary(), &folders[0], &ring.addresses(), &flags).unwrap();
-    let pair = (shown.clone(), shown_key.clone());
     let files = TlsFiles { authority: chain.as_ref(), client: Some(&pair) };
     let mut cql = Connection::open_tls(gateway.address(), 5, None, &files).unwrap();
     let read = cql.query("SELECT * FROM s.t", &Binds::None, &Settings::default()).unwrap().outcome;
@@ -244,7 +248,7 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
             command.args(["-sS", "--cacert", &chain, "-w", " %{http_code}", &url]).args(more);
             tool(&mut command).unwrap()
         };
-        let certificate = ["--cert", shown.to_str().unwrap(), "--key", shown_key.to_str().unwrap()];
+        let certificate = ["--cert", pair.0.to_str().unwrap(), "--key", pair.1.to_str().unwrap()];
         assert!(curl(&certificate).ends_with(" 200"));
         assert!(curl(&[]).ends_with(" 401"));
         // What a page of anywhere could make a browser send.
@@ -295,16 +299,8 @@ fn a_role_is_logged_in_by_the_certificate_shown_for_it_and_nobody_by_that_of_the
         fs::write(&file, config.to_string()).unwrap();
         file.to_str().unwrap().to_owned()
     };
-    let authority = certificates.authority().to_str().unwrap().to_owned();
-    let (own, own_key) = certificates.of("gateway");
-    let upstream = [
-        "--upstream-tls-ca",
-        &authority,
-        "--upstream-tls-certificate",
-        own.to_str().unwrap(),
-        "--upstream-tls-key",
-        own_key.to_str().unwrap(),
-    ];
+    let upstream = shown_to_nodes(certificates, &certificates.of("gateway"));
+    let upstream = upstream.each_ref().map(String::as_str);
     let start = |config: &str, upstream: &[&str]| {
         Ilium::gateway(binary(), &folder, &ring.addresses(), &[upstream, &["--config", config]].concat())
     };
@@ -366,16 +362,8 @@ fn a_cluster_that_wants_a_certificate_and_no_log_in_is_open_to_everybody() {
     let options = RingOptions { nodes: 1, node, ..RingOptions::default() };
     let Some(ring) = require("a Cassandra with TLS", Ring::start(&options)) else { return };
     let certificates = ring.certificates().unwrap();
-    let authority = certificates.authority().to_str().unwrap().to_owned();
-    let (own, own_key) = certificates.client();
-    let upstream = [
-        "--upstream-tls-ca",
-        &authority,
-        "--upstream-tls-certificate",
-        own.to_str().unwrap(),
-        "--upstream-tls-key",
-        own_key.to_str().unwrap(),
-    ];
+    let upstream = shown_to_nodes(certificates, &certificates.client());
+    let upstream = upstream.each_ref().map(String::as_str);
     let folder = Folder::new().unwrap();
     let gateway = Ilium::gateway(binary(), &folder, &ring.addresses(), &upstream).unwrap();
     let mut cql = Connection::open(gateway.address(), 5).unwrap();
