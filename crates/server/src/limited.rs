@@ -149,21 +149,27 @@ mod tests {
         fn flush(&self) {}
     }
 
+    fn frame() -> Frame {
+        Frame { version: 5, flags: 0, opcode: 7, body: Bytes::from_static(b"body") }
+    }
+
+    /// The channel of a role that may have so many requests in flight.
+    fn opened(cluster: Patient, in_flight: u32, heard: &Arc<Heard>) -> Box<dyn Channel> {
+        let each_role = Limit { in_flight: Some(in_flight), ..Limit::default() };
+        let limits = Limits::new(LimitOptions { each_role, ..LimitOptions::default() });
+        let limited = Limited::around(Arc::new(cluster), limits);
+        let principal = Principal::Role(Role::new("ada", []));
+        let caller = Caller { principal, address: ([127, 0, 0, 1], 1).into(), version: 5 };
+        let Answer::Ready(Ok(channel)) = limited.open(caller, Arc::clone(heard) as _) else { panic!() };
+        channel
+    }
+
     #[test]
     fn a_message_past_the_limit_is_answered_here_and_goes_no_further_until_another_has_its_answer() {
-        let frame = || Frame { version: 5, flags: 0, opcode: 7, body: Bytes::from_static(b"body") };
-        let each_role = Limit { in_flight: Some(1), ..Limit::default() };
-        let limits = Limits::new(LimitOptions { each_role, ..LimitOptions::default() });
         let cluster = Patient::default();
         let (sent, answers) = (Arc::clone(&cluster.0), Arc::clone(&cluster.1));
-        let limited = Limited::around(Arc::new(cluster), limits);
-        let caller = Caller {
-            principal: Principal::Role(Role::new("ada", [])),
-            address: ([127, 0, 0, 1], 1).into(),
-            version: 5,
-        };
         let heard = Arc::<Heard>::default();
-        let Answer::Ready(Ok(mut channel)) = limited.open(caller, Arc::clone(&heard) as _) else { panic!() };
+        let mut channel = opened(cluster, 1, &heard);
         channel.send(1, frame());
         channel.send(2, frame());
         assert_eq!(sent.lock().iter().map(|(stream, _)| *stream).collect::<Vec<_>>(), [1]);
@@ -188,15 +194,9 @@ mod tests {
 
     #[test]
     fn requests_on_one_stream_count_each() {
-        let frame = || Frame { version: 5, flags: 0, opcode: 7, body: Bytes::from_static(b"body") };
-        let each_role = Limit { in_flight: Some(2), ..Limit::default() };
-        let limits = Limits::new(LimitOptions { each_role, ..LimitOptions::default() });
         let cluster = Patient::default();
         let (sent, answers) = (Arc::clone(&cluster.0), Arc::clone(&cluster.1));
-        let limited = Limited::around(Arc::new(cluster), limits);
-        let principal = Principal::Role(Role::new("ada", []));
-        let caller = Caller { principal, address: ([127, 0, 0, 1], 1).into(), version: 5 };
-        let Answer::Ready(Ok(mut channel)) = limited.open(caller, Arc::<Heard>::default()) else { panic!() };
+        let mut channel = opened(cluster, 2, &Arc::default());
         (0..5).for_each(|_| channel.send(0, frame()));
         assert_eq!(sent.lock().len(), 2);
         answers.lock().clone().unwrap().answer(0, Ok(frame()));
