@@ -104,7 +104,10 @@ impl RingUnderCases {
                 .map(|of| format!("{of}_timeout: {patience}ms\n"));
         // It is longer by default, too: it waits for syncs.
         options.node.yaml = times.concat() + &format!("truncate_request_timeout: {}ms\n", patience + 500);
-        options.node.yaml += "phi_convict_threshold: 16\n\
+        // Hints stay where they are written: delivered some time after a node is back, they would change what is read, and
+        // meet the drop of their keyspace (see `Server::drop_one_by_one`).
+        options.node.yaml += "hints_flush_period: 1d\n\
+                              phi_convict_threshold: 16\n\
                               dynamic_snitch: false\n\
                               tombstone_warn_threshold: 10\n\
                               tombstone_failure_threshold: 20\n\

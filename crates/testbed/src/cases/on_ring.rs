@@ -49,7 +49,7 @@ pub fn run_file(address: SocketAddr, ring: &Arc<RingUnderCases>, file: &CaseFile
         }
     }
     ring.reach(&Nodes::default())?;
-    server.drop_keyspaces(file)?;
+    server.drop_one_by_one(file)?;
     ring.agree()?;
     answered.sort_by_key(|(number, _)| *number);
     let cases = [setup].into_iter().chain(answered.into_iter().map(|(_, case)| case)).collect();

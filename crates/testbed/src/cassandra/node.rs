@@ -125,13 +125,16 @@ impl Node {
         self.running()?.signal(signal)
     }
 
-    /// The end of what it printed and the errors it logged.
+    /// The last errors it logged, each with the line below it, which names the exception, and the end of what it printed.
     pub(super) fn last_words(&self) -> String {
         let read =
             |name: &str| std::fs::read_to_string(self.folder.join("log").join(name)).unwrap_or_default();
         let output = read("output.log");
         let log = read("system.log");
-        let errors = log.lines().filter(|l| l.starts_with("ERROR")).take(3);
+        let lines: Vec<&str> = log.lines().collect();
+        let errors: Vec<&[&str]> =
+            lines.windows(2).filter(|two| two.first().is_some_and(|l| l.starts_with("ERROR"))).collect();
+        let errors = errors.iter().skip(errors.len().saturating_sub(3)).copied().flatten().copied();
         let tail = output.lines().skip(output.lines().count().saturating_sub(15));
         errors.chain(tail).collect::<Vec<_>>().join("\n")
     }

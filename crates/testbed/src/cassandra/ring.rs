@@ -231,10 +231,9 @@ impl Ring {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                let said: Vec<_> = self.nodes.iter().map(Node::last_words).collect();
                 bail!(
                     "node {number} does not see {count} nodes alive within {START:?}, but {seen:?}:\n{}",
-                    said.join("\n\n")
+                    self.last_words()
                 );
             }
             std::thread::sleep(LOOK);
@@ -251,7 +250,8 @@ impl Ring {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                bail!("the nodes still have {} schemas after {START:?}", versions.len());
+                let count = versions.len();
+                bail!("the nodes still have {count} schemas after {START:?}:\n{}", self.last_words());
             }
             std::thread::sleep(LOOK);
         }
@@ -283,6 +283,13 @@ impl Ring {
             }
             _ => None,
         })
+    }
+
+    /// Of each node what it said last.
+    fn last_words(&self) -> String {
+        let said =
+            (0..).zip(&self.nodes).map(|(number, node)| format!("node {number}: {}", node.last_words()));
+        said.collect::<Vec<_>>().join("\n\n")
     }
 
     fn node(&self, number: usize) -> Result<&Node> {
