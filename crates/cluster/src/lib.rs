@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 mod forward;
 mod gateways;
+mod in_doubt;
 mod link;
 mod login;
 mod options;

@@ -23,6 +23,7 @@ use super::plan::{Handle, Planned};
 use super::request::Route;
 use crate::cluster::Cluster;
 use crate::error::{nonsense, of_response, unexpected};
+use crate::in_doubt;
 use crate::link::{Link, Lost};
 use crate::ring::Place;
 use crate::session::Session;
@@ -91,10 +92,7 @@ impl Asked<'_> {
         reply.map_err(|error| match tried.lock().lost {
             // Whoever was asked last has done nothing; who was lost before may have.
             Some(node) if says_nothing_was_done(&error) && self.effect != Effect::Read => {
-                self.timed_out(format!(
-                    "the connection to {node} was lost before it answered, and no other node did it: the statement may have \
-                     been done or not"
-                ))
+                self.timed_out(in_doubt::no_other_did(node))
             }
             _ => error,
         })
@@ -161,11 +159,7 @@ impl Asked<'_> {
                         break;
                     }
                     Err(Lost::Sent) => {
-                        return Err(self.timed_out(format!(
-                            "the connection to {} was lost before it answered: the statement may have been done or not, \
-                             and cannot be repeated safely",
-                            link.address
-                        )));
+                        return Err(self.timed_out(in_doubt::not_repeated(self.effect, link.address)));
                     }
                 };
                 self.context.trace.answered_by(link.address);
@@ -285,17 +279,15 @@ impl Asked<'_> {
     }
 
     fn timed_out(&self, message: String) -> Error {
-        let consistency = self.context.consistency as u16;
-        let (received, required) = (0, 1);
-        let kind = match self.effect {
-            Effect::Read => ErrorKind::ReadTimeout { consistency, received, required, data_present: false },
-            effect => {
-                let write_type =
-                    if effect == Effect::ConditionalWrite { WriteType::Cas } else { WriteType::Simple };
-                ErrorKind::WriteTimeout { consistency, received, required, write_type }
+        let write_type = match &self.message {
+            Message::Batch { kind, .. } => in_doubt::write_type_of_batch(*kind),
+            Message::Text { text, .. } => in_doubt::write_type(ilium_cql::parse(text).ok().as_ref()),
+            Message::Statement { statement, .. } => {
+                in_doubt::write_type(ilium_cql::parse(&statement.text).ok().as_ref())
             }
+            Message::Prepare(_) => WriteType::Simple,
         };
-        Error::new(kind, message)
+        in_doubt::timed_out(self.effect, write_type, self.context.consistency as u16, message)
     }
 }
 
@@ -315,14 +307,16 @@ mod tests {
     use crate::scripted::{self, NEAR, Says, ScriptedNode, cluster_of, until};
     use crate::session::SessionKey;
 
-    const TEXT: &str = "UPDATE t USING TIMESTAMP 1 SET v = 1 WHERE k = 1";
+    const ONE: &str = "UPDATE t USING TIMESTAMP 1 SET v = 1 WHERE k = 1";
+    const SEVERAL: &str =
+        "BEGIN UNLOGGED BATCH UPDATE t USING TIMESTAMP 1 SET v = 1 WHERE k = 1; APPLY BATCH";
 
     /// What is heard of a statement whose first node is lost while it is asked; the next says so, and without one there is none.
-    async fn heard(effect: Effect, next: Option<ErrorDetail<'static>>) -> ErrorKind {
+    async fn heard(text: &'static str, effect: Effect, next: Option<ErrorDetail<'static>>) -> ErrorKind {
         let is_first = Arc::new(AtomicBool::new(true));
         let script = || {
             let (is_first, next) = (Arc::clone(&is_first), next.clone());
-            move |asked: &scripted::Asked| match asked.text == TEXT {
+            move |asked: &scripted::Asked| match asked.text == text {
                 true if is_first.swap(false, Ordering::SeqCst) => Says::Nothing,
                 true => Says::error(asked, "nothing was done", next.clone().unwrap()),
                 false => Says::AsUsual,
@@ -339,7 +333,7 @@ mod tests {
         until("all nodes have a link", || cluster.stats().links == nodes.len()).await;
         let lose = async {
             let asked =
-                |node: &ScriptedNode| node.heard(Opcode::Query).into_iter().find(|asked| asked.text == TEXT);
+                |node: &ScriptedNode| node.heard(Opcode::Query).into_iter().find(|asked| asked.text == text);
             until("one is asked", || nodes.iter().any(|node| asked(node).is_some())).await;
             let holds = nodes.iter().find(|node| asked(node).is_some()).unwrap();
             holds.sever(asked(holds).unwrap().connection);
@@ -349,7 +343,7 @@ mod tests {
         let asked = Asked {
             cluster: &cluster,
             session: &session,
-            message: Message::Text { text: TEXT, parameters },
+            message: Message::Text { text, parameters },
             route: None,
             effect,
             may_repeat: true,
@@ -367,11 +361,16 @@ mod tests {
         for next in
             [None, Some(unavailable), Some(ErrorDetail::Overloaded), Some(ErrorDetail::IsBootstrapping)]
         {
-            let kind = heard(Effect::IdempotentWrite, next.clone()).await;
+            let kind = heard(ONE, Effect::IdempotentWrite, next.clone()).await;
             assert!(matches!(kind, ErrorKind::WriteTimeout { .. }), "{next:?}: {kind:?}");
         }
+        let kind = heard(SEVERAL, Effect::IdempotentWrite, None).await;
+        assert!(
+            matches!(kind, ErrorKind::WriteTimeout { write_type: WriteType::UnloggedBatch, .. }),
+            "{kind:?}"
+        );
         // What changes nothing can be asked again by who asked.
-        let kind = heard(Effect::Read, Some(ErrorDetail::Overloaded)).await;
+        let kind = heard(ONE, Effect::Read, Some(ErrorDetail::Overloaded)).await;
         assert!(matches!(kind, ErrorKind::Overloaded), "{kind:?}");
     }
 }

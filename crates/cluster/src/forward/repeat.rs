@@ -1,17 +1,15 @@
 //! A request whose link is gone: whether it may be sent again.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 
-use ilium_cql::ast::{BatchKind, Statement};
 use ilium_protocol::{BatchType, BatchedStatement, Consistency, Envelope, QueryParameters, Request};
-use ilium_store::{Effect, Error, ErrorKind, WriteType};
+use ilium_store::{Effect, Error, WriteType};
 
 use super::{Forwarded, Kind, TRIES};
-use crate::effect;
 use crate::error::unreachable;
 use crate::exchange::Flushes;
 use crate::link::Lost;
+use crate::{effect, in_doubt};
 
 impl Forwarded {
     /// Its link is gone: it is sent to another node where that does no harm, else the client hears that nobody knows.
@@ -26,7 +24,7 @@ impl Forwarded {
         }
         let error = match self.has_left {
             false => unreachable("the connections to its nodes were lost before it was sent"),
-            true => circumstances.unknown(node),
+            true => circumstances.timed_out(in_doubt::not_repeated(circumstances.effect, node)),
         };
         self.end(Err(error), Some(node), flushes);
     }
@@ -35,8 +33,7 @@ impl Forwarded {
     /// say so of all would be wrong.
     pub(super) fn in_doubt(&self) -> Option<Error> {
         let circumstances = self.has_left.then(|| self.circumstances())?;
-        let why = "a node was lost before it answered, and no other did it: the statement may have been done or not";
-        (!circumstances.changes_nothing()).then(|| circumstances.write_timeout(why.to_owned()))
+        (!circumstances.changes_nothing()).then(|| circumstances.timed_out(in_doubt::no_other_did("a node")))
     }
 
     /// What decides whether it may be sent twice, and what to say if it may not.
@@ -49,14 +46,7 @@ impl Forwarded {
                 parameters.timestamp.is_some() || parsed.as_ref().is_some_and(effect::has_timestamp);
             // What our parser does not know is not repeated.
             let effect = parsed.as_ref().map_or(Effect::Write, effect::of);
-            let write_type = match parsed {
-                Some(Statement::Batch(batch)) => of_batch(match batch.kind {
-                    BatchKind::Logged => BatchType::Logged,
-                    BatchKind::Unlogged => BatchType::Unlogged,
-                    BatchKind::Counter => BatchType::Counter,
-                }),
-                _ => WriteType::Simple,
-            };
+            let write_type = in_doubt::write_type(parsed.as_ref());
             Circumstances { consistency: parameters.consistency, effect, has_time, write_type }
         };
         match (&decoded, &self.kind) {
@@ -74,7 +64,7 @@ impl Forwarded {
                     consistency: batch.parameters.consistency,
                     effect: start,
                     has_time: true,
-                    write_type: of_batch(batch.kind),
+                    write_type: in_doubt::write_type_of_batch(batch.kind),
                 };
                 batch.statements.iter().fold(all, |all, entry| {
                     let one = match entry.statement {
@@ -107,14 +97,6 @@ struct Circumstances {
     write_type: WriteType,
 }
 
-fn of_batch(kind: BatchType) -> WriteType {
-    match kind {
-        BatchType::Logged => WriteType::Batch,
-        BatchType::Unlogged => WriteType::UnloggedBatch,
-        BatchType::Counter => WriteType::Counter,
-    }
-}
-
 impl Circumstances {
     fn harmless() -> Circumstances {
         Circumstances {
@@ -137,66 +119,7 @@ impl Circumstances {
         }
     }
 
-    /// Nobody knows whether it was done: Cassandra's word for that is a time-out.
-    fn unknown(&self, node: impl Display) -> Error {
-        if self.changes_nothing() {
-            let consistency = self.consistency.code();
-            let kind = ErrorKind::ReadTimeout { consistency, received: 0, required: 1, data_present: false };
-            return Error::new(
-                kind,
-                format!("the connection to {node} was lost before it answered, as others before"),
-            );
-        }
-        self.write_timeout(format!(
-            "the connection to {node} was lost before it answered: the statement may have been done or not, and cannot be \
-             repeated safely"
-        ))
-    }
-
-    fn write_timeout(&self, message: String) -> Error {
-        let write_type = match self.effect {
-            Effect::ConditionalWrite => WriteType::Cas,
-            _ => self.write_type,
-        };
-        let consistency = self.consistency.code();
-        Error::new(ErrorKind::WriteTimeout { consistency, received: 0, required: 1, write_type }, message)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::panic, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nobody_knows_is_a_time_out_of_its_kind() {
-        let node = SocketAddr::from(([127, 0, 0, 1], 9042));
-        let of = |effect, write_type| Circumstances {
-            consistency: Consistency::Quorum,
-            effect,
-            has_time: false,
-            write_type,
-        };
-        for effect in [Effect::Read, Effect::UseKeyspace] {
-            let ErrorKind::ReadTimeout { consistency, .. } = of(effect, WriteType::Simple).unknown(node).kind
-            else {
-                panic!("{effect:?}")
-            };
-            assert_eq!(consistency, Consistency::Quorum.code());
-        }
-        for (effect, sent, told) in [
-            (Effect::IdempotentWrite, WriteType::Simple, WriteType::Simple),
-            (Effect::Write, WriteType::Simple, WriteType::Simple),
-            (Effect::ConditionalWrite, WriteType::Batch, WriteType::Cas),
-            (Effect::Write, WriteType::Counter, WriteType::Counter),
-            (Effect::IdempotentWrite, WriteType::UnloggedBatch, WriteType::UnloggedBatch),
-            (Effect::SchemaChange, WriteType::Simple, WriteType::Simple),
-        ] {
-            let ErrorKind::WriteTimeout { consistency, write_type, .. } = of(effect, sent).unknown(node).kind
-            else {
-                panic!("{effect:?}")
-            };
-            assert_eq!((consistency, write_type), (Consistency::Quorum.code(), told));
-        }
+    fn timed_out(&self, message: String) -> Error {
+        in_doubt::timed_out(self.effect, self.write_type, self.consistency.code(), message)
     }
 }
