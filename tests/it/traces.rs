@@ -154,9 +154,9 @@ fn a_collector_that_is_busy_for_a_moment_gets_what_it_refused_again() {
     assert_eq!(traces.len(), spans.len());
 }
 
-#[test]
-fn spans_that_a_collector_says_it_did_not_take_are_counted_as_dropped() {
-    let collector = Collector::rejecting(1).unwrap();
+/// What a server counted as dropped whose collector rejected so many spans, and its log.
+fn with_a_collector_rejecting(spans: u8) -> (u64, String) {
+    let collector = Collector::rejecting(spans).unwrap();
     let (server, folder) = start(&collector.endpoint(), &[]);
     let mut client = made(&server);
     // As many as are sent without waiting, and again: then the first answer has been read.
@@ -166,13 +166,28 @@ fn spans_that_a_collector_says_it_did_not_take_are_counted_as_dropped() {
         }
         collector.wait_for(text, |span| span.get("db.query.text") == text).unwrap();
     }
-    assert_eq!(metric(&server, "ilium_trace_spans_dropped_total"), 1);
     assert!(metric(&server, "ilium_trace_spans_sent_total") > 0);
+    let dropped = metric(&server, "ilium_trace_spans_dropped_total");
     let log = folder.data().with_file_name("output.log");
     server.stop().unwrap();
-    let said = std::fs::read_to_string(log).unwrap();
+    (dropped, std::fs::read_to_string(log).unwrap())
+}
+
+#[test]
+fn spans_that_a_collector_says_it_did_not_take_are_counted_as_dropped() {
+    let (dropped, said) = with_a_collector_rejecting(1);
+    assert_eq!(dropped, 1);
     let lines: Vec<&str> = said.lines().filter(|line| line.contains("spans are lost")).collect();
     assert!(lines.len() == 1 && lines[0].contains("all but 1 of") && lines[0].contains("quota"), "{said}");
+}
+
+#[test]
+fn what_a_collector_advises_that_took_all_spans_is_in_the_log() {
+    let (dropped, said) = with_a_collector_rejecting(0);
+    assert_eq!(dropped, 0);
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains("took all spans")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("quota"), "{said}");
+    assert!(!said.contains("spans are lost"), "{said}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ struct Got {
     /// Statuses to be answered instead of 200, the first first.
     statuses: Vec<u16>,
     /// Spans that the next 200 says were not taken.
-    rejects: u8,
+    rejects: Option<u8>,
 }
 
 impl Collector {
@@ -71,9 +71,9 @@ impl Collector {
         Collector::with(Got { statuses, ..Got::default() })
     }
 
-    /// One that says of the first request that it did not take so many of its spans, below 128.
+    /// One that says of the first request that it did not take so many of its spans, below 128 or none, and why.
     pub fn rejecting(spans: u8) -> Result<Collector> {
-        Collector::with(Got { rejects: spans, ..Got::default() })
+        Collector::with(Got { rejects: Some(spans), ..Got::default() })
     }
 
     fn with(got: Got) -> Result<Collector> {
@@ -161,10 +161,10 @@ fn serve(socket: TcpStream, got: &Mutex<Got>) -> Result<()> {
         let mut answer = Vec::new();
         if status == 200 {
             got.spans.extend(request(&body)?);
-            answer = match std::mem::take(&mut got.rejects) {
-                0 => Vec::new(),
+            answer = match got.rejects.take() {
+                None => Vec::new(),
                 // An ExportTraceServiceResponse with the field partial_success: rejected_spans, error_message.
-                rejects => [&[0x0a, 9, 0x08, rejects, 0x12, 5][..], b"quota"].concat(),
+                Some(spans) => [&[0x0a, 9, 0x08, spans, 0x12, 5][..], b"quota"].concat(),
             };
         }
         drop(got);

@@ -113,11 +113,22 @@ pub struct Exporter {
     /// What was wrong last, and when the log last said so.
     trouble: Option<String>,
     told: Option<(Instant, u64)>,
+    /// When the log last said what the collector advises.
+    advised: Option<Instant>,
 }
 
 impl Exporter {
     pub(super) fn new(queue: Arc<Queue>, remote: Remote, options: TraceOptions) -> Exporter {
-        Exporter { queue, remote, options, connection: None, under_way: 0, trouble: None, told: None }
+        Exporter {
+            queue,
+            remote,
+            options,
+            connection: None,
+            under_way: 0,
+            trouble: None,
+            told: None,
+            advised: None,
+        }
     }
 
     /// Sends spans until `ended` turns true, and then those that are left.
@@ -175,10 +186,12 @@ impl Exporter {
                     self.under_way = 0;
                     self.queue.sent.fetch_add(count - rejected, Ordering::Relaxed);
                     self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
+                    let why: String = why.chars().take(SHOWN).collect();
                     if rejected > 0 {
-                        let why: String = why.chars().take(SHOWN).collect();
                         self.trouble =
                             Some(format!("it took all but {rejected} of {count}, and said {why:?}"));
+                    } else if !why.is_empty() {
+                        self.pass_on(&why);
                     }
                     return;
                 }
@@ -237,9 +250,24 @@ impl Exporter {
         }
         self.told = Some((Instant::now(), dropped));
         let why = self.trouble.take().unwrap_or_else(|| "more come than are sent".to_owned());
-        // Some collectors take their keys behind the `?`.
-        let collector = self.options.endpoint.split('?').next();
-        tracing::warn!(collector, why, dropped, "spans are lost");
+        tracing::warn!(collector = self.collector(), why, dropped, "spans are lost");
+    }
+
+    /// Says in the log, now and then, what a collector says that took all spans (OTLP 1, "Partial Success": a warning or advice).
+    fn pass_on(&mut self, advice: &str) {
+        if self.advised.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+            self.advised = Some(Instant::now());
+            tracing::warn!(
+                collector = self.collector(),
+                advice,
+                "the collector took all spans and has something to say"
+            );
+        }
+    }
+
+    /// Its address without its keys, which some have behind the `?`.
+    fn collector(&self) -> Option<&str> {
+        self.options.endpoint.split('?').next()
     }
 }
 
