@@ -199,7 +199,16 @@ impl Link {
 
     /// Asks something of our own and waits for the answer.
     pub async fn ask(&self, request: &Request<'_>) -> Result<Envelope, Lost> {
-        let Ok(frame) = self.frame(request) else { return Err(Lost::Unsent) };
+        self.ask_with(&RequestExtras::default(), request).await
+    }
+
+    pub async fn ask_with(
+        &self,
+        extras: &RequestExtras<'_>,
+        request: &Request<'_>,
+    ) -> Result<Envelope, Lost> {
+        let frame = crate::own::frame(self.version, extras, request);
+        let Ok(frame) = frame else { return Err(Lost::Unsent) };
         let (sender, receiver) = oneshot::channel();
         self.submit(frame, Exchange::Own(sender)).map_err(|_| Lost::Unsent)?;
         self.wake();
@@ -213,10 +222,6 @@ impl Link {
         let answer = self.ask(&request).await;
         let answer = answer.map_err(|_| unreachable("the node that was asked is gone"))?;
         Table::decode(&answer)
-    }
-
-    fn frame(&self, request: &Request<'_>) -> Result<Frame, ilium_protocol::ProtocolError> {
-        crate::own::frame(self.version, &RequestExtras::default(), request)
     }
 
     /// Takes no more requests, and ends once those that wait are answered, or after `patience`.

@@ -16,7 +16,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
 
 use crate::request_id::{REQUEST_ID, RequestIds};
-use crate::{Peer, Refusal, Routes, guard};
+use crate::{Peer, Refusal, Routes, asides, guard};
 
 pub struct FrontOptions {
     /// Requests under way at a time. Past it: 429, and nothing was done. 4,096: each may hold a body of 16 MiB, but few
@@ -300,7 +300,12 @@ fn cors(options: &FrontOptions) -> Option<CorsLayer> {
         .allow_origin(origins)
         .allow_methods(methods)
         .allow_headers(headers.map(axum::http::HeaderName::from_static))
-        .expose_headers(ExposeHeaders::list([REQUEST_ID.clone(), axum::http::header::ETAG]))
+        .expose_headers(ExposeHeaders::list([
+            REQUEST_ID.clone(),
+            axum::http::header::ETAG,
+            asides::WARNING.clone(),
+            asides::TRACING_ID.clone(),
+        ]))
         // How long a browser need not ask again; it forgets sooner (Chromium after two hours).
         .max_age(Duration::from_secs(3600))
         .vary([ORIGIN]);

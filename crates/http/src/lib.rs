@@ -7,6 +7,7 @@
 //! Nothing here knows an API.
 
 mod access;
+mod asides;
 mod auth_routes;
 mod body;
 mod etag;
@@ -20,6 +21,7 @@ mod request_id;
 mod routes;
 
 pub use access::{Access, Bearers, Credentials};
+pub use asides::{push_tracing_ids, push_warnings};
 pub use auth_routes::auth_routes;
 pub use body::{BodyLimits, read_body, read_json};
 pub use etag::with_etag;

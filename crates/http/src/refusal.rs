@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use ilium_cql::json::push_string;
 use ilium_store::{Error, ErrorKind};
 
+use crate::asides::push_warnings;
+
 /// A request that was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -119,6 +121,7 @@ impl IntoResponse for Refusal {
         let mut response = (self.status, self.json()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        push_warnings(headers, &self.warnings);
         match self.status {
             StatusCode::UNAUTHORIZED => {
                 // No `Basic`: a browser would ask its user for a password in a window of its own.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::{Principal, Trace};
+use crate::{EngineTrace, Principal, Trace};
 
 /// Consistency levels with their codes on the wire (native protocol v5, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +83,8 @@ pub struct Context {
     pub cancellation: Cancellation,
     /// What called, where that is a part of a trace.
     pub trace: Trace,
+    /// Whether the engine is to record how it runs the statement; one that cannot does not.
+    pub engine_trace: EngineTrace,
 }
 
 impl Context {
@@ -103,6 +105,7 @@ impl Context {
             memory_budget: DEFAULT_MEMORY_BUDGET,
             cancellation: Cancellation::default(),
             trace: Trace::default(),
+            engine_trace: EngineTrace::default(),
         }
     }
 }

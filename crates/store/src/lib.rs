@@ -11,6 +11,7 @@ pub mod audit;
 mod binds;
 mod context;
 mod data_store;
+mod engine_trace;
 mod error;
 mod forward;
 mod login;
@@ -28,6 +29,7 @@ pub use context::{Cancellation, Consistency, Context, PageState, SerialConsisten
 pub use data_store::{
     BatchEntry, BatchKind, BindMarker, Capabilities, DataStore, Effect, Prepared, SchemaListener, TokenSplit,
 };
+pub use engine_trace::EngineTrace;
 pub use error::{Error, ErrorKind, Result, WriteType};
 pub use forward::{
     Answers, Asked, Caller, Channel, ClusterEvent, ClusterListener, Forward, Frame, Frames, Seen, Watcher,

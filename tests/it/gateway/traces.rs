@@ -58,14 +58,17 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     for statement in ["SELECT p FROM u", "SELECT p FROM \"Traced\".u"] {
         client.query(statement, &Binds::None, &called(true)).unwrap();
     }
-    let read = send(
-        gateway.http(),
-        "GET",
-        "/v2/keyspaces/traced/t/hush-key?raw=true",
-        "",
-        &[("traceparent", &traceparent(true))],
-    );
+    // REST with both, and with Cassandra's alone: of an answer and of an error.
+    let path = "/v2/keyspaces/traced/t/hush-key?raw=true&tracing=true";
+    let read = send(gateway.http(), "GET", path, "", &[("traceparent", &traceparent(true))]);
     assert_eq!(read.status, 200);
+    let of_read = read.header("cassandra-tracing-id").expect("an id").to_owned();
+    let wrong = r#"{"query": "SELECT v FROM traced.t WHERE p = ? LIMIT -1", "values": ["hush-key"]}"#;
+    let json = [("content-type", "application/json")];
+    let failed = send(gateway.http(), "POST", "/v2/cql?tracing=true", wrong, &json);
+    assert_eq!((failed.status, failed.header("cassandra-tracing-id").is_some()), (400, true));
+    let untraced = send(gateway.http(), "GET", path.trim_end_matches("&tracing=true"), "", &[]);
+    assert_eq!((untraced.status, untraced.header("cassandra-tracing-id")), (200, None));
     let said = gateway.output().unwrap();
     gateway.stop().unwrap();
 
@@ -105,8 +108,14 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     let request = named(&spans, "GET /v2/keyspaces/{keyspaceName}/{tableName}/{primaryKey}");
     assert_eq!((request.parent.as_str(), request.kind), (CALLER, 2));
     let of_request = spans.iter().find(|span| span.parent == request.id).unwrap();
+    assert!(
+        spans
+            .iter()
+            .any(|span| span.name == "SELECT traced.t" && span.get("cassandra.tracing_id") == of_read)
+    );
     assert_eq!((of_request.name.as_str(), of_request.kind), ("SELECT traced.t", 3));
     assert_eq!(of_request.get("network.peer.port"), node.port().to_string());
+    assert_eq!(of_request.get("cassandra.tracing_id"), of_read);
 
     // The slow log says of each that is recorded which trace it is in.
     let slow: Vec<&str> = said.lines().filter(|line| line.contains("a statement took long")).collect();
@@ -116,16 +125,15 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
 
     // From the span to Cassandra's trace.
     let mut direct = Connection::open(node, 5).unwrap();
-    let session = format!(
-        "SELECT command FROM system_traces.sessions WHERE session_id = {}",
-        insert.get("cassandra.tracing_id")
-    );
-    until("Cassandra's own trace", || {
-        let Outcome::Rows(found) =
-            direct.query(&session, &Binds::None, &Settings::default()).unwrap().outcome
-        else {
-            panic!("no rows")
-        };
-        found.rows.len() == 1
-    });
+    for id in [insert.get("cassandra.tracing_id"), &of_read] {
+        let session = format!("SELECT command FROM system_traces.sessions WHERE session_id = {id}");
+        until("Cassandra's own trace", || {
+            let Outcome::Rows(found) =
+                direct.query(&session, &Binds::None, &Settings::default()).unwrap().outcome
+            else {
+                panic!("no rows")
+            };
+            found.rows.len() == 1
+        });
+    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ilium_cql::ast::Statement;
 use ilium_protocol::{EventType, ProtocolVersion, QueryParameters, Values};
 use ilium_store::{
-    BindMarker, Binds, Cancellation, Consistency, Context, Error, PageState, Principal, Result,
+    BindMarker, Binds, Cancellation, Consistency, Context, EngineTrace, Error, PageState, Principal, Result,
     SerialConsistency, Slot, Trace,
 };
 
@@ -122,6 +122,8 @@ impl Session {
             memory_budget: options.memory_budget,
             cancellation: Cancellation::default(),
             trace,
+            // In front of a cluster frames are forwarded, with their flag for it.
+            engine_trace: EngineTrace::default(),
         })
     }
 }

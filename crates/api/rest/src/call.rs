@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::body::Body;
@@ -10,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ilium_cql::json::Style;
 use ilium_http::{BodyLimits, Refusal, parse_json, read_body};
-use ilium_store::{Cancellation, Consistency, Context, Principal, Trace};
+use ilium_store::{
+    Binds, Cancellation, Consistency, Context, EngineTrace, Error, Outcome, Prepared, Principal, Trace,
+};
 use serde_json::{Map, Value};
 
 use crate::api::Api;
@@ -48,6 +51,20 @@ impl StopWhenDropped {
 /// Bytes of the body of a change of the schema, at most: some thousand columns, where a table has dozens.
 const MAX_SCHEMA_BODY: usize = 1 << 20;
 
+/// What the store warned of so far in answers; of an error the error itself tells.
+#[derive(Default)]
+pub struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    fn note(&self, warnings: &mut Vec<String>) {
+        if !warnings.is_empty()
+            && let Ok(mut noted) = self.0.lock()
+        {
+            noted.append(warnings);
+        }
+    }
+}
+
 pub struct Call<'r> {
     pub principal: Principal,
     pub client: Option<SocketAddr>,
@@ -56,6 +73,8 @@ pub struct Call<'r> {
     pub parameters: Parameters<'r>,
     pub headers: &'r HeaderMap,
     pub stop: StopWhenDropped,
+    pub engine_trace: EngineTrace,
+    pub warnings: Warnings,
 }
 
 impl<'r> Call<'r> {
@@ -82,6 +101,7 @@ impl<'r> Call<'r> {
         let mut context = Context::new(self.principal.clone());
         context.client = self.client;
         context.trace = self.trace.clone();
+        context.engine_trace = self.engine_trace.clone();
         // What Stargate asks of the cluster.
         context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);
         context.serial_consistency = parameters.serial_consistency.unwrap_or_default();
@@ -91,6 +111,27 @@ impl<'r> Call<'r> {
         context.page_state = parameters.page_state.clone();
         context.cancellation = self.stop.cancellation();
         context
+    }
+
+    /// Executes a statement.
+    pub async fn execute(
+        &self,
+        api: &Api,
+        prepared: &Arc<Prepared>,
+        binds: Binds,
+        context: &Context,
+    ) -> Result<Outcome, Error> {
+        let mut outcome = api.store.execute(prepared, binds, context).wait().await?;
+        self.warnings.note(&mut outcome.warnings);
+        Ok(outcome)
+    }
+
+    /// Adds to an answer what the store said beside it.
+    pub fn push_asides(&self, headers: &mut HeaderMap) {
+        if let Ok(warnings) = self.warnings.0.lock() {
+            ilium_http::push_warnings(headers, &warnings);
+        }
+        ilium_http::push_tracing_ids(headers, &self.engine_trace.ids());
     }
 
     /// Whether the caller wants no body where there is nothing to learn from it (RFC 7240, section 4.2).

@@ -44,7 +44,7 @@ pub async fn run(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
     let prepared = api.store.prepare(Arc::new(statement), context.keyspace.as_deref()).wait().await?;
     let planned = Planned::new(prepared);
     let binds = bind(call, &planned.prepared.binds, &values)?.binds();
-    let outcome = api.store.execute(&planned.prepared, binds, &context).wait().await?;
+    let outcome = call.execute(api, &planned.prepared, binds, &context).await?;
     let raw = call.parameters.raw;
     let text = match &outcome.result {
         ResultKind::Rows(rows) => output::page(rows, &planned.columns(rows), call.style(), raw)?,

@@ -1,11 +1,13 @@
 //! A call from its head to its answer: who asks, which endpoint, what it does.
 
+use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use ilium_http::{Peer, Refusal};
+use ilium_store::EngineTrace;
 
 use crate::api::Api;
-use crate::call::{self, Call};
+use crate::call::{self, Call, Warnings};
 use crate::endpoints::{self, Operation};
 use crate::parameters::Parameters;
 use crate::{cql, openapi, path, rows, schema};
@@ -31,41 +33,50 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
     }
     let Peer { address: client, trace, .. } = Peer::of(&head.extensions);
     let (headers, stop) = (&head.headers, Default::default());
-    let call = Call { principal, client, trace, places, parameters, headers, stop };
-    match endpoint.operation {
-        Operation::RowsByKey => rows::by_key(api, &call).await,
-        Operation::AddRow => rows::add(api, &call, body).await,
-        Operation::ReplaceRow | Operation::PatchRow => rows::change(api, &call, body).await,
-        Operation::FindRows => rows::find(api, &call).await,
-        Operation::AllRows => rows::all(api, &call).await,
-        Operation::DeleteRows => rows::delete(api, &call).await,
+    let engine_trace = if parameters.tracing { EngineTrace::wanted() } else { EngineTrace::default() };
+    let warnings = Warnings::default();
+    let call = Call { principal, client, trace, places, parameters, headers, stop, engine_trace, warnings };
+    let mut response =
+        perform(api, endpoint.operation, &call, body).await.unwrap_or_else(IntoResponse::into_response);
+    call.push_asides(response.headers_mut());
+    Ok(response)
+}
+
+async fn perform(api: &Api, operation: Operation, call: &Call<'_>, body: Body) -> Result<Response, Refusal> {
+    match operation {
+        Operation::RowsByKey => rows::by_key(api, call).await,
+        Operation::AddRow => rows::add(api, call, body).await,
+        Operation::ReplaceRow | Operation::PatchRow => rows::change(api, call, body).await,
+        Operation::FindRows => rows::find(api, call).await,
+        Operation::AllRows => rows::all(api, call).await,
+        Operation::DeleteRows => rows::delete(api, call).await,
         // What comes seldom has a future of its own, so that the others need not be as large as the largest.
-        Operation::RunCql => Box::pin(cql::run(api, &call, body)).await,
-        Operation::ListKeyspaces => schema::keyspaces::list(api, &call),
-        Operation::GetKeyspace => schema::keyspaces::get(api, &call),
-        Operation::CreateKeyspace => Box::pin(schema::keyspaces::create(api, &call, body)).await,
-        Operation::AlterKeyspace => Box::pin(schema::keyspaces::alter(api, &call, body)).await,
-        Operation::DropKeyspace => Box::pin(schema::keyspaces::drop(api, &call)).await,
-        Operation::ListTables => schema::tables::list(api, &call),
-        Operation::GetTable => schema::tables::get(api, &call),
-        Operation::CreateTable => Box::pin(schema::tables::create(api, &call, body)).await,
-        Operation::AlterTable => Box::pin(schema::tables::alter(api, &call, body)).await,
-        Operation::DropTable => Box::pin(schema::tables::drop(api, &call)).await,
-        Operation::ListColumns => schema::columns::list(api, &call),
-        Operation::GetColumn => schema::columns::get(api, &call),
-        Operation::AddColumn => Box::pin(schema::columns::add(api, &call, body)).await,
-        Operation::RenameColumn => Box::pin(schema::columns::rename(api, &call, body)).await,
-        Operation::DropColumn => Box::pin(schema::columns::drop(api, &call)).await,
-        Operation::ListIndexes => Box::pin(schema::indexes::list(api, &call)).await,
-        Operation::CreateIndex => Box::pin(schema::indexes::create(api, &call, body)).await,
-        Operation::DropIndex => Box::pin(schema::indexes::drop(api, &call)).await,
-        Operation::ListTypes => schema::types::list(api, &call),
-        Operation::GetType => schema::types::get(api, &call),
-        Operation::CreateType => Box::pin(schema::types::create(api, &call, body)).await,
-        Operation::AlterType => Box::pin(schema::types::alter(api, &call, body)).await,
-        Operation::DropType => Box::pin(schema::types::drop(api, &call)).await,
+        Operation::RunCql => Box::pin(cql::run(api, call, body)).await,
+        Operation::ListKeyspaces => schema::keyspaces::list(api, call),
+        Operation::GetKeyspace => schema::keyspaces::get(api, call),
+        Operation::CreateKeyspace => Box::pin(schema::keyspaces::create(api, call, body)).await,
+        Operation::AlterKeyspace => Box::pin(schema::keyspaces::alter(api, call, body)).await,
+        Operation::DropKeyspace => Box::pin(schema::keyspaces::drop(api, call)).await,
+        Operation::ListTables => schema::tables::list(api, call),
+        Operation::GetTable => schema::tables::get(api, call),
+        Operation::CreateTable => Box::pin(schema::tables::create(api, call, body)).await,
+        Operation::AlterTable => Box::pin(schema::tables::alter(api, call, body)).await,
+        Operation::DropTable => Box::pin(schema::tables::drop(api, call)).await,
+        Operation::ListColumns => schema::columns::list(api, call),
+        Operation::GetColumn => schema::columns::get(api, call),
+        Operation::AddColumn => Box::pin(schema::columns::add(api, call, body)).await,
+        Operation::RenameColumn => Box::pin(schema::columns::rename(api, call, body)).await,
+        Operation::DropColumn => Box::pin(schema::columns::drop(api, call)).await,
+        Operation::ListIndexes => Box::pin(schema::indexes::list(api, call)).await,
+        Operation::CreateIndex => Box::pin(schema::indexes::create(api, call, body)).await,
+        Operation::DropIndex => Box::pin(schema::indexes::drop(api, call)).await,
+        Operation::ListTypes => schema::types::list(api, call),
+        Operation::GetType => schema::types::get(api, call),
+        Operation::CreateType => Box::pin(schema::types::create(api, call, body)).await,
+        Operation::AlterType => Box::pin(schema::types::alter(api, call, body)).await,
+        Operation::DropType => Box::pin(schema::types::drop(api, call)).await,
         Operation::Document => Ok(openapi::document(call.headers)),
-        Operation::LiveDocument => openapi::live(api, &call),
+        Operation::LiveDocument => openapi::live(api, call),
         Operation::Page => Ok(openapi::page()),
     }
 }

@@ -135,6 +135,7 @@ const READ: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 const FIND: &[Parameter] = &[
     Parameter::Where,
@@ -148,6 +149,7 @@ const FIND: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 const ADD: &[Parameter] = &[
     Parameter::CompactMapData,
@@ -157,6 +159,7 @@ const ADD: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 const CHANGE: &[Parameter] = &[
     Parameter::Raw,
@@ -168,6 +171,7 @@ const CHANGE: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 const DELETE: &[Parameter] = &[
     Parameter::CompactMapData,
@@ -177,6 +181,7 @@ const DELETE: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 const CQL: &[Parameter] = &[
     Parameter::Keyspace,
@@ -188,6 +193,7 @@ const CQL: &[Parameter] = &[
     Parameter::Consistency,
     Parameter::SerialConsistency,
     Parameter::Timeout,
+    Parameter::Tracing,
 ];
 
 #[expect(clippy::too_many_arguments, reason = "a line of the list below")]

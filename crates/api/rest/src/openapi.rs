@@ -134,7 +134,8 @@ fn query_parameter(parameter: &Parameter) -> Value {
 
 fn responses(endpoint: &Endpoint) -> Value {
     let (status, schema) = endpoint.success;
-    let mut success = json!({"description": "done"});
+    let asides = asides(endpoint);
+    let mut success = json!({"description": "done", "headers": asides});
     if let (Some(schema), Value::Object(success)) = (schema, &mut success) {
         let mut content = Map::new();
         content.insert("application/json".to_owned(), json!({"schema": reference(schema)}));
@@ -148,13 +149,36 @@ fn responses(endpoint: &Endpoint) -> Value {
     if let (Operation::Page, Value::Object(success)) = (endpoint.operation, &mut success) {
         success.insert("content".to_owned(), json!({"text/html": {"schema": {"type": "string"}}}));
     }
-    let error = |description: &str| json!({"description": description, "content": {"application/json": {"schema": reference("Error")}}});
+    let error = |description: &str| {
+        let content = json!({"application/json": {"schema": reference("Error")}});
+        json!({"description": description, "headers": asides, "content": content})
+    };
     let mut out = Map::new();
     out.insert(status.to_string(), success);
     out.insert("400".to_owned(), error("the request makes no sense; the description says what of it"));
     out.insert("default".to_owned(), error("refused or failed; the description says why"));
     if matches!(endpoint.operation, Operation::ReplaceRow | Operation::PatchRow) {
-        out.insert("204".to_owned(), json!({"description": "done, and the caller prefers no body"}));
+        out.insert(
+            "204".to_owned(),
+            json!({"description": "done, and the caller prefers no body", "headers": asides}),
+        );
+    }
+    Value::Object(out)
+}
+
+/// The headers in which the store says something beside its answer.
+fn asides(endpoint: &Endpoint) -> Value {
+    let header = |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    let mut out = Map::new();
+    if !matches!(endpoint.operation, Operation::Document | Operation::LiveDocument | Operation::Page) {
+        let description =
+            "one for each warning of the store; percent-encoded where it is not printable ASCII";
+        out.insert("cassandra-warning".to_owned(), header(description));
+    }
+    if endpoint.parameters.contains(&Parameter::Tracing) {
+        let description =
+            "with tracing=true: the session_id in system_traces, one for each statement that was run";
+        out.insert("cassandra-tracing-id".to_owned(), header(description));
     }
     Value::Object(out)
 }

@@ -33,6 +33,7 @@ pub enum Parameter {
     Consistency,
     SerialConsistency,
     Timeout,
+    Tracing,
 }
 
 /// What a parameter's value is, for the document.
@@ -97,6 +98,7 @@ impl Parameter {
             Parameter::Consistency => "consistency",
             Parameter::SerialConsistency => "serial-consistency",
             Parameter::Timeout => "timeout",
+            Parameter::Tracing => "tracing",
         }
     }
 
@@ -130,6 +132,9 @@ impl Parameter {
                 "how far conditional writes are agreed on; SERIAL unless it is given"
             }
             Parameter::Timeout => "milliseconds to answer in, or with a unit: 250ms, 5s; 60 s at most",
+            Parameter::Tracing => {
+                "has the cluster record how it runs the statement, and gives the id in the header cassandra-tracing-id"
+            }
         }
     }
 
@@ -140,7 +145,8 @@ impl Parameter {
             | Parameter::IfExistsSchema
             | Parameter::AllowFiltering
             | Parameter::IfNotExists
-            | Parameter::IfExists => Form::Flag,
+            | Parameter::IfExists
+            | Parameter::Tracing => Form::Flag,
             Parameter::PageSize | Parameter::Timestamp | Parameter::Ttl => Form::Integer,
             Parameter::Consistency => Form::OneOf(LEVEL_NAMES),
             Parameter::SerialConsistency => Form::OneOf(&["SERIAL", "LOCAL_SERIAL"]),
@@ -175,6 +181,7 @@ pub struct Parameters<'q> {
     pub consistency: Option<Consistency>,
     pub serial_consistency: Option<SerialConsistency>,
     pub timeout: Duration,
+    pub tracing: bool,
 }
 
 impl Default for Parameters<'_> {
@@ -197,6 +204,7 @@ impl Default for Parameters<'_> {
             consistency: None,
             serial_consistency: None,
             timeout: MAX_TIMEOUT,
+            tracing: false,
         }
     }
 }
@@ -241,6 +249,7 @@ impl<'q> Parameters<'q> {
             Parameter::IfExistsSchema | Parameter::IfExists => self.if_exists = flag()?,
             Parameter::IfNotExists => self.if_not_exists = flag()?,
             Parameter::AllowFiltering => self.allow_filtering = flag()?,
+            Parameter::Tracing => self.tracing = flag()?,
             Parameter::PageSize => {
                 let size: i32 = value.parse().map_err(|_| wrong("a whole number of 32 bits"))?;
                 // As in Stargate: none below 1.

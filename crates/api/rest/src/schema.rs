@@ -23,7 +23,7 @@ use crate::call::{Call, json};
 /// Runs a statement that changes the schema.
 async fn run(api: &Api, call: &Call<'_>, statement: Statement) -> Result<(), Error> {
     let prepared = api.store.prepare(Arc::new(statement), None).wait().await?;
-    api.store.execute(&prepared, Binds::default(), &call.context()).wait().await?;
+    call.execute(api, &prepared, Binds::default(), &call.context()).await?;
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ilium_protocol::{
     BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Envelope, ErrorDetail,
-    ExecuteRequest, Opcode, QueryParameters, QueryRequest, Request, Response, Values,
+    ExecuteRequest, Opcode, QueryParameters, QueryRequest, Request, RequestExtras, Response, ResponseExtras,
+    Values,
 };
 use ilium_store::{Context, Effect, Error, ErrorKind, Result, WriteType};
 use parking_lot::Mutex;
@@ -163,6 +164,7 @@ impl Asked<'_> {
                     }
                 };
                 self.context.trace.answered_by(link.address);
+                self.note_trace(&envelope);
                 if envelope.header.opcode != Opcode::Error {
                     return Ok(Reply { envelope, link, handle });
                 }
@@ -190,6 +192,14 @@ impl Asked<'_> {
         Err(last.unwrap_or_else(|| self.unavailable()))
     }
 
+    fn note_trace(&self, envelope: &Envelope) {
+        if self.context.engine_trace.is_wanted()
+            && let Ok((ResponseExtras { tracing_id: Some(id), .. }, _)) = Response::decode(envelope)
+        {
+            self.context.engine_trace.note(id);
+        }
+    }
+
     fn pick(&self, tried: &[Place]) -> Option<(Place, Arc<Link>)> {
         self.cluster.with_ring(|ring| {
             let preferred =
@@ -199,10 +209,11 @@ impl Asked<'_> {
     }
 
     async fn send(&self, link: &Link) -> (std::result::Result<Envelope, Lost>, Option<Arc<Handle>>) {
+        let extras = RequestExtras { tracing: self.context.engine_trace.is_wanted(), ..Default::default() };
         match &self.message {
             Message::Text { text, parameters } => {
                 let query = QueryRequest { query: text, parameters: parameters.clone() };
-                (link.ask(&Request::Query(query)).await, None)
+                (link.ask_with(&extras, &Request::Query(query)).await, None)
             }
             Message::Prepare(planned) => (link.ask(&planned.request()).await, None),
             Message::Statement { statement, parameters, page } => {
@@ -216,7 +227,7 @@ impl Asked<'_> {
                     result_metadata_id: handle.metadata_id.as_deref(),
                     parameters,
                 };
-                (link.ask(&Request::Execute(execute)).await, Some(handle))
+                (link.ask_with(&extras, &Request::Execute(execute)).await, Some(handle))
             }
             Message::Batch { kind, entries, parameters } => {
                 let handles: Vec<Arc<Handle>> =
@@ -230,7 +241,7 @@ impl Asked<'_> {
                     statements: statements.collect(),
                     parameters: parameters.clone(),
                 };
-                (link.ask(&Request::Batch(batch)).await, None)
+                (link.ask_with(&extras, &Request::Batch(batch)).await, None)
             }
         }
     }

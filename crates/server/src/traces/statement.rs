@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use ilium_cql::identifier::unquoted;
+use ilium_cql::value::text::uuid_to_text;
 use ilium_protocol::{Consistency, Opcode};
-use ilium_store::{Asked, Context, Error, Prepared, Principal, Seen, Shown, SpanContext, Trace, TraceId};
+use ilium_store::{
+    Asked, Context, EngineTrace, Error, Prepared, Principal, Seen, Shown, SpanContext, Trace, TraceId,
+};
 
 use super::{Attributes, Begun, SpanKind, Tracer};
 use crate::metrics::{Kind, class};
@@ -29,6 +31,7 @@ pub(crate) struct StatementSpan {
     begun: Begun,
     /// What further in is learned for it.
     trace: Trace,
+    engine_trace: EngineTrace,
     consistency: Option<&'static str>,
     /// Of a batch its first.
     prepared: Option<Arc<Prepared>>,
@@ -79,11 +82,16 @@ impl StatementSpans {
         let trace = Trace::within(begun.span);
         let context = Context { trace: trace.clone(), ..context.clone() };
         let consistency = Consistency::from_code(context.consistency as u16).ok().map(Consistency::name);
-        let prepared = prepared.map(Arc::clone);
-        Some((
-            Box::new(StatementSpan { of: self.clone(), begun, trace, consistency, prepared, batch }),
-            context,
-        ))
+        let span = StatementSpan {
+            of: self.clone(),
+            begun,
+            trace,
+            engine_trace: context.engine_trace.clone(),
+            consistency,
+            prepared: prepared.map(Arc::clone),
+            batch,
+        };
+        Some((Box::new(span), context))
     }
 
     /// Records the span of a statement that was forwarded, if it is to be, and gives its trace.
@@ -181,7 +189,7 @@ impl StatementSpan {
             client,
             node: self.trace.node(),
             consistency: self.consistency,
-            tracing_id: None,
+            tracing_id: self.engine_trace.ids().last().copied(),
             failure,
         };
         self.of.end(self.begun, &told, took);
@@ -231,7 +239,7 @@ impl Told<'_> {
             attributes.text("cassandra.consistency.level", level.to_ascii_lowercase());
         }
         if let Some(id) = self.tracing_id {
-            attributes.text("cassandra.tracing_id", uuid(id));
+            attributes.text("cassandra.tracing_id", uuid_to_text(id));
         }
         attributes.text("ilium.statement.kind", self.kind.name());
         let role = match self.principal {
@@ -245,17 +253,4 @@ impl Told<'_> {
         }
         (name, attributes)
     }
-}
-
-/// As `system_traces` shows it.
-fn uuid(id: [u8; 16]) -> String {
-    let digits = HEXLOWER.encode(&id);
-    let mut text = String::with_capacity(36);
-    for (at, digit) in digits.chars().enumerate() {
-        if [8, 12, 16, 20].contains(&at) {
-            text.push('-');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -53,7 +53,7 @@ pub async fn add(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
             }))
         })
         .await?;
-    let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
+    let outcome = call.execute(api, &planned.prepared, values.binds(), &call.context()).await?;
     if parameters.if_not_exists
         && let Some(refused) = condition::refused(&outcome, &planned, call.style(), StatusCode::CONFLICT)?
     {

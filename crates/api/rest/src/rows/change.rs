@@ -66,7 +66,7 @@ pub async fn change(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, 
             Ok(Statement::Update(Update { table, using, assignments, restrictions, condition }))
         })
         .await?;
-    let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
+    let outcome = call.execute(api, &planned.prepared, values.binds(), &call.context()).await?;
     if conditions.are_any()
         && let Some(refused) =
             condition::refused(&outcome, &planned, call.style(), StatusCode::PRECONDITION_FAILED)?
@@ -111,7 +111,7 @@ pub async fn delete(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
             Ok(Statement::Delete(delete))
         })
         .await?;
-    let outcome = api.store.execute(&planned.prepared, values.binds(), &call.context()).wait().await?;
+    let outcome = call.execute(api, &planned.prepared, values.binds(), &call.context()).await?;
     if conditions.are_any()
         && let Some(refused) =
             condition::refused(&outcome, &planned, call.style(), StatusCode::PRECONDITION_FAILED)?

@@ -53,7 +53,7 @@ impl Reading<'_> {
         let binds = self.values.binds();
         match form {
             stream::Form::Page => {
-                let rows = rows(api, &planned.prepared, binds, &context).await?;
+                let rows = rows(api, self.call, &planned.prepared, binds, &context).await?;
                 let columns = planned.columns(&rows);
                 let text = output::page(&rows, &columns, self.call.style(), parameters.raw)?;
                 Ok(json(StatusCode::OK, text))
@@ -66,11 +66,12 @@ impl Reading<'_> {
 /// Executes a statement that gives rows.
 pub async fn rows(
     api: &Api,
+    call: &Call<'_>,
     prepared: &std::sync::Arc<ilium_store::Prepared>,
     binds: ilium_store::Binds,
     context: &Context,
 ) -> Result<Rows, Refusal> {
-    match api.store.execute(prepared, binds, context).wait().await?.result {
+    match call.execute(api, prepared, binds, context).await?.result {
         ResultKind::Rows(rows) => Ok(rows),
         _ => Err(Error::internal("a SELECT gave no rows").into()),
     }

@@ -115,7 +115,7 @@ pub async fn answer(
     // The stream outlives the call.
     let stop = StopWhenDropped::default();
     context.cancellation = stop.cancellation();
-    let first = rows(api, &planned.prepared, binds.clone(), &context).await?;
+    let first = rows(api, call, &planned.prepared, binds.clone(), &context).await?;
     let rest = Rest {
         form,
         style: call.style(),

@@ -38,7 +38,7 @@ pub async fn list(api: &Api, call: &Call<'_>) -> Result<Response, Refusal> {
     let mut context = call.context();
     // A table has a handful.
     context.page_size = None;
-    let rows = rows_of(api, &planned.prepared, values.binds(), &context).await?;
+    let rows = rows_of(api, call, &planned.prepared, values.binds(), &context).await?;
     let text = output::page(&rows, &planned.columns(&rows), call.style(), true)?;
     Ok(json(StatusCode::OK, text))
 }

@@ -1,4 +1,4 @@
-//! Beyond Stargate: conditions, time stamps, times to live, preferences.
+//! Beyond Stargate: conditions, time stamps, times to live, preferences, warnings.
 
 use axum::http::Request;
 
@@ -79,4 +79,22 @@ fn consistency_and_time_limits_are_the_callers() {
     rest.get("/v2/keyspaces/ks/t/1?consistency=ONE&serial-consistency=local_serial&timeout=5s").ok(200);
     rest.get("/v2/keyspaces/ks/t/1?consistency=NONE").error(400);
     rest.get("/v2/keyspaces/ks/t/1?timeout=0").error(400);
+}
+
+#[test]
+fn what_the_store_warns_of_is_in_headers_of_answers_and_errors() {
+    let rest = rest();
+    let warnings = |reply: crate::driver::Reply| -> Vec<String> {
+        let all = reply.headers.get_all("cassandra-warning").iter();
+        all.map(|value| value.to_str().unwrap().to_owned()).collect()
+    };
+    let keyspace = r#"{"name": "far", "replicas": 3}"#;
+    let made = rest.post("/v2/schemas/keyspaces", keyspace);
+    assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    let said = warnings(made);
+    assert!(said.len() == 1 && said[0].contains("replication factor 3 for keyspace far"), "{said:?}");
+    assert_eq!(warnings(rest.get("/v2/keyspaces/ks/t/1")), [""; 0]);
+    // This engine keeps no traces.
+    let read = rest.get("/v2/keyspaces/ks/t/1?tracing=true");
+    assert_eq!((read.status.as_u16(), read.headers.contains_key("cassandra-tracing-id")), (200, false));
 }
