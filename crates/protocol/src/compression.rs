@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use lz4_flex::block::CompressTable;
 
-use crate::{Envelope, Flags, Limits, ProtocolError, ProtocolVersion, wire};
+use crate::{Envelope, Flags, HEADER_LENGTH, Limits, ProtocolError, ProtocolVersion, wire};
 
 /// What the COMPRESSION option of STARTUP chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,11 +47,17 @@ impl Compression {
         }
     }
 
+    /// Gives the claim back if it can be true and the envelope then is within the limit. One that is only too long is
+    /// refused as a plain one would be: the client may have meant it, and goes on.
     fn check_claim(self, claimed: u64, compressed: usize, limit: u64) -> Result<usize, ProtocolError> {
-        let limit = limit.min((compressed as u64).saturating_mul(self.greatest_ratio()));
+        let most = (compressed as u64).saturating_mul(self.greatest_ratio());
+        if claimed > most {
+            return Err(ProtocolError::CompressionBomb { claimed, compressed, limit: most });
+        }
+        let length = claimed.saturating_add(HEADER_LENGTH as u64);
         match usize::try_from(claimed) {
-            Ok(size) if claimed <= limit => Ok(size),
-            _ => Err(ProtocolError::CompressionBomb { claimed, compressed, limit }),
+            Ok(size) if length <= limit => Ok(size),
+            _ => Err(ProtocolError::FrameTooBig { length, limit }),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::clients::dialogue::binary;
 use crate::rest::get;
 
 use super::faults::until;
+use super::gateway;
 
 /// How many come one after the other, and over how many threads.
 const IN_SEQUENCE: usize = 100_000;
@@ -83,10 +84,71 @@ pub(super) fn started(at: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(at).unwrap();
     let startup = b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0";
     socket.write_all(startup).unwrap();
-    let mut ready = [0; 9];
-    socket.read_exact(&mut ready).unwrap();
-    assert_eq!(ready[4], 0x02, "no READY but {ready:?}");
+    let (ready, _, _) = receive(&mut socket);
+    assert_eq!(ready, 0x02, "no READY");
     socket
+}
+
+/// The next frame's opcode, stream and body.
+fn receive(socket: &mut TcpStream) -> (u8, i16, Vec<u8>) {
+    let mut header = [0; 9];
+    socket.read_exact(&mut header).unwrap();
+    let [_, flags, s0, s1, opcode, length @ ..] = header;
+    assert_eq!(flags, 0, "nothing here is long enough to be compressed");
+    let mut body = vec![0; u32::from_be_bytes(length) as usize];
+    socket.read_exact(&mut body).unwrap();
+    (opcode, i16::from_be_bytes([s0, s1]), body)
+}
+
+/// An LZ4 block of so many zeros: one, a match of it that is as long as it takes, and the five that an encoder leaves.
+fn zeros_as_lz4(count: usize) -> Vec<u8> {
+    let more = count - 1 - 5 - 4 - 15;
+    let mut block = vec![0x1f, 0, 1, 0];
+    block.resize(block.len() + more / 255, 255);
+    block.push((more % 255) as u8);
+    block.extend([0x50, 0, 0, 0, 0, 0]);
+    block
+}
+
+#[test]
+fn a_message_that_is_too_long_is_refused_in_every_way_it_may_come_and_the_connection_goes_on() {
+    let folder = Folder::new().unwrap();
+    let Some(gateway) = gateway(&folder) else { return };
+    let up = Ilium::start(binary(), &folder, &[]).unwrap();
+    let count = 50_000_000;
+    let block = zeros_as_lz4(count);
+    let compressed = [&(count as u32).to_be_bytes()[..], &block].concat();
+    let plain = vec![0; count];
+    for at in [up.address(), gateway.address()] {
+        for (version, flags, body) in
+            [(3, 1, &compressed), (4, 1, &compressed), (3, 0, &plain), (4, 0, &plain)]
+        {
+            let mut socket = TcpStream::connect(at).unwrap();
+            let startup = b"\0\x02\0\x0bCQL_VERSION\0\x053.0.0\0\x0bCOMPRESSION\0\x03lz4";
+            socket.write_all(&frame(version, 0, 0x01, startup)).unwrap();
+            assert_eq!(receive(&mut socket).0, 0x02, "no READY");
+            socket.write_all(&frame(version, flags, 0x07, body)).unwrap();
+            let (opcode, stream, body) = receive(&mut socket);
+            assert_eq!((opcode, stream), (0x00, 7), "no ERROR");
+            let (code, message) = body.split_at(4);
+            let message = String::from_utf8_lossy(&message[2..]);
+            assert_eq!(code, INVALID.to_be_bytes(), "{message}");
+            assert_eq!(
+                message,
+                "Request is too big: length 50000009 exceeds maximum allowed length 16777216."
+            );
+            // OPTIONS is answered by SUPPORTED.
+            socket.write_all(&frame(version, 0, 0x05, &[])).unwrap();
+            assert_eq!(receive(&mut socket).0, 0x06);
+        }
+    }
+    up.stop().unwrap();
+    gateway.stop().unwrap();
+}
+
+/// A frame on stream 7.
+fn frame(version: u8, flags: u8, opcode: u8, body: &[u8]) -> Vec<u8> {
+    [&[version, flags, 0, 7, opcode][..], &(body.len() as u32).to_be_bytes(), body].concat()
 }
 
 #[test]
@@ -106,7 +168,7 @@ fn a_client_that_asks_for_more_than_it_reads_is_cut_off_and_what_is_too_long_is_
     // The text is longer than the value: the limit of a statement's text is Cassandra's own.
     assert_eq!(inserted, Outcome::Void);
 
-    // 50 MB are more than a frame may have, here as there; the connection goes on.
+    // 50 MB are more than a message may have in segments, too; the connection goes on.
     let too_long = Binds::ByPosition(vec![Bind::Bytes(vec![7; 50_000_000])]);
     let refused = client.query("INSERT INTO large.t (k, v) VALUES (2, ?)", &too_long, &Settings::default());
     let Outcome::Error(error) = refused.unwrap().outcome else { panic!("50 MB were taken") };
