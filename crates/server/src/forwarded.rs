@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ilium_cql::identifier::unquoted;
 use ilium_cql::lexer::{without_passwords, without_values};
 use ilium_protocol::Opcode;
 use ilium_store::{Error, ErrorKind, Seen, TraceId, Watcher, audit};
@@ -97,7 +98,9 @@ fn audit(seen: &Seen<'_>, trace: Option<TraceId>) {
     }
     let text = shown.map(without_passwords);
     let from = Some(seen.caller.address);
-    audit::statement("cql", from, &seen.caller.principal, text.as_deref(), None, seen.error, trace);
+    let keyspace = seen.frames.keyspace().or_else(|| seen.keyspace.map(|name| unquoted(name).into_owned()));
+    let (principal, keyspace) = (&seen.caller.principal, keyspace.as_deref());
+    audit::statement("cql", from, principal, text.as_deref(), keyspace, seen.error, trace);
 }
 
 /// A line of the log of slow statements, its values left out.
@@ -116,4 +119,64 @@ fn tell(seen: &Seen<'_>, trace: Option<TraceId>) {
         trace_id = trace.map(tracing::field::display),
         "a statement took long"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use ilium_store::{Asked, Caller, Frames, Principal};
+
+    use super::*;
+    use crate::logged;
+
+    /// Of a request that names this keyspace for itself.
+    #[derive(Debug)]
+    struct Naming(Option<&'static str>);
+
+    impl Frames for Naming {
+        fn payload(&self, _: &str) -> Option<&[u8]> {
+            None
+        }
+        fn asked(&self) -> Asked {
+            Asked::default()
+        }
+        fn keyspace(&self) -> Option<String> {
+            self.0.map(str::to_owned)
+        }
+        fn tracing_id(&self) -> Option<[u8; 16]> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_audited_statement_tells_in_which_keyspace_its_names_are() {
+        let forwarded = Forwarded::new(Arc::default(), None, None);
+        let principal = Principal::Anonymous;
+        let caller = Caller { principal, address: "127.0.0.1:1".parse().unwrap(), version: 5 };
+        let line = |of_session, named| {
+            logged::while_running(|| {
+                forwarded.ends(&Seen {
+                    caller: &caller,
+                    opcode: Opcode::Query.byte(),
+                    text: Some("TRUNCATE t"),
+                    shown: None,
+                    keyspace: of_session,
+                    node: None,
+                    took: Duration::ZERO,
+                    error: None,
+                    frames: &Naming(named),
+                });
+            })
+        };
+        for (of_session, named, expected) in [
+            (Some("shop"), None, Some("shop")),
+            (Some("\"Shop\""), None, Some("Shop")),
+            (Some("shop"), Some("other"), Some("other")),
+            (None, None, None),
+        ] {
+            let line = line(of_session, named);
+            let expected = expected.map(|name| format!("keyspace=\"{name}\"")).unwrap_or_default();
+            assert!(line.contains("TRUNCATE t") && line.contains(&expected), "{line}");
+            assert_eq!(line.contains("keyspace="), !expected.is_empty(), "{line}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod jwt_login;
 mod limited;
 mod limited_login;
 mod limits;
+#[cfg(test)]
+mod logged;
 mod mapped;
 mod measured;
 pub mod metrics;

@@ -95,6 +95,9 @@ pub trait Frames: fmt::Debug {
     /// What the request asks for beside its text.
     fn asked(&self) -> Asked;
 
+    /// The keyspace that the request names for itself, bare (native protocol v5, section 4.1.4).
+    fn keyspace(&self) -> Option<String>;
+
     /// The id under which the cluster keeps its own trace of the statement (native protocol v5, section 2.2), a UUID.
     fn tracing_id(&self) -> Option<[u8; 16]>;
 }
