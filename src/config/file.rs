@@ -1,10 +1,13 @@
-//! The configuration file. A key that is not known is refused, with the one it may have been meant for.
+//! The configuration file. A key that is not known is refused, with the one it may have been meant for; a value that is
+//! wrong, with its key.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::exit::Failure;
 
@@ -28,7 +31,55 @@ pub fn parse<T: DeserializeOwned + Default>(text: &str, keys: &[&str]) -> Result
             return Err(unknown(key, keys));
         }
     }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    let mut key = None;
+    let parsed = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            key = Some(error.path().to_string());
+            error.into_inner()
+        })
+    });
+    parsed.map_err(|error: serde_saphyr::Error| match key {
+        Some(key) => format!("the value of `{key}` cannot be read: {error}"),
+        None => error.to_string(),
+    })
+}
+
+/// What a flag takes with commas between; a file may have it so, or as a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List(Vec<String>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
+        struct EitherWay;
+
+        impl<'de> Visitor<'de> for EitherWay {
+            type Value = List;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list, or one text with commas between")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List, E> {
+                Ok(List(text.split(',').map(str::to_owned).collect()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<List, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(List(list))
+            }
+        }
+
+        deserializer.deserialize_any(EitherWay)
+    }
+}
+
+/// What a flag or else the file says, without the space around commas and without what is empty between two.
+pub fn list(flag: Option<Vec<String>>, file: Option<List>) -> Vec<String> {
+    let said = flag.or(file.map(|list| list.0)).unwrap_or_default();
+    said.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 fn unknown(key: &str, keys: &[&str]) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ilium_server::{TraceOptions, UpstreamTlsFiles};
 use serde::Deserialize;
 
+use super::file::{List, list};
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
 use super::{CQL, HTTP, file, origins, tls, traces, variable};
 use crate::cli::GatewayFlags;
@@ -48,11 +49,11 @@ pub struct Settings {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct File {
-    contact_points: Option<Vec<String>>,
+    contact_points: Option<List>,
     cql: Option<SocketAddr>,
     http: Option<SocketAddr>,
     advertise: Option<SocketAddr>,
-    peers: Option<Vec<String>>,
+    peers: Option<List>,
     user: Option<String>,
     password_file: Option<PathBuf>,
     local_dc: Option<String>,
@@ -63,7 +64,7 @@ struct File {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
-    cors_origins: Option<Vec<String>>,
+    cors_origins: Option<List>,
     upstream_tls_ca: Option<PathBuf>,
     upstream_tls_certificate: Option<PathBuf>,
     upstream_tls_key: Option<PathBuf>,
@@ -107,7 +108,7 @@ const KEYS: [&str; 25] = [
 pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
     let shared = flags.shared;
     let file: File = file::read(shared.config.as_deref(), &KEYS)?;
-    let contact_points = flags.contact_points.or(file.contact_points).unwrap_or_default();
+    let contact_points = list(flags.contact_points, file.contact_points);
     if contact_points.is_empty() {
         return Err(Failure::config(
             "contact-points is missing: name a node of the cluster or more, as HOST or HOST:PORT, comma-separated",
@@ -162,7 +163,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         cql,
         http: shared.http.or(file.http).unwrap_or(HTTP),
         advertise,
-        peers: flags.peers.or(file.peers).unwrap_or_default(),
+        peers: list(flags.peers, file.peers),
         user,
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),
@@ -172,7 +173,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         tls,
         tls_client_ca,
         upstream_tls,
-        cors_origins: origins(shared.cors_origins.or(file.cors_origins).unwrap_or_default())?,
+        cors_origins: origins(list(shared.cors_origins, file.cors_origins))?,
         security,
         traces: traces::resolve(shared.otlp_endpoint, file.otlp_endpoint, "ilium-gateway", variable)?,
     })
@@ -203,4 +204,36 @@ fn upstream_tls(
         }
     };
     Ok(Some(UpstreamTlsFiles { authorities, server_name, own, roles: BTreeMap::new() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::SharedFlags;
+
+    /// What a file with this text gives, flags left out.
+    fn of_file(name: &str, text: &str) -> Result<Settings, String> {
+        let path = std::env::temp_dir().join(format!("ilium-gateway-{name}-{}.yaml", std::process::id()));
+        fs::write(&path, text).unwrap();
+        let shared = SharedFlags { config: Some(path.clone()), ..SharedFlags::default() };
+        let resolved = resolve(GatewayFlags { shared, ..GatewayFlags::default() });
+        fs::remove_file(path).unwrap();
+        resolved.map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn addresses_in_the_file_are_a_list_or_have_commas_between() {
+        for text in [
+            "contact-points: 127.0.0.1:9042, b\npeers: c,d:1\n",
+            "contact-points: ['127.0.0.1:9042', b]\npeers:\n  - c\n  - d:1\n",
+        ] {
+            let settings = of_file("lists", text).map_err(|error| panic!("{error}")).unwrap();
+            assert_eq!(settings.contact_points, ["127.0.0.1:9042", "b"]);
+            assert_eq!(settings.peers, ["c", "d:1"]);
+        }
+        let error = of_file("wrong-list", "contact-points: {a: b}\n").map(|_| ()).unwrap_err();
+        assert!(error.contains("the value of `contact-points` cannot be read"), "{error}");
+    }
 }

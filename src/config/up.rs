@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use ilium_server::TraceOptions;
 use serde::Deserialize;
 
+use super::file::{List, list};
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
 use super::{CQL, HTTP, ORIGINS_NEED_LOG_INS, file, origins, tls, traces, variable};
 use crate::cli::UpFlags;
@@ -59,7 +60,7 @@ struct File {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
-    cors_origins: Option<Vec<String>>,
+    cors_origins: Option<List>,
     token_keys: Option<PathBuf>,
     jwt: Option<JwtInFile>,
     certificates: Option<BTreeMap<String, RoleInFile>>,
@@ -99,7 +100,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
             "tls-client-ca needs auth and tls-certificate: a certificate is another way to log in",
         ));
     }
-    let cors_origins = origins(shared.cors_origins.or(file.cors_origins).unwrap_or_default())?;
+    let cors_origins = origins(list(shared.cors_origins, file.cors_origins))?;
     if !cors_origins.is_empty() && !auth {
         return Err(Failure::config(ORIGINS_NEED_LOG_INS));
     }
@@ -164,8 +165,40 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused() {
-        assert!(parse("durability: sometimes\n").is_err());
-        assert!(parse("cql: nowhere\n").is_err());
+        for (text, key) in [
+            ("durability: sometimes\n", "durability"),
+            ("dc: x\ncql: nowhere\n", "cql"),
+            ("limits:\n  each-role: {in-flight: many}\n", "limits.each-role.in-flight"),
+            ("jwt: {jwks: a}\n", "jwt"),
+            ("cors-origins: {a: b}\n", "cors-origins"),
+            ("{cors-origins: [a, [b]]}\n", "cors-origins[1]"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("the value of `{key}` cannot be read: ")), "{error}");
+            assert!(error.contains("line "), "{error}");
+        }
+        let error = parse("cors-origins: {a: b}\n").unwrap_err();
+        assert!(error.contains("a list, or one text with commas between"), "{error}");
+    }
+
+    #[test]
+    fn a_list_is_written_as_a_list_or_with_commas_and_means_the_same() {
+        for text in [
+            "cors-origins: [a, b]\n",
+            "cors-origins:\n  - a\n  - b\n",
+            "cors-origins: a,b\n",
+            "cors-origins: ' a, b,'\n",
+        ] {
+            assert_eq!(list(None, parse(text).unwrap().cors_origins), ["a", "b"], "{text}");
+        }
+        for text in ["cors-origins: a\n", "cors-origins: [a]\n"] {
+            assert_eq!(list(None, parse(text).unwrap().cors_origins), ["a"], "{text}");
+        }
+        for text in ["cors-origins:\n", "cors-origins: ''\n", "cors-origins: []\n", "dc: x\n"] {
+            assert!(list(None, parse(text).unwrap().cors_origins).is_empty(), "{text}");
+        }
+        let flag = vec!["c".to_owned(), " d".to_owned()];
+        assert_eq!(list(Some(flag), parse("cors-origins: a\n").unwrap().cors_origins), ["c", "d"]);
     }
 
     #[test]

@@ -66,8 +66,11 @@ fn a_contact_point_that_is_not_there_is_named() {
     let (code, said) = refused(&gone.to_string(), &[]);
     assert_eq!(code, Some(69), "{said}");
     assert!(said.contains(&format!("cannot connect to {gone}")), "{said}");
-    let (code, said) = refused("", &[]);
-    assert_eq!(code, Some(69), "{said}");
+    for nothing in ["", " , "] {
+        let (code, said) = refused(nothing, &[]);
+        assert_eq!(code, Some(78), "{said}");
+        assert!(said.contains("contact-points is missing"), "{said}");
+    }
 }
 
 #[test]
