@@ -83,9 +83,6 @@ pub struct GatewayFlags {
     /// How long to serve on after SIGTERM, while /health/ready says no, before connections are drained [default: 0]
     #[arg(long, value_name = "SECONDS", env = "ILIUM_DRAIN_WAIT")]
     pub drain_wait: Option<u64>,
-    /// Log statements that take longer than so many milliseconds, without their values [default: none is logged]
-    #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SLOW")]
-    pub slow: Option<u64>,
     /// Ask a second node for what REST or the console waits for, after so many milliseconds; only what gives the same when
     /// it is done twice [default: never]
     #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SPECULATE_AFTER")]
@@ -131,6 +128,9 @@ pub struct SharedFlags {
     /// changes. Gateways side by side need the same [default: keys of its own]
     #[arg(long, value_name = "FILE", env = "ILIUM_TOKEN_KEYS")]
     pub token_keys: Option<PathBuf>,
+    /// Log statements that take so many milliseconds or more, without their values [default: none is logged]
+    #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SLOW")]
+    pub slow: Option<u64>,
     /// Send traces to this OpenTelemetry collector, as http://collector:4318; OpenTelemetry's own variables
     /// (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...) say the rest [default: nothing is traced]
     #[arg(long, value_name = "URL")]

@@ -1,12 +1,13 @@
 //! Everything the HTTP port serves, behind one front.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, Routes, auth_routes};
-use ilium_server::metrics::{Figures, HttpRequests, Metrics, Requests, metrics_routes};
-use ilium_server::{Checks, Forwarded, Limits, Measured, Oversight, SpanKind, health_routes, trace_figures};
+use ilium_server::metrics::{Figures, HttpRequests, Metrics, Nodes, Requests, metrics_routes};
+use ilium_server::{Checks, Limits, Measured, Oversight, SpanKind, health_routes, trace_figures};
 use ilium_store::DataStore;
 use tokio::sync::watch;
 
@@ -18,8 +19,10 @@ pub struct Parts<'t> {
     pub access: Arc<Access>,
     /// What the CQL API asked of the store or the cluster.
     pub of_cql: Arc<Requests>,
-    /// What it forwards, where it does.
-    pub forwarded: Option<Arc<Forwarded>>,
+    /// What the nodes of a cluster answered, where there is one.
+    pub nodes: Option<Arc<Nodes>>,
+    /// Statements that take as long are logged.
+    pub slow: Option<Duration>,
     pub limits: Option<Arc<Limits>>,
     pub traces: &'t Traces,
     /// What a statement is for the HTTP request that it is a part of.
@@ -32,13 +35,19 @@ pub struct Parts<'t> {
 }
 
 pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
-    let Parts { store, access, of_cql, forwarded, limits, traces, statements, .. } = parts;
+    let Parts { store, access, of_cql, nodes, slow, limits, traces, statements, .. } = parts;
     let Parts { figures, checks, console, cors_origins, stopping, .. } = parts;
     let (observer, speaks_tls) = (Arc::<HttpRequests>::default(), console.speaks_tls);
     let [of_rest, of_console]: [Arc<Requests>; 2] = Default::default();
     let counted = |api, requests: &Arc<Requests>| -> Arc<dyn DataStore> {
-        let (requests, limits) = (Arc::clone(requests), limits.clone());
-        let over = Oversight { api, requests, limits, spans: traces.statements(api, statements) };
+        let over = Oversight {
+            api,
+            requests: Arc::clone(requests),
+            nodes: nodes.clone(),
+            limits: limits.clone(),
+            spans: traces.statements(api, statements),
+            slow,
+        };
         Arc::new(Measured::new(Arc::clone(&store), over))
     };
     let (rest, console_store) = (counted("rest", &of_rest), counted("console", &of_console));
@@ -49,7 +58,7 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
         all.extend(trace_figures(of_traces.as_ref()));
         all
     });
-    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, forwarded, figures };
+    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, nodes, figures };
     let single = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))

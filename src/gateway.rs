@@ -10,10 +10,10 @@ use ilium_cluster::{
 };
 use ilium_console::Options as ConsoleOptions;
 use ilium_native::{Options, Service};
-use ilium_server::metrics::Requests;
+use ilium_server::metrics::{Nodes, Requests};
 use ilium_server::{
-    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, PasswordFile,
-    SpanKind, Tls, TlsFiles, UpstreamTls,
+    Check, Checks, CqlListener, Forwarded, HttpListener, HttpOptions, Limited, ListenOptions, Oversight,
+    PasswordFile, SpanKind, Tls, TlsFiles, UpstreamTls,
 };
 use ilium_store::{DataStore as _, Forward as _, Login as _};
 use tokio::runtime::Builder;
@@ -111,9 +111,17 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     );
     let of_cql = Arc::<Requests>::default();
     let traces = Traces::open(settings.traces)?;
-    let spans = traces.statements("cql", SpanKind::Server);
-    let forwarded = Arc::new(Forwarded::new(Arc::clone(&of_cql), settings.slow, spans));
-    upstream.watch(Arc::clone(&forwarded) as _);
+    let nodes = Arc::<Nodes>::default();
+    let over = Oversight {
+        api: "cql",
+        requests: Arc::clone(&of_cql),
+        nodes: Some(Arc::clone(&nodes)),
+        // They stand before the service.
+        limits: None,
+        spans: traces.statements("cql", SpanKind::Server),
+        slow: settings.slow,
+    };
+    upstream.watch(Arc::new(Forwarded::new(over)));
     let of_gateway = figures::of_gateway(upstream.clone(), &service);
     // Frames need nothing of what the other APIs have to read first.
     let mut serving = tokio::task::JoinSet::new();
@@ -127,7 +135,8 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         checks: checks(upstream.clone(), store.clone()),
         figures: of_gateway,
         of_cql,
-        forwarded: Some(forwarded),
+        nodes: Some(nodes),
+        slow: settings.slow,
         limits: guards.limits.clone(),
         traces: &traces,
         statements: SpanKind::Client,

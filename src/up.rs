@@ -96,8 +96,10 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let over = Oversight {
         api: "cql",
         requests: Arc::clone(&of_cql),
+        nodes: None,
         limits: guards.limits.clone(),
         spans: traces.statements("cql", SpanKind::Server),
+        slow: settings.slow,
     };
     let measured = Arc::new(Measured::new(Arc::clone(&store), over));
     let service = Service::new(measured, Arc::clone(&guards.login), limits);
@@ -107,7 +109,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         store,
         access: Arc::clone(&guards.access),
         of_cql,
-        forwarded: None,
+        nodes: None,
+        slow: settings.slow,
         limits: guards.limits.clone(),
         traces: &traces,
         statements: SpanKind::Internal,

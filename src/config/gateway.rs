@@ -28,7 +28,7 @@ pub struct Settings {
     pub local_rack: Option<String>,
     /// Between the signal to stop and the drain.
     pub drain_wait: Duration,
-    /// Statements that take longer are logged.
+    /// Statements that take as long are logged.
     pub slow: Option<Duration>,
     /// After how long REST asks a second node.
     pub speculate_after: Option<Duration>,
@@ -168,7 +168,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),
         drain_wait: Duration::from_secs(flags.drain_wait.or(file.drain_wait).unwrap_or(0)),
-        slow: flags.slow.or(file.slow).map(Duration::from_millis),
+        slow: shared.slow.or(file.slow).map(Duration::from_millis),
         speculate_after: flags.speculate_after.or(file.speculate_after).map(Duration::from_millis),
         tls,
         tls_client_ca,

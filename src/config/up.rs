@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use ilium_server::TraceOptions;
@@ -41,6 +42,8 @@ pub struct Settings {
     /// Origins whose pages may call the HTTP APIs.
     pub cors_origins: Vec<String>,
     pub security: Security,
+    /// Statements that take as long are logged.
+    pub slow: Option<Duration>,
     /// `None`: nothing is traced.
     pub traces: Option<TraceOptions>,
 }
@@ -65,10 +68,11 @@ struct File {
     jwt: Option<JwtInFile>,
     certificates: Option<BTreeMap<String, RoleInFile>>,
     limits: Option<LimitsInFile>,
+    slow: Option<u64>,
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "data",
     "in-memory",
     "auth",
@@ -85,6 +89,7 @@ const KEYS: [&str; 17] = [
     "jwt",
     "certificates",
     "limits",
+    "slow",
     "otlp-endpoint",
 ];
 
@@ -130,6 +135,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         tls_client_ca,
         cors_origins,
         security,
+        slow: shared.slow.or(file.slow).map(Duration::from_millis),
         traces: traces::resolve(shared.otlp_endpoint, file.otlp_endpoint, "ilium", variable)?,
     })
 }

@@ -25,6 +25,7 @@ mod real_data;
 mod rest;
 mod rest_docs;
 mod security;
+mod slow_log;
 mod system_tables;
 mod tls;
 mod tokens;

@@ -42,7 +42,7 @@ impl FromRequestParts<Arc<Console>> for Caller {
             own_page(&parts.uri, &parts.headers).map_err(TurnedAway::Refused)?;
         }
         let peer = Peer::of(&parts.extensions);
-        let (address, trace) = (peer.address, peer.trace.clone());
+        let (address, trace) = (peer.address, peer.trace);
         if !console.access.is_required() {
             return Ok(Caller { principal: Principal::Anonymous, address, trace });
         }

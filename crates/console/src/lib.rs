@@ -82,7 +82,7 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, options: Options) 
 fn context(caller: &Caller) -> (Context, StopWhenDropped) {
     let mut context = Context::new(caller.principal.clone());
     context.client = caller.address;
-    context.trace = caller.trace.clone();
+    context.trace = caller.trace;
     context.page_size = Some(PAGE_ROWS);
     context.page_bytes = Some(PAGE_BYTES);
     context.deadline = Instant::now().checked_add(DEADLINE);

@@ -184,7 +184,7 @@ pub async fn run(
     let shown = match outcome {
         Ok(outcome) => shown(&schema, &mut asked, outcome, took)?,
         Err(error) => {
-            let (status, warnings) = (status_of(&error.kind).0, error.warnings.clone());
+            let (status, warnings) = (status_of(&error.kind).0, error.warnings.to_vec());
             let message = Refusal::from(error).description;
             Shown::Failed(Box::new(Failed { status, message, warnings, excerpt, took }))
         }

@@ -76,7 +76,7 @@ impl From<Error> for Refusal {
             status,
             description: error.message,
             grpc_status: Some(grpc_status),
-            warnings: error.warnings,
+            warnings: error.warnings.into_vec(),
             retry_after: error.retry_after,
         }
     }

@@ -24,6 +24,7 @@ mod oversight;
 mod password_file;
 mod patient;
 mod remote;
+mod slow;
 mod tls;
 mod token_keys;
 mod traces;
@@ -31,7 +32,7 @@ mod watched;
 
 pub use accept::{ListenError, ListenOptions};
 pub use cql_listener::CqlListener;
-pub use forwarded::{Forwarded, NodeFigures};
+pub use forwarded::Forwarded;
 pub use given_keys::GivenKeys;
 pub use health::{Check, Checks, health_routes};
 pub use http_listener::{HttpListener, HttpOptions};

@@ -1,21 +1,23 @@
-//! A store whose statements are admitted, counted, timed, audited and traced, for one API. The one place where that is done.
+//! A store whose statements are admitted, counted, timed, audited, traced and logged if slow, for one API. The one place where
+//! that is done.
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ilium_cql::ast::Statement;
 use ilium_cql::lexer::without_passwords;
 use ilium_cql::schema::Schema;
 use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Effect, Error, ErrorKind,
-    Outcome, Prepared, Principal, Result, SchemaListener, TokenSplit, TraceId, audit,
+    Outcome, Prepared, Principal, Result, SchemaListener, Shown, TokenSplit, TraceId, audit,
 };
 
 use crate::metrics::Kind;
+use crate::slow::Timed;
 use crate::traces::StatementSpan;
 use crate::{Oversight, Permit};
 
@@ -24,49 +26,21 @@ pub struct Measured {
     over: Arc<Oversight>,
 }
 
-/// What the audit log may have to say of a statement.
-struct Subject<'a> {
-    principal: &'a Principal,
-    client: Option<SocketAddr>,
-    /// `None`: a batch, which holds values.
-    prepared: Option<&'a Arc<Prepared>>,
-    keyspace: Option<&'a str>,
-    trace: Option<TraceId>,
-}
-
-impl Subject<'_> {
-    fn audit(&self, api: &str, error: Option<&Error>) {
-        let shown = self.prepared.filter(|prepared| is_audited(prepared));
-        let is_refused = error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
-        if (shown.is_none() && !is_refused) || !audit::is_on() {
-            return;
-        }
-        let text = shown.map(|prepared| without_passwords(&prepared.statement.to_string()));
-        let text = text.as_deref();
-        audit::statement(api, self.client, self.principal, text, self.keyspace, error, self.trace);
-    }
-}
-
-/// Whether each statement of its kind is in the audit log.
-fn is_audited(prepared: &Prepared) -> bool {
-    matches!(prepared.effect, Effect::SchemaChange | Effect::Access)
-        || matches!(*prepared.statement, Statement::Truncate { .. })
-}
-
 impl Measured {
     pub fn new(store: Arc<dyn DataStore>, over: Oversight) -> Measured {
         Measured { store, over: Arc::new(over) }
     }
 
-    /// Runs a statement, if the limits let it.
+    /// Runs a statement that binds so many bytes, if the limits let it.
     fn run(
         &self,
         statement: Handed<'_>,
+        bytes: usize,
         context: &Context,
-        run: impl FnOnce(&Context) -> Answer<Outcome>,
+        run: impl FnOnce() -> Answer<Outcome>,
     ) -> Answer<Outcome> {
         let (over, started) = (&self.over, Instant::now());
-        let Handed { kind, prepared, bytes, .. } = statement;
+        let Handed { kind, prepared, batch } = statement;
         let permit =
             over.limits.as_ref().map(|limits| limits.admit(&context.principal, context.client, bytes));
         let permit = match permit.transpose() {
@@ -77,22 +51,13 @@ impl Measured {
             }
         };
         over.requests.begins();
-        let span = over.spans.as_ref().and_then(|spans| {
-            let first = prepared.or(statement.first_of_batch);
-            spans.begin(context, first, statement.batch)
-        });
-        let (span, traced) = span.unzip();
-        match run(traced.as_ref().unwrap_or(context)) {
+        let span = over.spans.as_ref().and_then(|spans| spans.begin(context, prepared, batch));
+        match run() {
             Answer::Ready(result) => {
-                let (error, took) = (result.as_ref().err(), started.elapsed());
-                over.requests.ends(kind, took, error.map(|error| &error.kind));
-                let Context { principal, client, keyspace, .. } = context;
-                if let Some(span) = &span {
-                    span.end(kind, principal, *client, took, error);
-                }
-                let trace = span.map(|span| span.trace());
-                let keyspace = keyspace.as_deref();
-                Subject { principal, client: *client, prepared, keyspace, trace }.audit(over.api, error);
+                let keyspace = context.keyspace.as_deref();
+                let Context { principal, client, .. } = context;
+                let ended = Ended { over, statement, principal, client: *client, keyspace, span };
+                ended.tell(started.elapsed(), &result);
                 Answer::Ready(result)
             }
             Answer::Later(future) => {
@@ -103,6 +68,7 @@ impl Measured {
                     principal: context.principal.clone(),
                     client: context.client,
                     prepared: prepared.map(Arc::clone),
+                    batch,
                     keyspace: context.keyspace.clone(),
                     span,
                     _permit: permit,
@@ -117,13 +83,81 @@ impl Measured {
 #[derive(Clone, Copy)]
 struct Handed<'a> {
     kind: Kind,
-    /// `None`: a batch.
+    /// Of a batch its first, where that is to be shown.
     prepared: Option<&'a Arc<Prepared>>,
-    first_of_batch: Option<&'a Arc<Prepared>>,
     /// Statements, of a batch.
     batch: Option<usize>,
-    /// Of the values it binds.
-    bytes: usize,
+}
+
+/// A statement that has its answer.
+struct Ended<'a> {
+    over: &'a Oversight,
+    statement: Handed<'a>,
+    principal: &'a Principal,
+    client: Option<SocketAddr>,
+    keyspace: Option<&'a str>,
+    span: Option<Box<StatementSpan>>,
+}
+
+impl Ended<'_> {
+    /// Says so to all who want to know.
+    fn tell(&self, took: Duration, result: &Result<Outcome>) {
+        let Ended { over, statement: Handed { kind, prepared, .. }, principal, client, .. } = *self;
+        let (node, error) = match result {
+            Ok(outcome) => (outcome.node, None),
+            Err(error) => (error.node.as_deref().copied(), Some(error)),
+        };
+        over.requests.ends(kind, took, error.map(|error| &error.kind));
+        over.node_answered(node, took, error.is_some());
+        if let Some(span) = &self.span {
+            span.end(kind, principal, client, took, node, error);
+        }
+        let trace = self.span.as_ref().map(|span| span.trace());
+        self.audit(error, trace);
+        if over.is_slow(took) {
+            let (api, shown) = (over.api, prepared.map(|prepared| prepared.shown()));
+            Timed { api, shown, took, principal: Some(principal), client, node, error, trace }.tell();
+        }
+    }
+
+    fn audit(&self, error: Option<&Error>, trace: Option<TraceId>) {
+        let Handed { prepared, batch, .. } = self.statement;
+        // A batch holds values.
+        let shown = prepared.filter(|prepared| batch.is_none() && is_audited(prepared));
+        let is_refused = error.is_some_and(|error| error.kind == ErrorKind::Unauthorized);
+        if (shown.is_none() && !is_refused) || !audit::is_on() {
+            return;
+        }
+        let text = shown.map(|prepared| without_passwords(&prepared.statement.to_string()));
+        let (text, api) = (text.as_deref(), self.over.api);
+        audit::statement(api, self.client, self.principal, text, self.keyspace, error, trace);
+    }
+}
+
+/// Whether each statement of its kind is in the audit log.
+fn is_audited(prepared: &Prepared) -> bool {
+    matches!(prepared.effect, Effect::SchemaChange | Effect::Access)
+        || matches!(*prepared.statement, Statement::Truncate { .. })
+}
+
+/// Counts a statement that could not be prepared, and logs one whose preparation took long. Where it succeeds it is counted
+/// once it is executed. `shown` is there where slow statements are logged.
+fn prepare_ends(over: &Oversight, shown: Option<Arc<Statement>>, started: Instant, error: Option<&Error>) {
+    if error.is_none() && shown.is_none() {
+        return;
+    }
+    let took = started.elapsed();
+    let node = error.and_then(|error| error.node.as_deref().copied());
+    if let Some(error) = error {
+        over.requests.fails(&error.kind);
+        over.node_answered(node, took, true);
+    }
+    if let Some(statement) = shown.filter(|_| over.is_slow(took)) {
+        let shown = Shown::of_statement(&statement);
+        let (api, shown) = (over.api, Some(&shown));
+        // Who asks is not known here.
+        Timed { api, shown, took, principal: None, client: None, node, error, trace: None }.tell();
+    }
 }
 
 /// A statement whose answer is to come.
@@ -133,23 +167,25 @@ struct Request {
     started: Instant,
     principal: Principal,
     client: Option<SocketAddr>,
+    /// Of a batch its first, where that is to be shown.
     prepared: Option<Arc<Prepared>>,
+    batch: Option<usize>,
     keyspace: Option<Arc<str>>,
     span: Option<Box<StatementSpan>>,
     _permit: Option<Permit>,
 }
 
 impl Request {
-    fn ends(&self, error: Option<&Error>) {
-        let (took, kind) = (self.started.elapsed(), self.kind);
-        self.over.requests.ends(kind, took, error.map(|error| &error.kind));
-        let Request { principal, client, prepared, keyspace, span, .. } = self;
-        if let Some(span) = span {
-            span.end(kind, principal, *client, took, error);
-        }
-        let trace = span.as_ref().map(|span| span.trace());
-        let (prepared, keyspace) = (prepared.as_ref(), keyspace.as_deref());
-        Subject { principal, client: *client, prepared, keyspace, trace }.audit(self.over.api, error);
+    fn ends(self, result: &Result<Outcome>) {
+        let ended = Ended {
+            over: &self.over,
+            statement: Handed { kind: self.kind, prepared: self.prepared.as_ref(), batch: self.batch },
+            principal: &self.principal,
+            client: self.client,
+            keyspace: self.keyspace.as_deref(),
+            span: self.span,
+        };
+        ended.tell(self.started.elapsed(), result);
     }
 
     fn abandoned(&self) {
@@ -173,7 +209,7 @@ impl Future for Watched {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<Outcome>> {
         let Poll::Ready(result) = self.future.as_mut().poll(cx) else { return Poll::Pending };
         if let Some(request) = self.request.take() {
-            request.ends(result.as_ref().err());
+            request.ends(&result);
         }
         Poll::Ready(result)
     }
@@ -189,14 +225,20 @@ impl Drop for Watched {
 
 impl DataStore for Measured {
     fn prepare(&self, statement: Arc<Statement>, keyspace: Option<&str>) -> Answer<Arc<Prepared>> {
+        let (started, over) = (Instant::now(), &self.over);
+        let shown = over.slow.map(|_| Arc::clone(&statement));
         match self.store.prepare(statement, keyspace) {
             Answer::Ready(prepared) => {
-                prepared.inspect_err(|error| self.over.requests.fails(&error.kind)).into()
+                prepare_ends(over, shown, started, prepared.as_ref().err());
+                prepared.into()
             }
             Answer::Later(prepared) => {
-                let requests = Arc::clone(&self.over.requests);
-                let counted = async move { prepared.await.inspect_err(|error| requests.fails(&error.kind)) };
-                Answer::Later(Box::pin(counted))
+                let over = Arc::clone(over);
+                Answer::Later(Box::pin(async move {
+                    let prepared = prepared.await;
+                    prepare_ends(&over, shown, started, prepared.as_ref().err());
+                    prepared
+                }))
             }
         }
     }
@@ -205,25 +247,18 @@ impl DataStore for Measured {
         let statement = Handed {
             kind: Kind::of(&prepared.statement, prepared.effect),
             prepared: Some(prepared),
-            first_of_batch: None,
             batch: None,
-            bytes: binds.bytes(),
         };
-        self.run(statement, context, |context| self.store.execute(prepared, binds, context))
+        self.run(statement, binds.bytes(), context, || self.store.execute(prepared, binds, context))
     }
 
     fn execute_batch(&self, kind: BatchKind, entries: Vec<BatchEntry>, context: &Context) -> Answer<Outcome> {
         // The entries go to the store.
-        let first = entries.first().filter(|_| self.over.spans.is_some());
-        let first = first.map(|first| Arc::clone(&first.prepared));
-        let statement = Handed {
-            kind: Kind::Batch,
-            prepared: None,
-            first_of_batch: first.as_ref(),
-            batch: Some(entries.len()),
-            bytes: entries.iter().map(|entry| entry.binds.bytes()).sum(),
-        };
-        self.run(statement, context, |context| self.store.execute_batch(kind, entries, context))
+        let is_shown = self.over.spans.is_some() || self.over.slow.is_some();
+        let first = entries.first().filter(|_| is_shown).map(|first| Arc::clone(&first.prepared));
+        let statement = Handed { kind: Kind::Batch, prepared: first.as_ref(), batch: Some(entries.len()) };
+        let bytes = entries.iter().map(|entry| entry.binds.bytes()).sum();
+        self.run(statement, bytes, context, || self.store.execute_batch(kind, entries, context))
     }
 
     fn schema(&self) -> Arc<Schema> {

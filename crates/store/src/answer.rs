@@ -1,6 +1,7 @@
 //! What executing a statement gives.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct Outcome {
     pub result: ResultKind,
     /// Sentences for the client, as Cassandra's `ClientWarn` has them.
     pub warnings: Vec<String>,
+    /// The node of a cluster that answered, of several the last. `None`: none was asked.
+    pub node: Option<SocketAddr>,
 }
 
 pub use kind::ResultKind;
@@ -53,7 +56,7 @@ mod kind {
 
 impl Outcome {
     pub fn of(result: ResultKind) -> Outcome {
-        Outcome { result, warnings: Vec::new() }
+        Outcome { result, warnings: Vec::new(), node: None }
     }
 }
 

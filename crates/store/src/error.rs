@@ -2,6 +2,7 @@
 //!
 //! Each API maps [`ErrorKind`] once to what its protocol has.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ pub struct Error {
     /// What was wrong, where, and what to do; Cassandra's own wording where it has one.
     pub message: String,
     /// What the client was warned of before it went wrong.
-    pub warnings: Vec<String>,
+    pub warnings: Box<[String]>,
+    /// The node of a cluster that failed it, in a box since every result has room for an error. `None`: no node answered.
+    pub node: Option<Box<SocketAddr>>,
     /// When it is worth trying again, where that is known.
     pub retry_after: Option<Duration>,
 }
@@ -95,7 +98,11 @@ pub enum WriteType {
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), warnings: Vec::new(), retry_after: None }
+        Error { kind, message: message.into(), warnings: Box::default(), node: None, retry_after: None }
+    }
+    /// The same, of a node that failed it.
+    pub fn of_node(self, node: SocketAddr) -> Error {
+        Error { node: Some(Box::new(node)), ..self }
     }
     /// The message, as far as a log may keep it: what quotes the statement may hold its values, or a password.
     pub fn for_logs(&self) -> &str {

@@ -4,6 +4,7 @@
 //! Vocabulary: a [`Frame`] is one message of the native protocol, undecoded. A [`Channel`] is one client's way to the
 //! cluster; what comes back on it goes to that client's [`Answers`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -85,6 +86,17 @@ pub struct Seen<'a> {
     pub took: Duration,
     pub error: Option<&'a Error>,
     pub frames: &'a dyn Frames,
+}
+
+impl Seen<'_> {
+    /// What is shown of its text. `None`: that is not known.
+    pub fn to_show(&self) -> Option<Cow<'_, Shown>> {
+        let text = self.text?;
+        Some(match self.shown {
+            Some(kept) => Cow::Borrowed(kept.get_or_init(|| Shown::of_text(text))),
+            None => Cow::Owned(Shown::of_text(text)),
+        })
+    }
 }
 
 /// A statement's frames, for what few want to know of them: it is read when it is asked for.

@@ -5,8 +5,6 @@
 //! has a *parent* where another called. A span is *sampled* where it is recorded.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 
 use data_encoding::HEXLOWER;
 
@@ -56,53 +54,24 @@ fn hex<const BYTES: usize>(digits: &[u8]) -> Option<[u8; BYTES]> {
     Some(bytes)
 }
 
-/// The span that a request belongs to, if it belongs to any, and what is learned further in for it. Costs nothing where
-/// there is none.
-#[derive(Debug, Clone, Default)]
-pub struct Trace(Option<Arc<Within>>);
-
-#[derive(Debug)]
-struct Within {
-    span: SpanContext,
-    node: Mutex<Option<SocketAddr>>,
-}
+/// The span that a request belongs to, if it belongs to any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trace(Option<SpanContext>);
 
 impl Trace {
     pub fn within(span: SpanContext) -> Trace {
-        Trace(Some(Arc::new(Within { span, node: Mutex::default() })))
+        Trace(Some(span))
     }
 
     pub fn span(&self) -> Option<SpanContext> {
-        self.0.as_ref().map(|within| within.span)
+        self.0
     }
 
     /// The trace's id, where the span is recorded: what lines of the log say.
     pub fn recorded(&self) -> Option<TraceId> {
         self.span().filter(|span| span.is_sampled).map(|span| span.trace)
     }
-
-    /// Notes which node of a cluster answered last.
-    pub fn answered_by(&self, node: SocketAddr) {
-        if let Some(within) = &self.0
-            && let Ok(mut noted) = within.node.lock()
-        {
-            *noted = Some(node);
-        }
-    }
-
-    /// The node that answered last.
-    pub fn node(&self) -> Option<SocketAddr> {
-        self.0.as_ref().and_then(|within| *within.node.lock().ok()?)
-    }
 }
-
-impl PartialEq for Trace {
-    fn eq(&self, other: &Trace) -> bool {
-        self.span() == other.span()
-    }
-}
-
-impl Eq for Trace {}
 
 #[cfg(test)]
 mod tests {
@@ -140,17 +109,5 @@ mod tests {
         ] {
             assert_eq!(parse(&wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_node_that_answered_last_is_noted_for_the_span() {
-        let [first, last] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let trace = Trace::within(parse(GIVEN).unwrap());
-        let further_in = trace.clone();
-        further_in.answered_by(first);
-        further_in.answered_by(last);
-        assert_eq!(trace.node(), Some(last));
-        Trace::default().answered_by(last);
-        assert_eq!(Trace::default().node(), None);
     }
 }

@@ -120,7 +120,7 @@ fn a_statement_is_a_span_that_names_the_node_and_the_trace_that_cassandra_keeps_
     // The slow log says of each that is recorded which trace it is in.
     let slow: Vec<&str> = said.lines().filter(|line| line.contains("a statement took long")).collect();
     let with_id = slow.iter().filter(|line| line.contains(&format!(r#""trace_id":"{TRACE}""#))).count();
-    assert_eq!(with_id, 7, "{said}");
+    assert_eq!(with_id, 8, "{said}");
     assert!(slow.len() > with_id, "{said}");
 
     // From the span to Cassandra's trace.

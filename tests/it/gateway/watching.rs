@@ -7,6 +7,7 @@ use ilium_testbed::{Cassandra, require};
 use crate::clients::dialogue::binary;
 use crate::http::{listed_metrics, metrics_of};
 use crate::rest::get;
+use crate::security::send;
 
 #[test]
 fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_without_their_values() {
@@ -20,6 +21,15 @@ fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_with
         assert!(matches!(ask(&text), Outcome::Rows(_)));
     }
     assert!(matches!(ask("SELECT nothing FROM system_schema.tables"), Outcome::Error(_)));
+    let http = gateway.http();
+    assert_eq!(get(http, "/v2/keyspaces/system_schema/views/Schwejk?page-size=4321").status, 200);
+    // One that a node does not prepare, and one that it does not execute.
+    for query in ["SELECT nothing FROM system_schema.views", "SELECT * FROM system_schema.views LIMIT -4321"]
+    {
+        let json = [("content-type", "application/json")];
+        let body = format!(r#"{{"query": "{query}"}}"#);
+        assert_eq!(send(http, "POST", "/v2/cql", &body, &json).status, 400, "{query}");
+    }
 
     let page = String::from_utf8(get(gateway.http(), "/metrics").body).unwrap();
     assert_eq!(metrics_of(&page), listed_metrics("Of `ilium up` alone"));
@@ -27,16 +37,30 @@ fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_with
     for line in [
         r#"ilium_statement_duration_seconds_count{api="cql",kind="select"} 3"#,
         r#"ilium_statement_errors_total{api="cql",class="invalid"} 1"#,
-        &format!(r#"ilium_upstream_statement_duration_seconds_count{{node="{node}"}} 3"#),
-        &format!(r#"ilium_upstream_statement_errors_total{{node="{node}"}} 1"#),
+        r#"ilium_statement_duration_seconds_count{api="rest",kind="select"} 2"#,
+        r#"ilium_statement_errors_total{api="rest",class="invalid"} 2"#,
+        &format!(r#"ilium_upstream_statement_duration_seconds_count{{node="{node}"}} 6"#),
+        &format!(r#"ilium_upstream_statement_errors_total{{node="{node}"}} 3"#),
         "ilium_upstream_nodes_connected 1",
         "ilium_cql_unread_bytes 0",
     ] {
         assert!(page.lines().any(|shown| shown.starts_with(line)), "no {line} in {page}");
     }
     let said = gateway.output().unwrap();
-    let shown = "SELECT * FROM system_schema.types WHERE keyspace_name = ? LIMIT ?";
-    assert!(said.contains(shown) && said.contains("a statement took long"), "{said}");
+    let refused = r#"error="the statement is not valid""#;
+    for (api, statement, error) in [
+        ("cql", "SELECT * FROM system_schema.types WHERE keyspace_name = ? LIMIT ?", ""),
+        ("cql", "SELECT nothing FROM system_schema.tables", refused),
+        ("rest", "SELECT * FROM system_schema.views WHERE keyspace_name = ?", ""),
+        ("rest", "SELECT nothing FROM system_schema.views", refused),
+        ("rest", "SELECT * FROM system_schema.views LIMIT ?", refused),
+    ] {
+        let (api, statement) = (format!(r#"api="{api}""#), format!(r#"statement="{statement}""#));
+        let by = format!("node={node}");
+        let words = ["a statement took long", &api, &statement, &by, error];
+        let is_it = |line: &str| words.iter().all(|words| line.contains(words));
+        assert!(said.lines().any(is_it), "no line with {words:?} in {said}");
+    }
     assert!(!said.contains("Schwejk") && !said.contains("4321"), "{said}");
     gateway.stop().unwrap();
 }

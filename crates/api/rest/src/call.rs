@@ -100,7 +100,7 @@ impl<'r> Call<'r> {
         let parameters = &self.parameters;
         let mut context = Context::new(self.principal.clone());
         context.client = self.client;
-        context.trace = self.trace.clone();
+        context.trace = self.trace;
         context.engine_trace = self.engine_trace.clone();
         // What Stargate asks of the cluster.
         context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);

@@ -40,7 +40,8 @@ pub(super) fn outcome(reply: &Reply, planned: Option<&Planned>) -> Result<Outcom
             })
         }
     };
-    Ok(Outcome { result, warnings: extras.warnings.into_iter().map(str::to_owned).collect() })
+    let warnings = extras.warnings.into_iter().map(str::to_owned).collect();
+    Ok(Outcome { result, warnings, node: Some(reply.link.address) })
 }
 
 /// The columns that were planned, where those told are the same, so that callers know them again.

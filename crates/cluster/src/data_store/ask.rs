@@ -163,26 +163,27 @@ impl Asked<'_> {
                         return Err(self.timed_out(in_doubt::not_repeated(self.effect, link.address)));
                     }
                 };
-                self.context.trace.answered_by(link.address);
                 self.note_trace(&envelope);
                 if envelope.header.opcode != Opcode::Error {
                     return Ok(Reply { envelope, link, handle });
                 }
-                let (extras, response) = Response::decode(&envelope).map_err(nonsense)?;
+                let failed = |error: Error| error.of_node(link.address);
+                let decoded = Response::decode(&envelope).map_err(nonsense);
+                let (extras, response) = decoded.map_err(failed)?;
                 let Response::Error(refusal) = response else {
-                    return Err(unexpected(&response, "an error"));
+                    return Err(failed(unexpected(&response, "an error")));
                 };
                 match refusal.detail {
                     ErrorDetail::Unprepared { id } if prepared_again < PREPARED_AGAIN => {
                         prepared_again += 1;
-                        Box::pin(self.prepare_again(id, &link)).await?;
+                        Box::pin(self.prepare_again(id, &link)).await.map_err(failed)?;
                     }
                     ErrorDetail::IsBootstrapping => {
-                        last = Some(of_response(&refusal));
+                        last = Some(failed(of_response(&refusal)));
                         break;
                     }
                     _ => {
-                        let mut error = of_response(&refusal);
+                        let mut error = failed(of_response(&refusal));
                         error.warnings = extras.warnings.into_iter().map(str::to_owned).collect();
                         return Err(error);
                     }

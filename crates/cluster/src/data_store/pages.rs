@@ -7,6 +7,8 @@
 //! A state is `[u32 rows that fit][the cluster's own state]`, sealed, and bound to the statement, its values and the
 //! principal: it can neither be read nor altered, and opens nowhere else.
 
+use std::net::SocketAddr;
+
 use bytes::{Bytes, BytesMut};
 use ilium_store::{
     Bind, Binds, Context, Error, ErrorKind, Outcome, PageState, Principal, Result, ResultKind, Rows, Seals,
@@ -25,6 +27,8 @@ const PURPOSE: &[u8] = b"ilium page of a cluster 1";
 struct Gathered {
     rows: Rows,
     warnings: Vec<String>,
+    /// Who gave the last part.
+    node: Option<SocketAddr>,
     /// More parts, whose cells follow those of the first.
     more: Option<BytesMut>,
 }
@@ -54,12 +58,12 @@ pub(super) async fn read(
         let ResultKind::Rows(rows) = outcome.result else { return Ok(outcome) };
         statement.saw_rows(rows.count, rows.data.len());
         let so_far = match gathered.take() {
-            None => Gathered { rows, warnings: outcome.warnings, more: None },
+            None => Gathered { rows, warnings: outcome.warnings, node: outcome.node, more: None },
             // Its columns changed under it: what there is is a page, and the next begins with the new columns.
             Some(before) if before.rows.metadata != rows.metadata => {
                 return finish(before, context, bound_to, seals);
             }
-            Some(before) => joined(before, rows),
+            Some(before) => joined(Gathered { node: outcome.node, ..before }, rows),
         };
         let bytes = so_far.more.as_ref().map_or(so_far.rows.data.len(), BytesMut::len);
         let count = so_far.rows.count;
@@ -97,7 +101,8 @@ fn joined(before: Gathered, rows: Rows) -> Gathered {
     let mut data = before.more.unwrap_or_else(|| BytesMut::from(&*before.rows.data));
     data.extend_from_slice(&rows.data);
     let count = before.rows.count.saturating_add(rows.count);
-    Gathered { rows: Rows { count, data: Bytes::new(), ..rows }, warnings: before.warnings, more: Some(data) }
+    let rows = Rows { count, data: Bytes::new(), ..rows };
+    Gathered { rows, warnings: before.warnings, node: before.node, more: Some(data) }
 }
 
 fn finish(
@@ -106,12 +111,12 @@ fn finish(
     bound_to: impl Fn() -> Vec<u8>,
     seals: &dyn Seals,
 ) -> Result<Outcome> {
-    let Gathered { mut rows, warnings, more } = gathered;
+    let Gathered { mut rows, warnings, node, more } = gathered;
     if let Some(more) = more {
         rows.data = more.freeze();
     }
     let fitting = context.page_bytes.map_or(u32::MAX, |budget| fit(rows.count, rows.data.len(), budget));
-    sealed(Outcome { result: ResultKind::Rows(rows), warnings }, fitting, bound_to, seals)
+    sealed(Outcome { result: ResultKind::Rows(rows), warnings, node }, fitting, bound_to, seals)
 }
 
 /// Seals the state of an outcome.

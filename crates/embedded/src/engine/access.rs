@@ -43,7 +43,7 @@ impl Inner {
         if !pending.batch().is_empty() {
             self.store.commit(pending.batch().clone()).wait().map_err(in_words)?;
         }
-        Ok(Outcome { result: ResultKind::Void, warnings: pending.publish().warnings })
+        Ok(Outcome { warnings: pending.publish().warnings, ..Outcome::of(ResultKind::Void) })
     }
 }
 

@@ -204,7 +204,7 @@ impl Inner {
             stale: &|stale| self.indexes.found(stale),
         };
         let selection = plan.execute(&read).map_err(|fault| of_table(fault, plan.entry()))?;
-        Ok(Outcome { result: ResultKind::Rows(selection.rows), warnings: selection.warnings })
+        Ok(Outcome { warnings: selection.warnings, ..Outcome::of(ResultKind::Rows(selection.rows)) })
     }
 }
 

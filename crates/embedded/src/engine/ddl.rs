@@ -39,11 +39,11 @@ impl Inner {
         self.set_retention();
         self.drop_data(dropped)?;
         self.fill_indexes(unfilled_indexes)?;
-        let Some(change) = change else { return Ok(Outcome { result: ResultKind::Void, warnings }) };
+        let Some(change) = change else { return Ok(Outcome { warnings, ..Outcome::of(ResultKind::Void) }) };
         for listener in self.listeners.read().iter() {
             listener(&change);
         }
-        Ok(Outcome { result: ResultKind::SchemaChange(change), warnings })
+        Ok(Outcome { warnings, ..Outcome::of(ResultKind::SchemaChange(change)) })
     }
 
     /// Removes what is stored under numbers that are gone. They are never used again, so a stop before this only

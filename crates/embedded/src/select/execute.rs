@@ -273,7 +273,7 @@ impl SelectPlan {
     /// An error while rows are read comes with the warnings of the statement.
     fn warned(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Error(error) => Fault::Error(Error { warnings: self.warnings(), ..error }),
+            Fault::Error(error) => Fault::Error(Error { warnings: self.warnings().into(), ..error }),
             fault => fault,
         }
     }

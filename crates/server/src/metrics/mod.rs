@@ -4,6 +4,7 @@
 
 mod http;
 mod latency;
+mod nodes;
 mod process;
 mod requests;
 
@@ -24,12 +25,11 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use http::HttpRequests;
 pub use latency::Latency;
+pub use nodes::{NodeFigures, Nodes};
 pub(crate) use requests::class;
 pub use requests::{Kind, Requests};
 
 use process::Process;
-
-use crate::Forwarded;
 
 /// A figure that somebody else keeps, asked for when metrics are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +62,8 @@ pub struct Metrics {
     /// Each API's name with its statements.
     pub apis: Vec<(&'static str, Arc<Requests>)>,
     pub http: Arc<HttpRequests>,
-    /// What is forwarded to a cluster, where there is one.
-    pub forwarded: Option<Arc<Forwarded>>,
+    /// What the nodes of a cluster answered, where there is one.
+    pub nodes: Option<Arc<Nodes>>,
     pub figures: Figures,
 }
 
@@ -138,8 +138,8 @@ impl Collector for Reading {
         for (api, requests) in &metrics.apis {
             ConstGauge::new(requests.in_flight()).encode(family.encode_family(&[("api", *api)])?)?;
         }
-        if let Some(forwarded) = &metrics.forwarded {
-            encode_nodes(&mut out, forwarded)?;
+        if let Some(nodes) = &metrics.nodes {
+            encode_nodes(&mut out, nodes)?;
         }
         let http = &metrics.http;
         let mut family = out.encode_descriptor(
@@ -185,8 +185,8 @@ impl Collector for Reading {
 }
 
 /// What the nodes of a cluster answered.
-fn encode_nodes(out: &mut DescriptorEncoder<'_>, forwarded: &Forwarded) -> fmt::Result {
-    let nodes = forwarded.nodes();
+fn encode_nodes(out: &mut DescriptorEncoder<'_>, nodes: &Nodes) -> fmt::Result {
+    let nodes = nodes.list();
     let mut family = out.encode_descriptor(
         "upstream_statement_duration",
         "Time to the answer of a node of the cluster",

@@ -8,7 +8,7 @@ use ilium_cql::identifier::unquoted;
 use ilium_cql::value::text::uuid_to_text;
 use ilium_protocol::{Consistency, Opcode};
 use ilium_store::{
-    Asked, Context, EngineTrace, Error, Prepared, Principal, Seen, Shown, SpanContext, Trace, TraceId,
+    Asked, Context, EngineTrace, Error, Prepared, Principal, Seen, Shown, SpanContext, TraceId,
 };
 
 use super::{Attributes, Begun, SpanKind, Tracer};
@@ -29,8 +29,6 @@ pub struct StatementSpans {
 pub(crate) struct StatementSpan {
     of: StatementSpans,
     begun: Begun,
-    /// What further in is learned for it.
-    trace: Trace,
     engine_trace: EngineTrace,
     consistency: Option<&'static str>,
     /// Of a batch its first.
@@ -67,31 +65,27 @@ impl StatementSpans {
         StatementSpans { tracer, api, kind }
     }
 
-    /// Begins the span of a statement that is handed to the store, if it is to be recorded. The store is to have the context
-    /// that comes with it.
+    /// Begins the span of a statement that is handed to the store, if it is to be recorded.
     pub(crate) fn begin(
         &self,
         context: &Context,
         prepared: Option<&Arc<Prepared>>,
         batch: Option<usize>,
-    ) -> Option<(Box<StatementSpan>, Context)> {
+    ) -> Option<Box<StatementSpan>> {
         let begun = match self.kind {
             SpanKind::Server => self.tracer.begin(context.trace.span()),
             SpanKind::Internal | SpanKind::Client => self.tracer.below(&context.trace),
         }?;
-        let trace = Trace::within(begun.span);
-        let context = Context { trace: trace.clone(), ..context.clone() };
         let consistency = Consistency::from_code(context.consistency as u16).ok().map(Consistency::name);
         let span = StatementSpan {
             of: self.clone(),
             begun,
-            trace,
             engine_trace: context.engine_trace.clone(),
             consistency,
             prepared: prepared.map(Arc::clone),
             batch,
         };
-        Some((Box::new(span), context))
+        Some(Box::new(span))
     }
 
     /// Records the span of a statement that was forwarded, if it is to be, and gives its trace.
@@ -101,15 +95,7 @@ impl StatementSpans {
         let opcode = Opcode::from_byte(seen.opcode);
         let Asked { consistency, batch_size } = seen.frames.asked();
         let keyspace = seen.keyspace.map(unquoted);
-        let of_text;
-        let shown = match (seen.shown, seen.text) {
-            (Some(kept), Some(text)) => Some(kept.get_or_init(|| Shown::of_text(text))),
-            (None, Some(text)) => {
-                of_text = Shown::of_text(text);
-                Some(&of_text)
-            }
-            (_, None) => None,
-        };
+        let shown = seen.to_show();
         let told = Told {
             kind,
             operation: match opcode {
@@ -117,7 +103,7 @@ impl StatementSpans {
                 Ok(Opcode::Batch) => Some("BATCH"),
                 _ => None,
             },
-            shown,
+            shown: shown.as_deref(),
             keyspace: keyspace.as_deref(),
             batch: batch_size,
             principal: &seen.caller.principal,
@@ -159,15 +145,16 @@ impl StatementSpan {
         principal: &Principal,
         client: Option<SocketAddr>,
         took: Duration,
+        node: Option<SocketAddr>,
         error: Option<&Error>,
     ) {
-        self.end_with(kind, principal, client, took, error.map(of_error));
+        self.end_with(kind, principal, client, took, node, error.map(of_error));
     }
 
     /// Nobody waits for the answer any more.
     pub fn abandoned(&self, kind: Kind, principal: &Principal, client: Option<SocketAddr>, took: Duration) {
         let failure = ("abandoned", "who asked left before the answer was there");
-        self.end_with(kind, principal, client, took, Some(failure));
+        self.end_with(kind, principal, client, took, None, Some(failure));
     }
 
     fn end_with(
@@ -176,6 +163,7 @@ impl StatementSpan {
         principal: &Principal,
         client: Option<SocketAddr>,
         took: Duration,
+        node: Option<SocketAddr>,
         failure: Option<Failure<'_>>,
     ) {
         let prepared = self.prepared.as_deref();
@@ -187,7 +175,7 @@ impl StatementSpan {
             batch: self.batch,
             principal,
             client,
-            node: self.trace.node(),
+            node,
             consistency: self.consistency,
             tracing_id: self.engine_trace.ids().last().copied(),
             failure,
