@@ -117,7 +117,7 @@ fn of_cql(service: &Weak<Service>) -> Vec<Figure> {
 
 /// What must hold for the engine to take requests.
 pub fn checks(engine: Engine) -> Checks {
-    Box::new(move || {
+    Arc::new(move || {
         let writable = engine.check_writable();
         let reason = match &writable {
             Ok(()) => "reads and writes are taken".to_owned(),

@@ -58,11 +58,14 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
         all.extend(trace_figures(of_traces.as_ref()));
         all
     });
+    let asked = Arc::clone(&checks);
+    let troubles =
+        move || asked().into_iter().filter(|check| !check.passes).map(|check| check.reason).collect();
     let metrics = Metrics { apis, http: Arc::clone(&observer) as _, nodes, figures };
     let single = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))
-        .merge(ilium_console::routes(console_store, Arc::clone(&access), console));
+        .merge(ilium_console::routes(console_store, Arc::clone(&access), console, Box::new(troubles)));
     let rest = ilium_rest::api(rest, Arc::clone(&access), BodyLimits::default());
     let routes = Routes::from(single).under(ilium_rest::PREFIX, rest);
     let mut options = FrontOptions::new(access.is_required(), observer);

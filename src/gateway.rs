@@ -198,7 +198,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
 
 /// Whether there is a cluster to ask, and what it is and can do.
 fn checks(upstream: Upstream, store: ClusterStore) -> Checks {
-    Box::new(move || {
+    Arc::new(move || {
         let reachable = upstream.check();
         let passes = reachable.is_ok();
         let capabilities = store.capabilities();

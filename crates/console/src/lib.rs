@@ -52,15 +52,24 @@ pub struct Options {
     pub speaks_tls: bool,
 }
 
+/// Why the store cannot be used now, in sentences for a person; none while it can. Asked for each first page, so it is quick.
+pub type Troubles = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// What all pages share.
 pub(crate) struct Console {
     store: Arc<dyn DataStore>,
     access: Arc<Access>,
     options: Options,
+    troubles: Troubles,
 }
 
 /// The routes: `/`, and what is below `/console/`.
-pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, options: Options) -> Router {
+pub fn routes(
+    store: Arc<dyn DataStore>,
+    access: Arc<Access>,
+    options: Options,
+    troubles: Troubles,
+) -> Router {
     Router::new()
         .route("/", get(overview::show))
         .route("/console", get(page::to_overview))
@@ -75,7 +84,7 @@ pub fn routes(store: Arc<dyn DataStore>, access: Arc<Access>, options: Options) 
         .route("/console/icon.svg", get(assets::icon))
         .route("/console/{*rest}", get(page::nothing_here))
         .layer(middleware::map_response(page::guarded))
-        .with_state(Arc::new(Console { store, access, options }))
+        .with_state(Arc::new(Console { store, access, options, troubles }))
 }
 
 /// The circumstances of a statement on behalf of a caller, and what stops it when nobody waits any more.

@@ -30,6 +30,8 @@ struct Overview {
     frame: Frame,
     /// The sentence that says what this is.
     lede: String,
+    /// Why the store cannot be used now.
+    troubles: Vec<String>,
     facts: Vec<(&'static str, String)>,
     form: Form,
     keyspaces: Vec<KeyspaceView>,
@@ -108,9 +110,16 @@ pub async fn show(State(console): State<Arc<Console>>, caller: Caller) -> Respon
     let system = views(&console, &caller, &system).await;
     let behind = console.store.capabilities();
     let uptime = figure::uptime(console.options.started.elapsed());
+    let troubles = (console.troubles)();
+    let Capabilities { product, release_version, .. } = &behind;
+    let lede = match troubles.is_empty() {
+        true => format!("{product} answers as Cassandra {release_version}. This server is up for {uptime}."),
+        false => format!("This server is up for {uptime}. What follows is what was known before."),
+    };
     let page = Overview {
         frame: Frame::new("Overview", &caller, "/"),
-        lede: format!("{} answers as Cassandra {}, up for {uptime}.", behind.product, behind.release_version),
+        lede,
+        troubles,
         facts: facts(&console, behind, &schema),
         form: Form::new(&schema, "", ""),
         is_cut: keyspaces.iter().any(|keyspace| keyspace.tables.len() < keyspace.table_count),

@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 /// What is asked at each request; quick, and without the disk.
-pub type Checks = Box<dyn Fn() -> Vec<Check> + Send + Sync>;
+pub type Checks = Arc<dyn Fn() -> Vec<Check> + Send + Sync>;
 
 struct Health {
     checks: Checks,

@@ -39,6 +39,20 @@ async fn the_first_page_says_what_runs_and_lists_tables_with_sizes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_says_so_when_the_store_cannot_be_used() {
+    let site = shop(0).await;
+    let well = site.get("/").await.html;
+    assert!(well.contains("answers as Cassandra") && !well.contains("role=\"alert\""), "{well}");
+    let trouble = "none of the 3 nodes can be reached";
+    site.troubles.lock().unwrap().push(trouble.to_owned());
+    let ill = site.get("/").await.html;
+    let (_, alert) = ill.split_once("role=\"alert\"").unwrap();
+    assert!(alert.contains(trouble) && !ill.contains("answers as Cassandra"), "{ill}");
+    // What is known stays there to be looked at.
+    assert!(ill.contains("/console/keyspaces/shop/orders"), "{ill}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_a_keyspace_lists_its_tables_and_types() {
     let site = shop(0).await;
     site.run("CREATE TYPE shop.address (street text, zip int)").await;

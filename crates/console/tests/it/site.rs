@@ -1,6 +1,6 @@
 //! A console over an engine in memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -18,6 +18,8 @@ pub const HOST: &str = "localhost:8080";
 pub struct Site {
     routes: Router,
     cookie: String,
+    /// Why the store cannot be used, by what the server around says.
+    pub troubles: Arc<Mutex<Vec<String>>>,
 }
 
 pub struct Page {
@@ -43,7 +45,11 @@ impl Site {
         let access = Arc::new(Access::new(login, tokens, || 1000));
         let facts = vec![("Data centre", "north <1>".to_owned())];
         let options = Options { started: Instant::now(), facts, speaks_tls };
-        Site { routes: ilium_console::routes(store, access, options), cookie: String::new() }
+        let troubles = Arc::<Mutex<Vec<String>>>::default();
+        let told = Arc::clone(&troubles);
+        let told = Box::new(move || told.lock().unwrap().clone());
+        let routes = ilium_console::routes(store, access, options, told);
+        Site { routes, cookie: String::new(), troubles }
     }
 
     /// Sends this cookie from now on; what a server says of it beside its value stays here.
