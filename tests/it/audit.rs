@@ -37,6 +37,8 @@ fn log_ins_changes_and_missing_permissions_are_lines_of_the_audit_log_without_th
     let (server, _folder, password) = start("warn");
     let superuser = token(&server, "cassandra", &password);
     token(&server, "cassandra", "hush-wrong");
+    let broken = ("Authorization", "Basic hush-");
+    assert_eq!(send(server.http(), "GET", "/v2/schemas/keyspaces", "", &[broken]).status, 401);
     let run = |token: &str, statement: &str| {
         let body = serde_json::json!({ "query": statement }).to_string();
         send(server.http(), "POST", "/v2/cql", &body, &[("X-Cassandra-Token", token)]).status
@@ -83,6 +85,7 @@ fn log_ins_changes_and_missing_permissions_are_lines_of_the_audit_log_without_th
     login("accepted", "http", "cassandra");
     login("refused", "http", "cassandra");
     login("accepted", "http", "ada");
+    has(&[("event", "login"), ("verdict", "refused"), ("how", "password"), ("error", "base64"), from]);
     login("accepted", "cql", "ada");
     login("refused", "cql", "ada");
     let statement = |verdict, role, text| {

@@ -84,7 +84,14 @@ impl Access {
             return Ok(Principal::Anonymous);
         }
         let peer = Peer::of(&head.extensions);
-        match (credentials(&head.headers)?, &peer.identity) {
+        let presented = credentials(&head.headers).map_err(|Unreadable { how, what }| {
+            let error = Error::new(ErrorKind::BadCredentials, format!("Role unauthorized: {what}"));
+            if let Some(how) = how {
+                audit::login("http", peer.address, None, how, &Err(error.clone()));
+            }
+            error
+        })?;
+        match (presented, &peer.identity) {
             (Credentials::Token(token), _) => self.of_token(&token, &peer).await,
             (Credentials::Password { name, password }, _) => {
                 let known = self.login.with_password(&name, &password, peer.address).wait().await;
@@ -180,23 +187,34 @@ impl Seals for Access {
     }
 }
 
+/// Credentials that cannot be read.
+struct Unreadable {
+    /// As the audit log has it; `None`: it is no way to log in here.
+    how: Option<&'static str>,
+    what: &'static str,
+}
+
 /// What the headers present.
-fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
-    let unreadable = |what: &str| Refusal::unauthorized(format!("Role unauthorized: {what}"));
+fn credentials(headers: &HeaderMap) -> Result<Credentials, Unreadable> {
+    let unreadable = |how, what| Unreadable { how, what };
     if let Some(token) = headers.get("x-cassandra-token") {
-        let token = token.to_str().map_err(|_| unreadable("the token in X-Cassandra-Token is not a text"))?;
+        let broken = |_| unreadable(Some("token"), "the token in X-Cassandra-Token is not a text");
+        let token = token.to_str().map_err(broken)?;
         return Ok(Credentials::Token(token.to_owned()));
     }
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Credentials::None) };
-    let value = value.to_str().map_err(|_| unreadable("the Authorization header is not a text"))?;
+    let value = value.to_str().map_err(|_| unreadable(None, "the Authorization header is not a text"))?;
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Credentials::Token(rest.trim().to_owned()));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(unreadable("the Authorization header must be Bearer or Basic"));
+        return Err(unreadable(None, "the Authorization header must be Bearer or Basic"));
     }
-    let broken = || unreadable("the Authorization header does not hold base64 of name:password in UTF-8");
+    let broken = || {
+        let what = "the Authorization header does not hold base64 of name:password in UTF-8";
+        unreadable(Some("password"), what)
+    };
     let decoded = BASE64.decode(rest.trim().as_bytes()).map_err(|_| broken())?;
     let decoded = String::from_utf8(decoded).map_err(|_| broken())?;
     let (name, password) = decoded.split_once(':').ok_or_else(broken)?;

@@ -94,7 +94,9 @@ pub fn status_of(kind: &ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::AlreadyExists { .. } => (StatusCode::CONFLICT, "ALREADY_EXISTS"),
         ErrorKind::FunctionFailure { .. } => (StatusCode::BAD_REQUEST, "FAILED_PRECONDITION"),
         ErrorKind::Unauthorized => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
-        ErrorKind::BadCredentials => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
+        ErrorKind::BadCredentials | ErrorKind::MappedRole { .. } => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED")
+        }
         ErrorKind::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED"),
         ErrorKind::Unavailable { .. } | ErrorKind::Bootstrapping => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")

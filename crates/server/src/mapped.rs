@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ilium_store::{Answer, Login, Principal};
-use parking_lot::RwLock;
+use ilium_store::{Answer, Error, ErrorKind, Login, Principal};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::password_file::{PasswordFileError, password};
@@ -32,14 +33,22 @@ pub enum RoleProof {
 /// Who is mapped to which role, by identity or by the value of a claim. The passwords are read again when their files
 /// change.
 pub struct MappedRoles {
-    roles: BTreeMap<String, Mapped>,
+    roles: BTreeMap<String, Arc<Mapped>>,
     /// The files, as they were when they were first read.
     watched: Watched,
 }
 
-enum Mapped {
-    ByPassword { role: String, file: PathBuf, password: RwLock<Arc<str>> },
-    ByCertificate { role: String },
+/// The log tells once in so long of a role that cannot be logged in: with each of its callers' requests it is tried.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+struct Mapped {
+    role: String,
+    /// That with the password, or the certificate.
+    file: PathBuf,
+    /// `None`: the cluster knows it by the certificate.
+    password: Option<RwLock<Arc<str>>>,
+    /// When the log was last told that the role cannot be logged in.
+    told: Mutex<Option<Instant>>,
 }
 
 impl MappedRoles {
@@ -51,26 +60,34 @@ impl MappedRoles {
         };
         let watched = Watched::new(roles.values().filter_map(file).collect());
         let read = roles.into_iter().map(|(who, MappedRole { role, proof })| {
-            let mapped = match proof {
+            let (file, password) = match proof {
                 RoleProof::Password(file) => {
-                    let password = RwLock::new(password(&role, &file)?);
-                    Mapped::ByPassword { role, file, password }
+                    let password = password(&role, &file)?;
+                    (file, Some(RwLock::new(password)))
                 }
-                RoleProof::Certificate { .. } => Mapped::ByCertificate { role },
+                RoleProof::Certificate { chain, .. } => (chain, None),
             };
-            Ok((who, mapped))
+            Ok((who, Arc::new(Mapped { role, file, password, told: Mutex::default() })))
         });
         Ok(MappedRoles { roles: read.collect::<Result<_, _>>()?, watched })
     }
 
     /// Logs in the role of one; `None`: nobody is mapped by this name.
     pub fn log_in(&self, who: &str, login: &dyn Login) -> Option<Answer<Principal>> {
-        Some(match self.roles.get(who)? {
-            Mapped::ByPassword { role, password, .. } => {
+        let mapped = self.roles.get(who)?;
+        let known = match &mapped.password {
+            Some(password) => {
                 let password = Arc::clone(&password.read());
-                login.with_password(role, &password, None)
+                login.with_password(&mapped.role, &password, None)
             }
-            Mapped::ByCertificate { role } => login.with_certificate(role),
+            None => login.with_certificate(&mapped.role),
+        };
+        Some(match known {
+            Answer::Ready(known) => Answer::Ready(known.map_err(|error| mapped.refused(error))),
+            Answer::Later(known) => {
+                let mapped = Arc::clone(mapped);
+                Answer::Later(Box::pin(async move { known.await.map_err(|error| mapped.refused(error)) }))
+            }
         })
     }
 
@@ -82,11 +99,37 @@ impl MappedRoles {
 
     fn read_again(&self) -> Result<(), PasswordFileError> {
         for mapped in self.roles.values() {
-            if let Mapped::ByPassword { role, file, password: known } = mapped {
-                *known.write() = password(role, file)?;
+            if let Some(known) = &mapped.password {
+                *known.write() = password(&mapped.role, &mapped.file)?;
             }
         }
         Ok(())
+    }
+}
+
+impl Mapped {
+    /// What the caller is told whose role was refused: it sent no password that could be wrong. The file is the log's alone.
+    fn refused(&self, error: Error) -> Error {
+        if error.kind != ErrorKind::BadCredentials {
+            return error;
+        }
+        let Mapped { role, file, .. } = self;
+        let what = if self.password.is_some() { "password" } else { "certificate" };
+        let mut told = self.told.lock();
+        if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            *told = Some(Instant::now());
+            tracing::warn!(
+                role,
+                file = %file.display(),
+                error = error.message,
+                "the role that tokens or certificates stand for cannot be logged in: is its {what} of this file up to date?"
+            );
+        }
+        let message = format!(
+            "role {role}, which stands for this caller, was refused the {what} that this server has for it; whoever runs \
+             the server finds more in its log: {error}"
+        );
+        Error { message, kind: ErrorKind::MappedRole { role: role.as_str().into() }, ..error }
     }
 }
 
@@ -130,7 +173,9 @@ mod tests {
     use super::*;
     use std::fs;
 
-    use ilium_store::{Error, ErrorKind, Result, Role};
+    use ilium_store::{Result, Role, audit};
+
+    use crate::logged;
 
     /// Knows one password of every role, and every certificate.
     struct OnePassword;
@@ -190,7 +235,21 @@ mod tests {
         // Also before anybody begins to look.
         fs::write(&file, "other").unwrap();
         assert!(roles.watched.clone().take_if_changed(|| async { roles.read_again() }).await.unwrap());
-        assert!(ready(login.with_identity("spiffe://x/ada")).is_err());
+        let log = logged::while_running(|| {
+            for _ in 0..3 {
+                let known = ready(login.with_identity("spiffe://x/ada"));
+                let words = known.as_ref().unwrap_err().message.as_str();
+                assert!(words.contains("role ada, which stands for this caller"), "{words}");
+                assert!(!words.contains("ada.password") && !words.contains("other"), "{words}");
+                audit::login("http", None, None, "jwt", &known);
+            }
+        });
+        let warned: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+        // Not with every request.
+        assert!(warned.len() == 1 && warned[0].contains("role=\"ada\""), "{log}");
+        assert!(warned[0].contains("ada.password"), "{log}");
+        let audited = "verdict=\"refused\" api=\"http\" role=\"ada\" how=\"jwt\"";
+        assert_eq!(log.lines().filter(|line| line.contains(audited)).count(), 3, "{log}");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -28,7 +28,12 @@ pub fn login(
         Err(_) => "failed",
     };
     // The role that a certificate or a JWT stands for is known only now.
-    let role = outcome.as_ref().ok().and_then(|principal| principal.role_name().map(|name| &**name)).or(name);
+    let role = match outcome {
+        Ok(principal) => principal.role_name(),
+        Err(Error { kind: ErrorKind::MappedRole { role }, .. }) => Some(role),
+        Err(_) => None,
+    };
+    let role = role.map(|role| &**role).or(name);
     let error = outcome.as_ref().err().map(|error| error.message.as_str());
     let from = from.map(tracing::field::display);
     tracing::info!(target: "audit", event = "login", verdict, api, from, role, how, error);
@@ -58,5 +63,5 @@ pub fn statement(
 }
 
 fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::Unauthorized)
+    matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::MappedRole { .. } | ErrorKind::Unauthorized)
 }

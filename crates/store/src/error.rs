@@ -31,6 +31,11 @@ pub enum ErrorKind {
     Config,
     Unauthorized,
     BadCredentials,
+    /// Who asks is known by a token or a certificate, and the role that stands for it here was refused what this server logs
+    /// it in with. To APIs it is [`BadCredentials`](ErrorKind::BadCredentials).
+    MappedRole {
+        role: Arc<str>,
+    },
     AlreadyExists {
         keyspace: Arc<str>,
         table: Arc<str>,

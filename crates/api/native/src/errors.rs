@@ -15,7 +15,7 @@ fn detail(kind: &ErrorKind) -> ErrorDetail<'_> {
         ErrorKind::Invalid => ErrorDetail::Invalid,
         ErrorKind::Config => ErrorDetail::Config,
         ErrorKind::Unauthorized => ErrorDetail::Unauthorized,
-        ErrorKind::BadCredentials => ErrorDetail::BadCredentials,
+        ErrorKind::BadCredentials | ErrorKind::MappedRole { .. } => ErrorDetail::BadCredentials,
         ErrorKind::AlreadyExists { keyspace, table } => ErrorDetail::AlreadyExists { keyspace, table },
         ErrorKind::Unprepared { id } => ErrorDetail::Unprepared { id },
         ErrorKind::Unavailable { consistency, required, alive } => ErrorDetail::Unavailable {

@@ -168,7 +168,7 @@ pub(crate) fn class(kind: &ErrorKind) -> &'static str {
         ErrorKind::Invalid => "invalid",
         ErrorKind::Config => "config",
         ErrorKind::Unauthorized => "unauthorized",
-        ErrorKind::BadCredentials => "bad_credentials",
+        ErrorKind::BadCredentials | ErrorKind::MappedRole { .. } => "bad_credentials",
         ErrorKind::AlreadyExists { .. } => "already_exists",
         ErrorKind::Unprepared { .. } => "unprepared",
         ErrorKind::Unavailable { .. } => "unavailable",
