@@ -80,8 +80,17 @@ fn a_ring_of_three_outlives_a_killed_a_held_and_a_stopped_node() {
 
     // Held: it is taken for alive and says nothing.
     ring.pause(1).unwrap();
-    let late = refused(ask(&mut first, read, "ALL"));
-    assert_eq!((late.code, late.details[0].as_str()), (0x1200, "consistency=ALL"), "{late:?}");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let late = loop {
+        let late = refused(ask(&mut first, read, "ALL"));
+        // Roles are read from two of three nodes at each statement, which may wait for the one that is held, too: an error
+        // of another kind.
+        if late.code == 0x1200 || Instant::now() >= deadline {
+            break late;
+        }
+    };
+    assert_eq!(late.code, 0x1200, "{late:?}");
+    assert_eq!(late.details[0], "consistency=ALL");
     ring.resume(1).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while matches!(ask(&mut first, read, "ALL"), Outcome::Error(_)) {
