@@ -1,6 +1,7 @@
 //! A cluster as this process knows it: its ring, its sessions, the statements prepared through it.
 
 mod agreement;
+mod lost;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,8 @@ use crate::ring::{Home, Node, Place, Replication, Ring};
 use crate::session::{Session, SessionKey};
 use crate::snapshot::Snapshot;
 use crate::{Credentials, Options};
+
+use self::lost::Loss;
 
 /// Sessions of which a first link is being opened at a time; others wait. Each costs a node the hash of a password, some
 /// 50 ms of a core.
@@ -111,6 +114,7 @@ pub(crate) struct Cluster {
     control: RwLock<Option<Arc<Link>>>,
     /// Of the schema, where statements of our own are run.
     snapshot: OnceLock<Weak<Snapshot>>,
+    loss: Loss,
 }
 
 impl Cluster {
@@ -138,6 +142,7 @@ impl Cluster {
             listeners: RwLock::default(),
             control: RwLock::new(None),
             snapshot: OnceLock::new(),
+            loss: Loss::default(),
         })
     }
 
@@ -253,7 +258,10 @@ impl Cluster {
     pub(crate) async fn prove(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
         let opening = Arc::clone(self.opening.lock().entry(key.clone()).or_default());
         let waits = Waits { all: &self.opening, key, opening };
-        waits.opening.get_or_init(|| self.open_first(waits.key.clone())).await.clone()
+        self.unless_lost(async {
+            waits.opening.get_or_init(|| self.open_first(waits.key.clone())).await.clone()
+        })
+        .await
     }
 
     /// Opens a first link for a key. A session is kept only once there is one: a password or a keyspace may be wrong.
@@ -270,6 +278,7 @@ impl Cluster {
         let session = self.session(key).inspect_err(|_| link.close())?;
         session.add(place, link);
         session.reach_out(&self.ring());
+        self.is_found();
         Ok(session)
     }
 
@@ -315,11 +324,20 @@ impl Cluster {
         // Not all log-ins at the same one.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len().max(1);
         nodes.rotate_left(turn);
-        let gone = self.own_session().map(|own| own.unreachable()).unwrap_or_default();
+        let own = self.own_session();
+        let gone = own.as_ref().map(|own| own.unreachable()).unwrap_or_default();
         nodes.sort_by_key(|node| (gone.contains(&node.place), ring.distance(node.place)));
         let dial = |node: Arc<Node>| {
-            let (dialler, key) = (Arc::clone(&self.dialler), key.clone());
-            async move { key.open(version, &node, &dialler).await.map(|link| (node.place, link)) }
+            let (dialler, key, own) = (Arc::clone(&self.dialler), key.clone(), own.clone());
+            async move {
+                let opened = key.open(version, &node, &dialler).await;
+                if let (Err(error), Some(own)) = (&opened, own)
+                    && !error.is_final()
+                {
+                    own.doubt(node.address);
+                }
+                opened.map(|link| (node.place, link))
+            }
         };
         race::first_of(nodes, dial, ConnectError::is_final, ConnectError::NoNode).await
     }
@@ -459,6 +477,7 @@ pub(crate) async fn keep_up(cluster: Weak<Cluster>) {
         interval.tick().await;
         let Some(cluster) = cluster.upgrade() else { return };
         cluster.expire_sessions();
+        cluster.look_for_loss();
         cluster.reach_out();
     }
 }

@@ -288,9 +288,11 @@ async fn keep_watch(
         let Some(strong) = cluster.upgrade() else { return };
         tracing::warn!(node = %control.link.address, "the control link is lost");
         strong.set_control(None);
+        strong.doubt(control.link.address);
         (control, events) = find_again(&strong, control.link.address).await;
         tracing::info!(node = %control.link.address, "the control link is there again");
         strong.set_control(Some(Arc::clone(&control.link)));
+        strong.is_found();
         // What happened meanwhile was told to nobody.
         read_at = read_ring(&strong, &control, &mut failed).await;
         let before = strong.schema();

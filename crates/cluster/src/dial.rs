@@ -74,7 +74,7 @@ impl Dialler {
             return is_alive;
         }
         let is_alive = matches!(timeout(PROBE, ask).await, Ok(Ok(())));
-        tracing::info!(node = %address, is_alive, "requests wait and nothing comes back: asked on a connection of its own");
+        tracing::info!(node = %address, is_alive, "a node is in doubt: asked on a connection of its own");
         *last = Some((Instant::now(), is_alive));
         is_alive
     }

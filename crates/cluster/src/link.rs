@@ -31,6 +31,8 @@ use crate::error::unreachable;
 use crate::exchange::{Exchange, Flushes};
 use crate::table::Table;
 
+use self::watch::{CONTROL_PULSES, IDLE_PULSES};
+
 /// Read at a time: some hundred small answers.
 const READ: usize = 64 * 1024;
 
@@ -120,6 +122,7 @@ impl Link {
             closed: false,
             permit: None,
         };
+        let heartbeat = if events.is_some() { CONTROL_PULSES } else { IDLE_PULSES };
         let link = Arc::new(Link {
             address,
             version,
@@ -135,7 +138,7 @@ impl Link {
             let why = tokio::select! {
                 why = served.receive(receiving, reader, input, events) => why,
                 why = served.send(sending) => why,
-                why = served.watch(&dialler) => why,
+                why = served.watch(&dialler, heartbeat) => why,
             };
             tracing::debug!(node = %served.address, why, "a connection to a node ended");
             served.close();

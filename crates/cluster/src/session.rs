@@ -1,5 +1,6 @@
 //! The links that speak for one role in one version of the protocol and one keyspace.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -171,6 +172,26 @@ impl Session {
             if self.links_to(node.place) == 0 {
                 self.grow(ring, node.place);
             }
+        }
+    }
+
+    /// The same, at once, though nodes that could not be reached are to be left alone.
+    pub fn hurry(self: &Arc<Self>, ring: &Ring) {
+        self.lines.write().iter_mut().for_each(|line| line.not_before = None);
+        self.reach_out(ring);
+    }
+
+    /// Has links to a node prove that it is alive, on which nothing waits: an idle one is seen to be dead only much later.
+    pub fn doubt(&self, address: SocketAddr) {
+        let idle: Vec<Arc<Link>> = {
+            let lines = self.lines.read();
+            let links = lines.iter().flat_map(|line| &line.links);
+            let idle = links.filter(|link| link.address == address && !link.is_closed() && link.load() == 0);
+            idle.cloned().collect()
+        };
+        for link in idle {
+            let dialler = Arc::clone(&self.dialler);
+            tokio::spawn(async move { link.end_if_dead(&dialler).await });
         }
     }
 

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use data_encoding::BASE64;
 use ilium_store::{
     Answer, Error, ErrorKind, Login, Principal, Result as StoreResult, SealError, Seals, TokenError, Tokens,
@@ -76,6 +76,20 @@ impl Access {
     /// Replaces the keys of tokens.
     pub fn rotate(&self, tokens: Tokens) {
         *self.tokens.write() = Arc::new(tokens);
+    }
+
+    /// The same as [`Access::caller`] for a request that waits no longer than this: a cluster that is asked may take its time.
+    pub async fn caller_within(&self, head: &Parts, patience: Duration) -> Result<Principal, Refusal> {
+        match tokio::time::timeout(patience, self.caller(head)).await {
+            Ok(known) => known,
+            Err(_) => Err(Refusal {
+                grpc_status: Some("DEADLINE_EXCEEDED"),
+                ..Refusal::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "Operation timed out: who sent this could not be checked in the time this request has; allow more time",
+                )
+            }),
+        }
     }
 
     /// Who sent a request with this head. Without authentication nobody is asked, and what is presented is not looked at.
@@ -253,6 +267,37 @@ mod tests {
                 _ => Err(Error::new(ErrorKind::BadCredentials, "gone")),
             })
         }
+    }
+
+    /// Asks somebody who does not answer.
+    struct Nobody;
+
+    impl Login for Nobody {
+        fn is_required(&self) -> bool {
+            true
+        }
+        fn with_password(&self, _: &str, _: &str, _: Option<SocketAddr>) -> Answer<Principal> {
+            Answer::Later(Box::pin(std::future::pending()))
+        }
+        fn with_identity(&self, _: &str) -> Answer<Principal> {
+            Answer::Later(Box::pin(std::future::pending()))
+        }
+        fn check_again(&self, _: &Principal) -> Answer<()> {
+            Answer::Later(Box::pin(std::future::pending()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_in_is_waited_for_no_longer_than_the_request_has_time() {
+        let tokens = Tokens::new(&[[7; 32]], Duration::from_secs(60)).unwrap();
+        let access = Access::new(Arc::new(Nobody), tokens, || 1000);
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, "Basic YWRhOmxvb20=".parse().unwrap());
+        let begun = tokio::time::Instant::now();
+        let patience = Duration::from_millis(500);
+        let refusal = access.caller_within(&head(headers), patience).await.unwrap_err();
+        assert_eq!((refusal.status.as_u16(), begun.elapsed()), (504, patience));
+        assert!(refusal.json().contains("DEADLINE_EXCEEDED"), "{}", refusal.json());
     }
 
     fn access() -> Access {

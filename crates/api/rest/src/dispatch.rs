@@ -1,5 +1,7 @@
 //! A call from its head to its answer: who asks, which endpoint, what it does.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +11,7 @@ use ilium_store::EngineTrace;
 use crate::api::Api;
 use crate::call::{self, Call, Warnings};
 use crate::endpoints::{self, Operation};
-use crate::parameters::Parameters;
+use crate::parameters::{MAX_TIMEOUT, Parameters};
 use crate::{cql, openapi, path, rows, schema};
 
 pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
@@ -22,12 +24,20 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
         Ok(Operation::Page) => return Ok(openapi::page()),
         _ => {}
     }
-    let principal = api.access.caller(&head).await?;
+    let begun = Instant::now();
     let (endpoint, places) = match found {
         Ok(found) => found,
-        Err(refusal) => return Ok(endpoints::refused(refusal, &segments)),
+        Err(refusal) => {
+            api.access.caller_within(&head, MAX_TIMEOUT).await?;
+            return Ok(endpoints::refused(refusal, &segments));
+        }
     };
-    let parameters = Parameters::read(head.uri.query(), endpoint)?;
+    let read = Parameters::read(head.uri.query(), endpoint);
+    // What is wrong with a request is told to those alone who may send one.
+    let patience = read.as_ref().map_or(MAX_TIMEOUT, |read| read.timeout);
+    let principal = api.access.caller_within(&head, patience).await?;
+    let mut parameters = read?;
+    parameters.timeout = patience.saturating_sub(begun.elapsed());
     if endpoint.body.is_some() {
         call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
     }

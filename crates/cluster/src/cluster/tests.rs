@@ -74,6 +74,65 @@ async fn a_node_that_hangs_holds_up_no_log_in() {
     assert!(hanging.taken() > 0);
 }
 
+/// A node that says nothing at all while it is told so, and a cluster of it to which the gateway itself is connected.
+async fn that_falls_silent() -> (ScriptedNode, Arc<AtomicBool>, Arc<Cluster>) {
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&is_silent);
+    let node = ScriptedNode::start(move |asked| match silent.load(Ordering::SeqCst) {
+        true => Says::Nothing,
+        false => asks_for_login(asked),
+    })
+    .await;
+    let user = Some(Credentials::new("gateway", "password"));
+    let cluster = cluster_of(Options { user, ..options() }, &[(node.address, NEAR)], true);
+    cluster.session(cluster.own_key()).unwrap();
+    cluster.reach_out();
+    until("the gateway is connected", || cluster.check().is_ok()).await;
+    (node, is_silent, cluster)
+}
+
+#[tokio::test]
+async fn while_no_node_can_be_reached_one_log_in_tries_for_a_moment_and_the_others_are_told_at_once() {
+    let (node, is_silent, cluster) = that_falls_silent().await;
+    let log_in = |role: &str| {
+        let (cluster, role) = (Arc::clone(&cluster), Credentials::new(role, "password"));
+        async move { cluster.log_in(role).await.map(|_| ()).map_err(|error| error.kind) }
+    };
+    is_silent.store(true, Ordering::SeqCst);
+    node.sever(0);
+    until("its connection is gone", || cluster.check().is_err()).await;
+    cluster.look_for_loss();
+    let begun = Instant::now();
+    let trying = tokio::spawn(log_in("anna"));
+    until("one tries", || node.heard(Opcode::Startup).len() > 1).await;
+    for number in 0..40 {
+        let told = log_in(&format!("role{number}")).await;
+        assert!(matches!(told, Err(ErrorKind::Unavailable { .. })), "{told:?}");
+    }
+    assert!(!trying.is_finished());
+    assert!(matches!(trying.await.unwrap(), Err(ErrorKind::Unavailable { .. })));
+    assert!(begun.elapsed() < cluster.options.connect_timeout, "{:?}", begun.elapsed());
+    // It is back: who tries next is let in, and with that the gateway and all others.
+    is_silent.store(false, Ordering::SeqCst);
+    assert_eq!(log_in("bert").await, Ok(()));
+    assert_eq!(log_in("carl").await, Ok(()));
+    until("the gateway is connected again", || cluster.check().is_ok()).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_to_a_node_in_doubt_is_kept_only_if_the_node_proves_alive() {
+    let (node, is_silent, cluster) = that_falls_silent().await;
+    cluster.doubt(node.address);
+    until("it is asked", || !node.heard(Opcode::Options).is_empty()).await;
+    until("it has answered", || node.open() == 1).await;
+    assert!(cluster.check().is_ok());
+    // An answer stands for a moment.
+    later(Duration::from_secs(2)).await;
+    is_silent.store(true, Ordering::SeqCst);
+    cluster.doubt(node.address);
+    until("the gateway knows", || cluster.check().is_err()).await;
+}
+
 #[tokio::test]
 async fn a_log_in_that_nobody_waits_for_any_more_leaves_nothing() {
     let hanging = ScriptedNode::start(|_| Says::Nothing).await;

@@ -16,11 +16,15 @@ const PULSE: Duration = Duration::from_secs(1);
 
 /// Pulses without a word after which an idle link asks for one, so that nothing on the way forgets the connection and a node
 /// that is gone is noticed. The drivers' heartbeat, 30 s.
-const IDLE_PULSES: u32 = 30;
+pub(super) const IDLE_PULSES: u32 = 30;
+
+/// The same for the one link by which the cluster is watched: there may be no other sign that nodes are gone.
+pub(super) const CONTROL_PULSES: u32 = 5;
 
 impl Link {
-    /// Ends when requests wait and the node is dead, or silent for too long.
-    pub(super) async fn watch(self: &Arc<Self>, dialler: &Dialler) -> &'static str {
+    /// Ends when requests wait and the node is dead, or silent for too long. After `heartbeat` pulses without a word an idle
+    /// link asks for one.
+    pub(super) async fn watch(self: &Arc<Self>, dialler: &Dialler, heartbeat: u32) -> &'static str {
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let patience = dialler.options.silence.max(PULSE);
@@ -43,7 +47,7 @@ impl Link {
             }
             if !waits {
                 (silent, idle) = (None, idle + 1);
-                if idle == IDLE_PULSES {
+                if idle == heartbeat {
                     self.ask_for_a_word();
                 }
                 continue;
@@ -75,6 +79,16 @@ impl Link {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Ends it where its node does not answer a new connection either. What waits on it is watched already.
+    pub(crate) async fn end_if_dead(&self, dialler: &Dialler) {
+        let seen = self.reads.load(Ordering::Relaxed);
+        let asked = says_anything(self.address, self.version, &dialler.options);
+        let is_alive = dialler.is_alive(self.address, asked).await;
+        if !is_alive && self.load() == 0 && self.reads.load(Ordering::Relaxed) == seen {
+            self.close();
         }
     }
 
