@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use ilium_console::Options as ConsoleOptions;
 use ilium_http::{Access, BodyLimits, Front, FrontOptions, Routes, auth_routes};
-use ilium_server::metrics::{Figures, HttpRequests, Metrics, Nodes, Requests, metrics_routes};
+use ilium_server::metrics::{Figures, HttpRequests, Metrics, Nodes, Requests, RoleClass, metrics_routes};
 use ilium_server::{Checks, Limits, Measured, Oversight, SpanKind, health_routes, trace_figures};
 use ilium_store::DataStore;
 use tokio::sync::watch;
@@ -61,7 +61,8 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
     let asked = Arc::clone(&checks);
     let troubles =
         move || asked().into_iter().filter(|check| !check.passes).map(|check| check.reason).collect();
-    let metrics = Metrics { apis, http: Arc::clone(&observer) as _, nodes, figures };
+    let callers = if access.is_required() { RoleClass::Role } else { RoleClass::Anonymous };
+    let metrics = Metrics { apis, callers, http: Arc::clone(&observer) as _, nodes, figures };
     let single = auth_routes(Arc::clone(&access))
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))

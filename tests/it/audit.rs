@@ -60,6 +60,12 @@ fn log_ins_changes_and_missing_permissions_are_lines_of_the_audit_log_without_th
     assert!(Connection::open_as(server.address(), 4, Some(("ada", "hush-other"))).is_err());
     cql.query("INSERT INTO k.t (p) VALUES ('hush-cql')", &Binds::None, &Settings::default()).unwrap();
 
+    // Metrics know that roles asked, and not which.
+    let page = String::from_utf8(send(server.http(), "GET", "/metrics", "", &[]).body).unwrap();
+    let refused = r#"ilium_statement_errors_total{api="rest",class="unauthorized",role_class="role"} 2"#;
+    assert!(page.lines().any(|line| line == refused), "{page}");
+    assert!(!page.contains("anonymous") && !page.contains("ada"), "{page}");
+
     let log = server.output().unwrap();
     assert!(!log.contains("hush-"), "{log}");
     let lines = audited(&log);

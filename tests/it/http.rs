@@ -100,8 +100,16 @@ fn every_metric_is_in_the_list_and_counts() {
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
     };
-    assert_eq!(value(r#"ilium_statement_duration_seconds_count{api="cql",kind="select"}"#), 2.0);
-    assert_eq!(value(r#"ilium_statement_errors_total{api="cql",class="invalid"}"#), 1.0);
+    assert_eq!(
+        value(r#"ilium_statement_duration_seconds_count{api="cql",kind="select",role_class="anonymous"}"#),
+        2.0
+    );
+    // It could not be prepared.
+    assert_eq!(value(r#"ilium_statement_errors_total{api="cql",class="invalid",role_class="unknown"}"#), 1.0);
+    // Nobody logs in here, so nothing else is shown.
+    assert!(
+        !page.contains(r#"role_class="role""#) && !page.contains(r#"kind="select",role_class="unknown""#)
+    );
     assert_eq!(value(r#"ilium_http_responses_total{status="4xx"}"#), 1.0);
     // Three statements of some 30 bytes and their frames.
     assert!(value("ilium_cql_received_bytes_total") > 90.0 && value("ilium_cql_sent_bytes_total") > 90.0);

@@ -8,7 +8,7 @@ use ilium_store::{ErrorKind, Seen, TraceId, Watcher, audit};
 
 use crate::Oversight;
 use crate::audited::is_audited;
-use crate::metrics::Kind;
+use crate::metrics::{Kind, RoleClass};
 use crate::slow::Timed;
 
 /// Watches what the CQL API forwards.
@@ -33,7 +33,8 @@ impl Watcher for Forwarded {
             (Ok(Opcode::Prepare), _) | (_, None) => Kind::Other,
             (_, Some(text)) => Kind::of_text(text),
         };
-        over.requests.ends(kind, seen.took, seen.error.map(|error| &error.kind));
+        let class = RoleClass::of(&seen.caller.principal);
+        over.requests.ends(kind, class, seen.took, seen.error.map(|error| &error.kind));
         over.node_answered(seen.node, seen.took, seen.error.is_some());
         let trace = over.spans.as_ref().and_then(|spans| spans.record(seen, kind));
         audit(over.api, seen, trace);

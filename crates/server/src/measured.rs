@@ -16,7 +16,7 @@ use ilium_store::{
     Outcome, Prepared, Principal, Result, SchemaListener, Shown, TokenSplit, TraceId, audit,
 };
 
-use crate::metrics::Kind;
+use crate::metrics::{Kind, RoleClass};
 use crate::slow::Timed;
 use crate::traces::StatementSpan;
 use crate::{Oversight, Permit};
@@ -46,7 +46,7 @@ impl Measured {
         let permit = match permit.transpose() {
             Ok(permit) => permit,
             Err(error) => {
-                over.requests.fails(&error.kind);
+                over.requests.fails(RoleClass::of(&context.principal), &error.kind);
                 return Answer::Ready(Err(error));
             }
         };
@@ -107,7 +107,7 @@ impl Ended<'_> {
             Ok(outcome) => (outcome.node, None),
             Err(error) => (error.node.as_deref().copied(), Some(error)),
         };
-        over.requests.ends(kind, took, error.map(|error| &error.kind));
+        over.requests.ends(kind, RoleClass::of(principal), took, error.map(|error| &error.kind));
         over.node_answered(node, took, error.is_some());
         if let Some(span) = &self.span {
             span.end(kind, principal, client, took, node, error);
@@ -149,7 +149,7 @@ fn prepare_ends(over: &Oversight, shown: Option<Arc<Statement>>, started: Instan
     let took = started.elapsed();
     let node = error.and_then(|error| error.node.as_deref().copied());
     if let Some(error) = error {
-        over.requests.fails(&error.kind);
+        over.requests.fails(RoleClass::Unknown, &error.kind);
         over.node_answered(node, took, true);
     }
     if let Some(statement) = shown.filter(|_| over.is_slow(took)) {

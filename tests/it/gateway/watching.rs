@@ -35,10 +35,11 @@ fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_with
     assert_eq!(metrics_of(&page), listed_metrics("Of `ilium up` alone"));
     let node = cassandra.address();
     for line in [
-        r#"ilium_statement_duration_seconds_count{api="cql",kind="select"} 3"#,
-        r#"ilium_statement_errors_total{api="cql",class="invalid"} 1"#,
-        r#"ilium_statement_duration_seconds_count{api="rest",kind="select"} 2"#,
-        r#"ilium_statement_errors_total{api="rest",class="invalid"} 2"#,
+        r#"ilium_statement_duration_seconds_count{api="cql",kind="select",role_class="anonymous"} 3"#,
+        r#"ilium_statement_errors_total{api="cql",class="invalid",role_class="anonymous"} 1"#,
+        r#"ilium_statement_duration_seconds_count{api="rest",kind="select",role_class="anonymous"} 2"#,
+        r#"ilium_statement_errors_total{api="rest",class="invalid",role_class="anonymous"} 1"#,
+        r#"ilium_statement_errors_total{api="rest",class="invalid",role_class="unknown"} 1"#,
         &format!(r#"ilium_upstream_statement_duration_seconds_count{{node="{node}"}} 6"#),
         &format!(r#"ilium_upstream_statement_errors_total{{node="{node}"}} 3"#),
         "ilium_upstream_nodes_connected 1",

@@ -27,7 +27,7 @@ pub use http::HttpRequests;
 pub use latency::Latency;
 pub use nodes::{NodeFigures, Nodes};
 pub(crate) use requests::class;
-pub use requests::{Kind, Requests};
+pub use requests::{Kind, Requests, RoleClass};
 
 use process::Process;
 
@@ -61,6 +61,8 @@ pub type Figures = Box<dyn Fn() -> Vec<Figure> + Send + Sync>;
 pub struct Metrics {
     /// Each API's name with its statements.
     pub apis: Vec<(&'static str, Arc<Requests>)>,
+    /// What callers are: its series are there from the start, so that the first statement is a step from 0.
+    pub callers: RoleClass,
     pub http: Arc<HttpRequests>,
     /// What the nodes of a cluster answered, where there is one.
     pub nodes: Option<Arc<Nodes>>,
@@ -113,8 +115,9 @@ impl Collector for Reading {
             MetricType::Histogram,
         )?;
         for (api, requests) in &metrics.apis {
-            for (kind, latency) in requests.latencies() {
-                encode_latency(family.encode_family(&[("api", *api), ("kind", kind.name())])?, latency)?;
+            for (role, kind, latency) in requests.latencies(metrics.callers) {
+                let labels = [("api", *api), ("kind", kind.name()), ("role_class", role.name())];
+                encode_latency(family.encode_family(&labels)?, latency)?;
             }
         }
         let mut family = out.encode_descriptor(
@@ -124,8 +127,8 @@ impl Collector for Reading {
             MetricType::Counter,
         )?;
         for (api, requests) in &metrics.apis {
-            for (class, count) in requests.errors() {
-                let labels = [("api", *api), ("class", class)];
+            for (role, class, count) in requests.errors(metrics.callers) {
+                let labels = [("api", *api), ("class", class), ("role_class", role.name())];
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }

@@ -1,9 +1,9 @@
-//! What each API asked of the store: counted by kind of statement, errors by class.
+//! What each API asked of the store: counted by kind of statement and class of role, errors by class.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use ilium_cql::ast::Statement;
-use ilium_store::ErrorKind;
+use ilium_store::{ErrorKind, Principal};
 
 use super::latency::Latency;
 
@@ -85,12 +85,53 @@ impl Kind {
     }
 }
 
+/// Who asks, as far as it may be in a metric: roles come and go, and their names are nobody else's affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleClass {
+    /// Nobody has to log in.
+    Anonymous,
+    /// A role that logged in.
+    Role,
+    /// This process.
+    System,
+    /// Preparing a statement does not know who asks.
+    Unknown,
+}
+
+impl RoleClass {
+    pub const ALL: [RoleClass; 4] =
+        [RoleClass::Anonymous, RoleClass::Role, RoleClass::System, RoleClass::Unknown];
+
+    pub fn of(principal: &Principal) -> RoleClass {
+        match principal {
+            Principal::Anonymous => RoleClass::Anonymous,
+            Principal::Role(_) => RoleClass::Role,
+            Principal::System => RoleClass::System,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            RoleClass::Anonymous => "anonymous",
+            RoleClass::Role => "role",
+            RoleClass::System => "system",
+            RoleClass::Unknown => "unknown",
+        }
+    }
+}
+
 /// One API's statements.
 #[derive(Debug, Default)]
 pub struct Requests {
+    of_classes: [OfClass; RoleClass::ALL.len()],
+    in_flight: AtomicI64,
+}
+
+/// Those of one class of role.
+#[derive(Debug, Default)]
+struct OfClass {
     latencies: [Latency; Kind::ALL.len()],
     errors: [AtomicU64; ERRORS.len()],
-    in_flight: AtomicI64,
 }
 
 impl Requests {
@@ -99,13 +140,14 @@ impl Requests {
     }
 
     /// A statement that began has its answer.
-    pub fn ends(&self, kind: Kind, took: std::time::Duration, error: Option<&ErrorKind>) {
+    pub fn ends(&self, kind: Kind, class: RoleClass, took: std::time::Duration, error: Option<&ErrorKind>) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if let Some(latency) = self.latencies.get(kind as usize) {
+        let latencies = self.of_classes.get(class as usize).map(|of_class| &of_class.latencies);
+        if let Some(latency) = latencies.and_then(|latencies| latencies.get(kind as usize)) {
             latency.add(took);
         }
         if let Some(error) = error {
-            self.fails(error);
+            self.fails(class, error);
         }
     }
 
@@ -115,26 +157,40 @@ impl Requests {
     }
 
     /// Counts an error, of a statement that could not be prepared for one.
-    pub fn fails(&self, error: &ErrorKind) {
-        let name = class(error);
+    pub fn fails(&self, class: RoleClass, error: &ErrorKind) {
+        let name = self::class(error);
         let place = ERRORS.iter().position(|known| *known == name);
-        if let Some(count) = place.and_then(|place| self.errors.get(place)) {
+        let errors = self.of_classes.get(class as usize).map(|of_class| &of_class.errors);
+        if let Some(count) = place.zip(errors).and_then(|(place, errors)| errors.get(place)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Each kind with its latencies.
-    pub fn latencies(&self) -> impl Iterator<Item = (Kind, &Latency)> {
-        Kind::ALL.into_iter().zip(&self.latencies)
     }
 
     pub fn in_flight(&self) -> i64 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Each class with how often it came.
-    pub fn errors(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        ERRORS.iter().zip(&self.errors).map(|(name, count)| (*name, count.load(Ordering::Relaxed)))
+    /// Each kind with its latencies, for the classes of which something was counted, and for `always`.
+    pub fn latencies(&self, always: RoleClass) -> impl Iterator<Item = (RoleClass, Kind, &Latency)> {
+        let all = RoleClass::ALL.into_iter().zip(self.of_classes.iter().map(|of_class| &of_class.latencies));
+        all.filter(move |(class, latencies)| {
+            *class == always || latencies.iter().any(|latency| latency.count() > 0)
+        })
+        .flat_map(|(class, latencies)| {
+            Kind::ALL.into_iter().zip(latencies).map(move |(kind, latency)| (class, kind, latency))
+        })
+    }
+
+    /// Each class of errors with how often it came, for the same.
+    pub fn errors(&self, always: RoleClass) -> impl Iterator<Item = (RoleClass, &'static str, u64)> {
+        let all = RoleClass::ALL.into_iter().zip(self.of_classes.iter().map(|of_class| &of_class.errors));
+        all.filter(move |(class, errors)| {
+            *class == always || errors.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+        })
+        .flat_map(|(class, errors)| {
+            let counts = errors.iter().map(|count| count.load(Ordering::Relaxed));
+            ERRORS.into_iter().zip(counts).map(move |(name, count)| (class, name, count))
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use ilium_store::{
 };
 
 use super::{Attributes, Begun, SpanKind, Tracer};
-use crate::metrics::{Kind, class};
+use crate::metrics::{Kind, RoleClass, class};
 
 /// The key of a custom payload under which a client says what trace its request is of.
 const TRACEPARENT: &str = "traceparent";
@@ -230,12 +230,7 @@ impl Told<'_> {
             attributes.text("cassandra.tracing_id", uuid_to_text(id));
         }
         attributes.text("ilium.statement.kind", self.kind.name());
-        let role = match self.principal {
-            Principal::Anonymous => "anonymous",
-            Principal::Role(_) => "role",
-            Principal::System => "system",
-        };
-        attributes.text("ilium.role.class", role);
+        attributes.text("ilium.role.class", RoleClass::of(self.principal).name());
         if let Some((class, _)) = self.failure {
             attributes.text("error.type", class);
         }
