@@ -70,7 +70,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         roles: tls.roles(),
     });
     let upstream = tokio::select! {
-        upstream = Upstream::connect(options) => upstream.map_err(Failure::unavailable)?,
+        upstream = Upstream::connect(options) => upstream?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -85,11 +85,13 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     if !authenticated && !settings.cors_origins.is_empty() {
         return Err(Failure::config(ORIGINS_NEED_LOG_INS));
     }
+    let not_listening =
+        |error| Failure::listening(&error, "have the cluster ask for log-ins (its `authenticator`)");
     let listen_on = |address| ListenOptions { authenticated, ..ListenOptions::new(address) };
     let cql = CqlListener::bind(listen_on(settings.cql), tls.as_ref().map(Tls::for_cql)).await;
-    let cql = cql.map_err(Failure::unavailable)?;
+    let cql = cql.map_err(not_listening)?;
     let http = HttpListener::bind(listen_on(settings.http), tls.as_ref().map(Tls::for_http)).await;
-    let http = http.map_err(Failure::unavailable)?;
+    let http = http.map_err(not_listening)?;
     let (cql_at, http_at) = (cql.address().map_err(Failure::io)?, http.address().map_err(Failure::io)?);
 
     upstream.appear_as(settings.advertise.unwrap_or(cql_at), settings.peers).await;
@@ -129,7 +131,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     let access = Arc::clone(&guards.access);
     let options = StoreOptions { speculate_after: settings.speculate_after, ..StoreOptions::default() };
     let store = ClusterStore::open(&upstream, options, Arc::clone(&access) as _).await;
-    let store = store.map_err(Failure::unavailable)?;
+    let store = store.map_err(|error| Failure::in_store("the cluster's schema cannot be read", &error))?;
     let speaks_tls = tls.is_some();
     let parts = front::Parts {
         checks: checks(upstream.clone(), store.clone()),

@@ -27,7 +27,10 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return exit::usage(&said),
+    };
     let result = match cli.command {
         cli::Command::Up(flags) => config::up::resolve(*flags).and_then(up::run),
         cli::Command::Gateway(flags) => config::gateway::resolve(*flags).and_then(gateway::run),

@@ -5,21 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ilium_cql::parser;
-use ilium_store::{Binds, Context, DataStore, Principal, ResultKind};
+use ilium_store::{Binds, Context, DataStore, Error, Principal, ResultKind};
 
 use crate::exit::Failure;
 
 /// Runs the file's statements in order; a wrong one is named with its line, and nothing after it is run.
 pub async fn run(store: &dyn DataStore, path: &Path) -> Result<usize, Failure> {
     let text = fs::read_to_string(path).map_err(|error| {
-        Failure::data(format!("cannot read the file of --init, {}: {error}", path.display()))
+        Failure::io(format!("cannot read the file of --init, {}: {error}", path.display()))
     })?;
     let mut context = Context::new(Principal::System);
     let mut count = 0;
-    let failed = |line: usize, what: &dyn std::fmt::Display| {
-        Failure::data(format!("{}, statement at line {line}: {what}", path.display()))
-    };
-    let statements = parser::parse_script(&text).map_err(|error| failed(error.line as usize, &error))?;
+    let at = |line: usize| format!("{}, statement at line {line}", path.display());
+    let failed = |line: usize, error: &Error| Failure::in_store(at(line), error);
+    let statements = parser::parse_script(&text)
+        .map_err(|error| Failure::data(format!("{}: {error}", at(error.line as usize))))?;
     for (statement, span) in statements {
         let line = line_of(&text, span.start as usize);
         let prepared = store

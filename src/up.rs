@@ -53,12 +53,13 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     let files = settings.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key, client_ca });
     let tls = files.map(Tls::new);
     let tls = tls.transpose().map_err(Failure::config)?;
+    let not_listening = |error| Failure::listening(&error, "use --auth");
     let listen_on = |address| ListenOptions { authenticated: settings.auth, ..ListenOptions::new(address) };
     let (listen, limits) = (listen_on(settings.cql), Options::default());
     let cql = CqlListener::bind(listen.clone(), tls.as_ref().map(Tls::for_cql)).await;
-    let cql = cql.map_err(Failure::unavailable)?;
+    let cql = cql.map_err(not_listening)?;
     let http = HttpListener::bind(listen_on(settings.http), tls.as_ref().map(Tls::for_http)).await;
-    let http = http.map_err(Failure::unavailable)?;
+    let http = http.map_err(not_listening)?;
     let addresses = Addresses {
         cql: cql.address().map_err(Failure::io)?,
         http: http.address().map_err(Failure::io)?,
@@ -79,7 +80,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         Node::at(addresses.cql, settings_table::settings(&options, &listen, &limits, addresses.speaks_tls));
     options.live = Box::new(node.clone());
     let opened = tokio::task::spawn_blocking(move || Engine::open(options)).await;
-    let engine = opened.map_err(Failure::io)?.map_err(Failure::io)?;
+    let engine = opened.map_err(Failure::io)??;
     let store: Arc<dyn DataStore> = Arc::new(engine.clone());
     if let Some(path) = &settings.init
         && engine.is_new()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ilium_cluster::host_and_port;
 use ilium_server::{TraceOptions, UpstreamTlsFiles};
 use serde::Deserialize;
 
@@ -114,6 +115,12 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
             "contact-points is missing: name a node of the cluster or more, as HOST or HOST:PORT, comma-separated",
         ));
     }
+    let peers = list(flags.peers, file.peers);
+    for (key, addresses) in [("contact-points", &contact_points), ("peers", &peers)] {
+        for address in addresses {
+            host_and_port(address).map_err(|error| Failure::config(format!("{key}: {error}")))?;
+        }
+    }
     let user = match (flags.user.or(file.user), flags.password_file.or(file.password_file)) {
         (Some(name), Some(password)) => Some((name, password)),
         (None, None) => None,
@@ -163,7 +170,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         cql,
         http: shared.http.or(file.http).unwrap_or(HTTP),
         advertise,
-        peers: list(flags.peers, file.peers),
+        peers,
         user,
         local_dc: flags.local_dc.or(file.local_dc),
         local_rack: flags.local_rack.or(file.local_rack),

@@ -37,8 +37,8 @@ fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(Pat
 }
 
 /// Why origins are refused where nobody logs in.
-pub const ORIGINS_NEED_LOG_INS: &str =
-    "cors-origins needs auth: without it any page that may call could read and change everything";
+pub const ORIGINS_NEED_LOG_INS: &str = "cors-origins needs callers that log in (`ilium up` with auth, a cluster that asks \
+     for it): else any page that may call could read and change everything";
 
 /// Origins as browsers send them (RFC 6454, section 7): a scheme and an authority, nothing after.
 fn origins(origins: Vec<String>) -> Result<Vec<String>, Failure> {

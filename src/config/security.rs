@@ -113,7 +113,7 @@ impl Security {
         let jwt = jwt.map(|jwt| {
             let JwtInFile { jwks, ca, issuer, audience, role_claim, roles } = jwt;
             let roles = mapped("jwt.roles", roles)?;
-            Ok(Jwt { jwks, ca, rules: JwtRules { issuer, audience }, role_claim, roles })
+            Ok::<_, Failure>(Jwt { jwks, ca, rules: JwtRules { issuer, audience }, role_claim, roles })
         });
         Ok(Security {
             token_keys,

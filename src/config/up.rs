@@ -221,7 +221,7 @@ mod tests {
         for origin in ["app.example", "https://app.example/", "https://", "ftp://x", "https://a b"] {
             assert!(with(true, origin).unwrap_err().contains("no web origin"), "{origin}");
         }
-        assert!(with(false, "*").unwrap_err().contains("needs auth"));
+        assert!(with(false, "*").unwrap_err().contains("with auth"));
     }
 
     #[test]

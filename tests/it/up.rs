@@ -76,8 +76,9 @@ fn it_says_where_it_listens_and_ends_cleanly_on_both_signals() {
 fn it_listens_on_loopback_only_and_says_why() {
     let output = refused(&["--in-memory", "--cql", "0.0.0.0:0"]);
     let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(output.status.code(), Some(78));
     assert!(error.contains("without authentication") && error.contains("loopback"), "{error}");
+    assert!(error.contains("or use --auth"), "{error}");
 }
 
 #[test]
@@ -117,6 +118,29 @@ fn a_wrong_statement_of_the_init_file_is_named_with_its_line() {
     assert_eq!(output.status.code(), Some(65));
     assert!(error.contains("line 3") && error.contains("nosuchtype"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_command_line_that_is_wrong_is_told_so_and_help_is_no_failure() {
+    let run = |arguments: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_ilium")).args(arguments).output().unwrap();
+        (run.status.code(), String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap())
+    };
+    for (arguments, words) in [
+        (&["foo"][..], "unrecognized subcommand 'foo'"),
+        (&["gateway", "--slow", "abc"], "invalid value 'abc'"),
+        (&["up", "--nosuch"], "unexpected argument '--nosuch'"),
+        (&[], "Usage: ilium"),
+    ] {
+        let (code, _, error) = run(arguments);
+        assert_eq!(code, Some(64), "{arguments:?}: {error}");
+        assert!(error.contains(words), "{error}");
+    }
+    for arguments in [&["--help"][..], &["--version"], &["gateway", "--help"]] {
+        let (code, output, error) = run(arguments);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(output.contains("ilium"), "{output}");
+    }
 }
 
 #[test]

@@ -378,10 +378,7 @@ impl Cluster {
         let reachable = self.own_session().map(|session| session.loads().len());
         let nodes = self.ring().nodes.len();
         match reachable {
-            Some(reachable @ 1..) => Ok(format!(
-                "{reachable} of {nodes} nodes of the cluster {} are connected",
-                self.facts.cluster_name
-            )),
+            Some(reachable @ 1..) => Ok(format!("{reachable} of {nodes} nodes are connected")),
             _ => Err(unreachable(&format!("none of the {nodes} nodes of the cluster can be reached"))),
         }
     }

@@ -10,6 +10,7 @@ use ilium_store::{ClusterEvent, Error, SchemaChange, SchemaChangeKind};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use crate::address::host_and_port;
 use crate::cluster::{Cluster, Facts, keep_up};
 use crate::dial::Dialler;
 use crate::error::ConnectError;
@@ -122,20 +123,19 @@ pub(crate) fn node(row: &Row<'_>, address: SocketAddr) -> Option<Node> {
 }
 
 /// The addresses that names stand for, `HOST` or `HOST:PORT` each, in the order given; and what is wrong with the others.
-pub(crate) async fn addresses_of(names: &[String]) -> (Vec<SocketAddr>, Vec<String>) {
+pub(crate) async fn addresses_of(names: &[String]) -> (Vec<SocketAddr>, Vec<ConnectError>) {
     let (mut addresses, mut failures) = (Vec::new(), Vec::new());
     for point in names {
-        let has_port = point.parse::<std::net::Ipv6Addr>().is_err()
-            && point.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let found = if has_port {
-            tokio::net::lookup_host(point.as_str()).await.map(Iterator::collect::<Vec<_>>)
-        } else {
-            let host = point.trim_start_matches('[').trim_end_matches(']');
-            tokio::net::lookup_host((host, PORT)).await.map(Iterator::collect)
+        let found = match host_and_port(point) {
+            Ok((host, port)) => tokio::net::lookup_host((host, port.unwrap_or(PORT))).await,
+            Err(error) => {
+                failures.push(ConnectError::Address(error));
+                continue;
+            }
         };
         match found {
             Ok(found) => addresses.extend(found),
-            Err(error) => failures.push(ConnectError::Unknown(point.clone(), error).to_string()),
+            Err(error) => failures.push(ConnectError::Unknown(point.clone(), error)),
         }
     }
     (addresses, failures)
@@ -147,7 +147,7 @@ async fn first_contact(dialler: &Arc<Dialler>) -> Result<FirstContact, ConnectEr
     for address in addresses {
         match meet(address, dialler).await {
             Ok(first) => return Ok(first),
-            Err(error) => failures.push(error.to_string()),
+            Err(error) => failures.push(error),
         }
     }
     Err(ConnectError::NoContactPoint(failures))
@@ -241,9 +241,8 @@ async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), Co
         let known: BTreeSet<String> =
             cluster.ring().nodes.iter().map(|node| node.datacenter.clone()).collect();
         if !known.contains(name) {
-            let known: Vec<String> = known.into_iter().collect();
-            let said = format!("the cluster has no data centre `{name}`; it has {}", known.join(", "));
-            return Err(ConnectError::NoContactPoint(vec![said]));
+            let known = Vec::from_iter(known).join(", ");
+            return Err(ConnectError::NoDatacenter { name: name.clone(), known });
         }
     }
     cluster.set_control(Some(Arc::clone(&control.link)));

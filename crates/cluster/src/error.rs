@@ -9,9 +9,13 @@ use ilium_protocol::{
 };
 use ilium_store::{Error, ErrorKind};
 
+use crate::AddressError;
+
 /// Why a connection to a node could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
     #[error("`{0}` has no address: {1}; write HOST or HOST:PORT")]
     Unknown(String, std::io::Error),
     #[error("cannot connect to {address}: {source}")]
@@ -36,10 +40,17 @@ pub enum ConnectError {
     Unexpected { address: SocketAddr, got: String, expected: &'static str },
     #[error("{address} is a node of the cluster `{said}`, not of `{expected}`")]
     OtherCluster { address: SocketAddr, said: String, expected: String },
-    #[error("no contact point can be used:\n{}", .0.join("\n"))]
-    NoContactPoint(Vec<String>),
+    #[error("the cluster has no data centre `{name}`; it has {known}")]
+    NoDatacenter { name: String, known: String },
+    #[error("no contact point can be used:{}", listed(.0))]
+    NoContactPoint(Vec<ConnectError>),
     #[error("no node of the cluster can be reached")]
     NoNode,
+}
+
+/// Each on a line of its own.
+fn listed(errors: &[ConnectError]) -> String {
+    errors.iter().map(|error| format!("\n{error}")).collect()
 }
 
 impl ConnectError {
@@ -55,6 +66,13 @@ impl ConnectError {
             },
             _ => false,
         }
+    }
+
+    /// Whether the cluster knows the role, or its password, otherwise.
+    pub fn refuses_role(&self) -> bool {
+        let is_of_role =
+            |error: &Error| matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::Unauthorized);
+        self.is_final() && matches!(self, ConnectError::Refused { error, .. } if is_of_role(error))
     }
 
     /// What a client is told whose log-in or statement needed the connection.

@@ -8,6 +8,7 @@
 //! The path of a client's frame: [`forward`] finds out where it has to go (by its token, if it has one), a session picks a
 //! link, the link gives it a stream of its own, writes it, reads the answer and hands it to the client that waits for it.
 
+mod address;
 mod cluster;
 mod control;
 mod credentials;
@@ -44,6 +45,7 @@ mod table;
 mod tls;
 mod upstream;
 
+pub use address::{AddressError, host_and_port};
 pub use cluster::Stats;
 pub use credentials::Credentials;
 pub use data_store::{ClusterStore, StoreOptions};

@@ -35,7 +35,7 @@ impl Upstream {
     pub async fn appear_as(&self, own: SocketAddr, peers: Vec<String>) {
         let (found, failures) = addresses_of(&peers).await;
         for failure in failures {
-            tracing::warn!(failure, "a peer has no address");
+            tracing::warn!(%failure, "a peer has no address");
         }
         self.0.gateways.set(own, found);
         if peers.is_empty() {

@@ -51,7 +51,7 @@ const TURNED_AWAY: usize = 64;
 pub enum ListenError {
     #[error(
         "will not listen on {0}: without authentication anyone who can reach it could read and change everything; \
-         use --auth, or a loopback address such as 127.0.0.1:{port}", port = .0.port()
+         listen on a loopback address such as 127.0.0.1:{port}", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {source}; another server may use it, port 0 takes a free one")]

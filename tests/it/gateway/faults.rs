@@ -26,16 +26,10 @@ pub(super) fn loopback() -> SocketAddr {
 
 /// Runs a gateway that is to end at its start: its exit code and its complaint.
 pub(super) fn refused(contact_points: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let cql: &[&str] = if flags.contains(&"--cql") { &[] } else { &["--cql", "127.0.0.1:0"] };
     let run = Command::new(binary())
-        .args([
-            "gateway",
-            "--cql",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-            "--contact-points",
-            contact_points,
-        ])
+        .args(["gateway", "--http", "127.0.0.1:0", "--contact-points", contact_points])
+        .args(cql)
         .args(flags)
         .stdin(Stdio::null())
         .output()
@@ -66,6 +60,15 @@ fn a_contact_point_that_is_not_there_is_named() {
     let (code, said) = refused(&gone.to_string(), &[]);
     assert_eq!(code, Some(69), "{said}");
     assert!(said.contains(&format!("cannot connect to {gone}")), "{said}");
+    for (flag, at, problem) in [
+        ("--contact-points", "127.0.0.1:99999", "the port of `127.0.0.1:99999` is out of range"),
+        ("--contact-points", "a,node:cql", "`node:cql` is no address"),
+        ("--peers", "node:0", "the port of `node:0` is out of range"),
+    ] {
+        let (code, said) = refused("a", &[flag, at]);
+        assert_eq!(code, Some(78), "{said}");
+        assert!(said.contains(&format!("{}: {problem}", &flag[2..])), "{said}");
+    }
     for nothing in ["", " , "] {
         let (code, said) = refused(nothing, &[]);
         assert_eq!(code, Some(78), "{said}");

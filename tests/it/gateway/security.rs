@@ -83,13 +83,13 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     // The gateway's own role.
     let points = ring.addresses()[0].to_string();
     let wrong = file("wrong.password", "hush-wrong");
-    for (own, words) in [
-        (&["--user", &superuser.name, "--password-file", &wrong][..], "and/or password are incorrect"),
-        (&["--user", "nobody", "--password-file", &password], "and/or password are incorrect"),
-        (&[], "asks for a log-in; give the gateway's role with --user"),
+    for (own, expected, words) in [
+        (&["--user", &superuser.name, "--password-file", &wrong][..], 77, "and/or password are incorrect"),
+        (&["--user", "nobody", "--password-file", &password], 77, "and/or password are incorrect"),
+        (&[], 78, "asks for a log-in; give the gateway's role with --user"),
     ] {
         let (code, said) = refused(&points, &[own, &by_tls].concat());
-        assert!(code == Some(69) && said.contains(words), "{code:?} {said} without {words}");
+        assert!(code == Some(expected) && said.contains(words), "{code:?} {said} without {words}");
     }
     let gateway = |folder: &Folder, keys: &str| {
         let flags = [&upstream[..], &["--token-keys", keys, "--config", &plain]].concat();
@@ -386,11 +386,14 @@ fn what_needs_log_ins_is_refused_where_the_cluster_asks_for_none() {
         "roles": {"readers": {"role": "reader", "password-file": beside("reader.password")}},
     }});
     fs::write(beside("ilium.yaml"), config.to_string()).unwrap();
+    let everywhere = ["--cql", "0.0.0.0:0", "--advertise", "127.0.0.1:9042"];
     for (flags, words) in [
-        (["--config", beside("ilium.yaml").to_str().unwrap()], "this cluster asks nobody to log in"),
-        (["--cors-origins", "https://app.example"], "any page that may call"),
+        (&["--config", beside("ilium.yaml").to_str().unwrap()][..], "this cluster asks nobody to log in"),
+        (&["--cors-origins", "https://app.example"], "any page that may call"),
+        (&everywhere, "or have the cluster ask for log-ins (its `authenticator`)"),
+        (&["--local-dc", "moon"], "the cluster has no data centre `moon`; it has datacenter1"),
     ] {
-        let (code, said) = refused(&cassandra.address().to_string(), &flags);
+        let (code, said) = refused(&cassandra.address().to_string(), flags);
         assert!(code == Some(78) && said.contains(words), "{code:?} {said} without {words}");
     }
 }
