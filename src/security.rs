@@ -30,6 +30,15 @@ pub struct Guards {
 /// Reads what came from files again.
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What is done for mapped roles while the server runs.
+fn of_mapped(roles: Arc<MappedRoles>, login: Arc<dyn Login>, stopping: &watch::Receiver<bool>) -> [Task; 2] {
+    let (tried, one, two) = (Arc::clone(&roles), stopping.clone(), stopping.clone());
+    [
+        Box::pin(async move { tried.try_each(&*login, one).await }),
+        Box::pin(async move { roles.renew(two).await }),
+    ]
+}
+
 impl Guards {
     /// `kept` is where this process keeps keys of its own, unless it was given some.
     pub async fn open(
@@ -44,8 +53,7 @@ impl Guards {
         let login = LimitedLogin::around(login, limits.clone());
         let certificates = Arc::new(MappedRoles::read(settings.certificates).map_err(Failure::config)?);
         let login: Arc<dyn Login> = Arc::new(MappedLogin::new(login, Arc::clone(&certificates)));
-        let stops = stopping.clone();
-        tasks.push(Box::pin(async move { certificates.renew(stops).await }));
+        tasks.extend(of_mapped(certificates, Arc::clone(&store_login), stopping));
 
         let (tokens, given) = match (&settings.token_keys, &kept) {
             (Some(file), _) => {
@@ -67,11 +75,12 @@ impl Guards {
                 role_claim: jwt.role_claim,
                 roles: Arc::clone(&roles),
             };
-            let bearers = JwtLogin::open(options, store_login, now).await.map_err(Failure::config)?;
+            let bearers =
+                JwtLogin::open(options, Arc::clone(&store_login), now).await.map_err(Failure::config)?;
             access = access.with_bearers(Arc::new(bearers.clone()));
-            let (one, two) = (stopping.clone(), stopping.clone());
-            tasks.push(Box::pin(async move { roles.renew(one).await }));
-            tasks.push(Box::pin(async move { bearers.renew(two).await }));
+            let stops = stopping.clone();
+            tasks.extend(of_mapped(roles, store_login, stopping));
+            tasks.push(Box::pin(async move { bearers.renew(stops).await }));
         }
         let access = Arc::new(access);
         let (of_task, stops) = (Arc::clone(&access), stopping.clone());

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::file::{List, list};
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, file, origins, tls, traces, variable};
+use super::{CQL, HTTP, file, named, origins, tls, traces, variable};
 use crate::cli::GatewayFlags;
 use crate::exit::Failure;
 
@@ -121,7 +121,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
             host_and_port(address).map_err(|error| Failure::config(format!("{key}: {error}")))?;
         }
     }
-    let user = match (flags.user.or(file.user), flags.password_file.or(file.password_file)) {
+    let user = match (named("user", flags.user.or(file.user))?, flags.password_file.or(file.password_file)) {
         (Some(name), Some(password)) => Some((name, password)),
         (None, None) => None,
         _ => return Err(Failure::config("the gateway's own role needs both user and password-file")),
@@ -149,11 +149,17 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
     if !security.certificates.is_empty() && tls_client_ca.is_none() {
         return Err(Failure::config("certificates needs tls-client-ca: nobody is asked for one without"));
     }
+    let speculate_after = flags.speculate_after.or(file.speculate_after);
+    if speculate_after == Some(0) {
+        return Err(Failure::config(
+            "speculate-after is 0, so all would be asked twice; give it 1 or more milliseconds, or leave it out for never",
+        ));
+    }
     let mut upstream_tls = upstream_tls(
         flags.upstream_tls_ca.or(file.upstream_tls_ca),
         flags.upstream_tls_certificate.or(file.upstream_tls_certificate),
         flags.upstream_tls_key.or(file.upstream_tls_key),
-        flags.upstream_tls_name.or(file.upstream_tls_name),
+        named("upstream-tls-name", flags.upstream_tls_name.or(file.upstream_tls_name))?,
     )?;
     let roles = security.role_certificates()?;
     match (&mut upstream_tls, roles.keys().next()) {
@@ -172,11 +178,11 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         advertise,
         peers,
         user,
-        local_dc: flags.local_dc.or(file.local_dc),
-        local_rack: flags.local_rack.or(file.local_rack),
+        local_dc: named("local-dc", flags.local_dc.or(file.local_dc))?,
+        local_rack: named("local-rack", flags.local_rack.or(file.local_rack))?,
         drain_wait: Duration::from_secs(flags.drain_wait.or(file.drain_wait).unwrap_or(0)),
         slow: shared.slow.or(file.slow).map(Duration::from_millis),
-        speculate_after: flags.speculate_after.or(file.speculate_after).map(Duration::from_millis),
+        speculate_after: speculate_after.map(Duration::from_millis),
         tls,
         tls_client_ca,
         upstream_tls,
@@ -242,5 +248,25 @@ mod tests {
         }
         let error = of_file("wrong-list", "contact-points: {a: b}\n").map(|_| ()).unwrap_err();
         assert!(error.contains("the value of `contact-points` cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn what_would_do_nothing_or_harm_is_refused_by_its_name() {
+        let jwt = "jwks: /k, issuer: i, audience: a, role-claim: groups";
+        for (line, words) in [
+            ("speculate-after: 0", "speculate-after is 0"),
+            ("local-rack: ''", "local-rack is empty"),
+            ("local-dc: ' '", "local-dc is empty"),
+            ("{user: '', password-file: /p}", "user is empty"),
+            (&format!("jwt: {{{jwt}, roles: {{}}}}"), "jwt.roles is empty"),
+            ("jwt: {jwks: /k, issuer: '', audience: a, role-claim: g, roles: {}}", "jwt.issuer is empty"),
+        ] {
+            let text = match line.strip_prefix('{') {
+                Some(flow) => format!("{{contact-points: a, {flow}\n"),
+                None => format!("contact-points: a\n{line}\n"),
+            };
+            let error = of_file("empty", &text).map(|_| ()).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

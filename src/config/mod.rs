@@ -27,6 +27,16 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A name that was given; an empty one would stand for nobody and nothing.
+fn named(key: &str, name: Option<String>) -> Result<Option<String>, Failure> {
+    match name {
+        Some(name) if name.trim().is_empty() => {
+            Err(Failure::config(format!("{key} is empty; give it a name, or leave it out")))
+        }
+        name => Ok(name),
+    }
+}
+
 /// Certificate chain and key: both or neither.
 fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
     match (certificate, key) {

@@ -112,6 +112,15 @@ impl Security {
         }
         let jwt = jwt.map(|jwt| {
             let JwtInFile { jwks, ca, issuer, audience, role_claim, roles } = jwt;
+            let texts = [("jwks", &jwks), ("issuer", &issuer), ("audience", &audience), ("role-claim", &role_claim)];
+            if let Some((key, _)) = texts.into_iter().find(|(_, text)| text.trim().is_empty()) {
+                return Err(Failure::config(format!("jwt.{key} is empty; no JWT could be taken by it")));
+            }
+            if roles.is_empty() {
+                return Err(Failure::config(
+                    "jwt.roles is empty, so nobody could log in by a JWT; map values of the claim to roles, or leave jwt out",
+                ));
+            }
             let roles = mapped("jwt.roles", roles)?;
             Ok::<_, Failure>(Jwt { jwks, ca, rules: JwtRules { issuer, audience }, role_claim, roles })
         });

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::file::{List, list};
 use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
-use super::{CQL, HTTP, ORIGINS_NEED_LOG_INS, file, origins, tls, traces, variable};
+use super::{CQL, HTTP, ORIGINS_NEED_LOG_INS, file, named, origins, tls, traces, variable};
 use crate::cli::UpFlags;
 use crate::exit::Failure;
 
@@ -129,7 +129,7 @@ pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
         cql: shared.cql.or(file.cql).unwrap_or(CQL),
         http: shared.http.or(file.http).unwrap_or(HTTP),
         durability: flags.durability.or(file.durability).unwrap_or(Durability::Group),
-        dc: flags.dc.or(file.dc).unwrap_or_else(|| "datacenter1".to_owned()),
+        dc: named("dc", flags.dc.or(file.dc))?.unwrap_or_else(|| "datacenter1".to_owned()),
         init: flags.init.or(file.init),
         tls,
         tls_client_ca,

@@ -220,6 +220,15 @@ pub(crate) async fn connect(options: Options) -> Result<Arc<Cluster>, ConnectErr
              show none, which the nodes must take"
         );
     }
+    if dialler.options.user.is_some() && first.user != dialler.options.user {
+        let why = match first.facts.asks_for_login {
+            true => "the cluster knows the gateway by its certificate",
+            false => {
+                "the cluster asks nobody to log in: whoever reaches it, or this gateway, may do everything"
+            }
+        };
+        tracing::warn!(why, "the gateway's own role is not used");
+    }
     let cluster = Cluster::new(dialler, first.facts.clone());
     cluster.set_user(first.user.clone());
     take_over(&cluster, first).await?;
@@ -243,6 +252,21 @@ async fn take_over(cluster: &Arc<Cluster>, first: FirstContact) -> Result<(), Co
         if !known.contains(name) {
             let known = Vec::from_iter(known).join(", ");
             return Err(ConnectError::NoDatacenter { name: name.clone(), known });
+        }
+    }
+    if let Home { datacenter, rack: Some(rack) } = &cluster.facts.home {
+        let known: BTreeSet<String> = cluster.with_ring(|ring| {
+            let near = ring.nodes.iter().filter(|node| node.datacenter == *datacenter);
+            near.map(|node| node.rack.clone()).collect()
+        });
+        if !known.contains(rack) {
+            let known = Vec::from_iter(known).join(", ");
+            tracing::warn!(
+                rack,
+                datacenter,
+                known,
+                "no node of the local data centre is in the local rack: none is asked first"
+            );
         }
     }
     cluster.set_control(Some(Arc::clone(&control.link)));

@@ -2,7 +2,7 @@
 //! The role's own password comes from a file, so on a cluster it is logged in as any other; or the cluster knows it by a
 //! certificate, which this server shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,6 +89,25 @@ impl MappedRoles {
                 Answer::Later(Box::pin(async move { known.await.map_err(|error| mapped.refused(error)) }))
             }
         })
+    }
+
+    /// Logs each role in once, so that the log tells at the start of those that are not let in, and not only when somebody comes
+    /// who stands for them. It may be mended a moment later, so it is no reason not to start.
+    pub async fn try_each(&self, login: &dyn Login, mut stopping: watch::Receiver<bool>) {
+        let trying = async {
+            let mut tried = BTreeSet::new();
+            for (who, mapped) in &self.roles {
+                if tried.insert((&mapped.role, &mapped.file))
+                    && let Some(answer) = self.log_in(who, login)
+                {
+                    let _ = answer.wait().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = trying => {}
+            _ = stopping.wait_for(|stop| *stop) => {}
+        }
     }
 
     /// Reads the passwords again when their files change, until `stopping` turns true.

@@ -60,10 +60,14 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     let jwks = folders[0].data().with_file_name("keys.json");
     issuer.publish(&jwks);
     let loader = file("loader.password", "l");
+    let wrong = file("wrong.password", "hush-wrong");
     let mut config = json!({
         "jwt": {
             "jwks": jwks, "issuer": issuer::NAME, "audience": "ilium", "role-claim": "groups",
-            "roles": {"readers": {"role": "loader", "password-file": loader}},
+            "roles": {
+                "readers": {"role": "loader", "password-file": loader},
+                "stale": {"role": "ada", "password-file": wrong},
+            },
         },
         "limits": {"roles": {"hasty": {"requests-per-second": 1}}},
     });
@@ -82,7 +86,6 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     let upstream = [&["--user", &superuser.name, "--password-file", &password][..], &by_tls].concat();
     // The gateway's own role.
     let points = ring.addresses()[0].to_string();
-    let wrong = file("wrong.password", "hush-wrong");
     for (own, expected, words) in [
         (&["--user", &superuser.name, "--password-file", &wrong][..], 77, "and/or password are incorrect"),
         (&["--user", "nobody", "--password-file", &password], 77, "and/or password are incorrect"),
@@ -99,6 +102,16 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     };
     let [first, second, foreign] =
         [(0, &keys), (1, &keys), (2, &other_keys)].map(|(at, keys)| gateway(&folders[at], keys));
+    let is_stale = |line: &str| {
+        [
+            "the role that tokens or certificates stand for cannot be logged in",
+            r#"role="ada""#,
+            "wrong.password",
+        ]
+        .iter()
+        .all(|part| line.contains(part))
+    };
+    until("the password that is wrong is told of", || foreign.output().unwrap().lines().any(is_stale));
     let (at, beside, elsewhere) = (first.http(), second.http(), foreign.http());
 
     let root = token(at, &superuser.name, &superuser.password);
@@ -386,6 +399,20 @@ fn what_needs_log_ins_is_refused_where_the_cluster_asks_for_none() {
         "roles": {"readers": {"role": "reader", "password-file": beside("reader.password")}},
     }});
     fs::write(beside("ilium.yaml"), config.to_string()).unwrap();
+    // What is of no use there is only told of.
+    let password = beside("reader.password");
+    let unused =
+        ["--user", "reader", "--password-file", password.to_str().unwrap(), "--local-rack", "norack"];
+    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &unused).unwrap();
+    let said = gateway.output().unwrap();
+    for words in [
+        "the gateway's own role is not used",
+        "the cluster asks nobody to log in",
+        r#"rack="norack" datacenter="datacenter1" known="rack1""#,
+    ] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    gateway.stop().unwrap();
     let everywhere = ["--cql", "0.0.0.0:0", "--advertise", "127.0.0.1:9042"];
     for (flags, words) in [
         (&["--config", beside("ilium.yaml").to_str().unwrap()][..], "this cluster asks nobody to log in"),
