@@ -48,6 +48,16 @@ fn the_examples_run_as_they_stand() {
     every_endpoint_has_an_example(&serde_json::from_str(document).unwrap(), &examples);
 }
 
+#[test]
+fn the_examples_leave_the_keyspace_of_readmes_tour_alone() {
+    let (_, tour) = include_str!("../../README.md").split_once("CREATE KEYSPACE ").unwrap();
+    let (keyspace, _) = tour.split_once(' ').unwrap();
+    let is_word_of = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == keyspace);
+    for (shell, _) in examples() {
+        assert!(!is_word_of(&shell), "{keyspace} in\n{shell}");
+    }
+}
+
 /// The page cannot fall behind the endpoints: each has an example, and each parameter a word.
 fn every_endpoint_has_an_example(document: &Value, examples: &[(String, Option<String>)]) {
     let commands: Vec<&str> = examples.iter().flat_map(|(shell, _)| shell.split("curl ")).skip(1).collect();

@@ -313,7 +313,8 @@ async fn keep_watch(
         strong.set_control(None);
         strong.doubt(control.link.address);
         (control, events) = find_again(&strong, control.link.address).await;
-        tracing::info!(node = %control.link.address, "the control link is there again");
+        // As loud as its loss: who reads of that would else take it for lost for good.
+        tracing::warn!(node = %control.link.address, "the control link is there again");
         strong.set_control(Some(Arc::clone(&control.link)));
         strong.is_found();
         // What happened meanwhile was told to nobody.

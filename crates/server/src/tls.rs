@@ -110,7 +110,10 @@ fn read(files: &TlsFiles) -> Result<Ports, TlsError> {
         None => builder.with_no_client_auth(),
     };
     let (chain, key) = (pem::certificates(&files.certificate)?, pem::private_key(&files.key)?);
-    let cql = builder.with_single_cert(chain, key)?;
+    let cql = builder.with_single_cert(chain, key).map_err(|source| {
+        let TlsFiles { certificate, key, .. } = files.clone();
+        TlsError::Pair { certificate, key, source }
+    })?;
     let mut http = cql.clone();
     http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Ports { cql: Arc::new(cql), http: Arc::new(http) })
@@ -156,6 +159,12 @@ mod tests {
         assert!(watched.take_if_changed(|| async { tls.read_again() }).await.unwrap());
         let third = cql.config();
         assert!(!Arc::ptr_eq(&second, &third));
+
+        // Half of the change.
+        let other = TlsFiles { key: folder.join("other.pem"), ..files.clone() };
+        write(&other);
+        let error = watched.take_if_changed(|| async { tls.read_again() }).await.unwrap_err().to_string();
+        assert!(error.contains("cert.pem") && error.contains("key.pem"), "{error}");
 
         fs::write(&files.certificate, "half a file").unwrap();
         assert!(watched.take_if_changed(|| async { tls.read_again() }).await.is_err());

@@ -73,6 +73,7 @@ impl Watched {
         E: Display,
         T: Future<Output = Result<(), E>>,
     {
+        let mut has_failed = false;
         loop {
             tokio::select! {
                 () = sleep(LOOK_EVERY) => {}
@@ -84,8 +85,13 @@ impl Watched {
             };
             match taken {
                 Ok(false) => {}
+                // As loud as the warning that this ends.
+                Ok(true) if std::mem::take(&mut has_failed) => {
+                    tracing::warn!("{what}: read again, and good now");
+                }
                 Ok(true) => tracing::info!("{what}: read again, as the files changed"),
                 Err(error) => {
+                    has_failed = true;
                     tracing::warn!(%error, "{what}: the changed files cannot be used; the last good ones stay");
                 }
             }
@@ -104,6 +110,7 @@ fn look(files: &[PathBuf]) -> Vec<Option<Look>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logged;
 
     #[tokio::test]
     async fn a_file_is_read_again_once_after_a_change_and_until_it_can_be_used() {
@@ -127,6 +134,36 @@ mod tests {
         fs::rename(folder.join("other"), &file).unwrap();
         assert_eq!(watched.take_if_changed(text).await, Ok(true));
         assert_eq!(watched.take_if_changed(text).await, Ok(false));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_can_be_used_again_is_told_as_loudly_as_what_could_not() {
+        let folder = std::env::temp_dir().join(format!("ilium-watched-again-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file");
+        fs::write(&file, "one").unwrap();
+        let watched = Watched::new(vec![file.clone()]);
+        fs::write(&file, "other").unwrap();
+        let log = logged::while_running(|| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+            let (stop, stopping) = watch::channel(false);
+            let mut reads = 0;
+            let read = || {
+                reads += 1;
+                stop.send_replace(reads == 3);
+                // Another time, so that there is something to read again.
+                fs::write(&file, "x".repeat(reads)).unwrap();
+                if reads == 1 { Err("half of it") } else { Ok(()) }
+            };
+            runtime.unwrap().block_on(watched.keep_reading("a file", stopping, read));
+        });
+        let lines: Vec<&str> = log.lines().collect();
+        let [failed, good, plain] = lines[..] else { panic!("{log}") };
+        assert!(failed.contains(" WARN ") && failed.contains("half of it"), "{log}");
+        assert!(good.contains(" WARN ") && good.contains("a file: read again"), "{log}");
+        assert!(plain.contains(" INFO ") && plain.contains("a file: read again"), "{log}");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,5 +1,6 @@
-//! Clusters that may take the gateway's certificate for a log-in.
+//! Clusters that may take the gateway's certificate for a log-in; a control link that is lost.
 
+use std::io::{Read as _, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ilium_protocol::{ErrorDetail, Opcode};
@@ -155,4 +156,23 @@ async fn one_node_that_is_open_to_all_keeps_no_certificate_from_those_that_want_
         opens.store(is_open, Ordering::SeqCst);
         prove().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_return_of_the_control_link_is_told_as_loudly_as_its_loss() {
+    let (mut told, tells) = pipe().unwrap();
+    let logs = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+    let logs = logs.with_writer(move || tells.try_clone().unwrap()).finish();
+    let logging = tracing::subscriber::set_default(logs);
+    let node = ScriptedNode::start(open_to_all).await;
+    let upstream = Upstream::connect(Options::new(vec![node.address.to_string()])).await.unwrap();
+    let cluster = upstream.cluster();
+    let first = cluster.control().unwrap();
+    first.close();
+    until("there is another", || cluster.control().is_some_and(|now| !Arc::ptr_eq(&now, &first))).await;
+    drop(logging);
+    let mut log = String::new();
+    told.read_to_string(&mut log).unwrap();
+    let (_, after) = log.split_once("the control link is lost").unwrap();
+    assert!(after.contains("the control link is there again"), "{log}");
 }

@@ -13,7 +13,11 @@ pub enum TlsError {
     Pem { what: &'static str, file: PathBuf, source: rustls_pki_types::pem::Error },
     #[error("{file} holds no certificate; it must begin with the bearer's own, in PEM")]
     NoCertificate { file: PathBuf },
-    #[error("the certificate and the key cannot be used: {0}")]
+    #[error("the certificate of {certificate} and the key of {key} cannot be used together: {source}")]
+    Pair { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("{file} holds a certificate that is no authority's: {source}")]
+    Authority { file: PathBuf, source: rustls::Error },
+    #[error("TLS cannot be set up: {0}")]
     Unusable(#[from] rustls::Error),
     #[error("the authorities of {file} cannot be used: {source}")]
     Authorities { file: PathBuf, source: VerifierBuilderError },
@@ -44,7 +48,8 @@ pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 pub fn authorities(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut authorities = RootCertStore::empty();
     for certificate in certificates(file)? {
-        authorities.add(certificate)?;
+        let unfit = |source| TlsError::Authority { file: file.to_path_buf(), source };
+        authorities.add(certificate).map_err(unfit)?;
     }
     Ok(authorities)
 }

@@ -148,10 +148,14 @@ fn verifier(files: &UpstreamTlsFiles) -> Result<Arc<WebPkiServerVerifier>, TlsEr
         .map_err(|source| TlsError::Authorities { file: files.authorities.clone(), source })
 }
 
-fn certificate((chain, key): &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsError> {
-    let (chain, key) = (pem::certificates(chain)?, pem::private_key(key)?);
+fn certificate(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+    let (chain, key) = (pem::certificates(&files.0)?, pem::private_key(&files.1)?);
     let provider = rustls::crypto::ring::default_provider();
-    Ok(Arc::new(CertifiedKey::from_der(chain, key, &provider)?))
+    let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|source| {
+        let (certificate, key) = files.clone();
+        TlsError::Pair { certificate, key, source }
+    });
+    Ok(Arc::new(pair?))
 }
 
 impl ServerCertVerifier for Nodes {
@@ -330,6 +334,12 @@ mod tests {
         assert!(watched.take_if_changed(|| async { upstream.read_again() }).await.unwrap());
         assert_eq!(talk(&upstream, "node").as_deref(), Ok("gateway"));
         assert_eq!(talk_as_reader(&upstream).as_deref(), Ok("reader"));
+
+        // Half of a change.
+        two.sign("reader", &file("reader"), &file("passing key"));
+        let half = watched.take_if_changed(|| async { upstream.read_again() }).await.unwrap_err().to_string();
+        assert!(half.contains("/reader and") && half.contains("/reader key"), "{half}");
+        two.sign("reader", &file("reader"), &file("reader key"));
 
         fs::write(file("trusted"), "").unwrap();
         assert!(matches!(UpstreamTls::new(files(None)), Err(TlsError::NoCertificate { .. })));
