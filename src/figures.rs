@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use ilium_cluster::{Stats, Upstream};
+use ilium_cluster::{ClusterStore, Stats, Upstream};
 use ilium_embedded::Engine;
 use ilium_native::Service;
 use ilium_server::metrics::{Figure, FigureUnit, FigureValue, Figures};
-use ilium_server::{Check, Checks};
+use ilium_server::{Check, Checks, Limits};
 
 /// Of storage, cache and the CQL API.
 pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
@@ -25,10 +25,9 @@ pub fn of(engine: Engine, service: &Arc<Service>) -> Figures {
 }
 
 /// Of the cluster and the CQL API in front of it.
-pub fn of_gateway(upstream: Upstream, service: &Arc<Service>) -> Figures {
-    let service = Arc::downgrade(service);
+pub fn of_gateway(upstream: Upstream, store: ClusterStore, service: Weak<Service>) -> Figures {
     Box::new(move || {
-        let mut figures = of_upstream(upstream.stats());
+        let mut figures = of_upstream(upstream.stats(), store.prepared_count());
         if let Some(service) = service.upgrade() {
             let (name, help) = ("cql_unread", "Bytes that the cluster answered and clients have not read");
             let value = FigureValue::Gauge(service.bytes_unread() as f64);
@@ -39,7 +38,28 @@ pub fn of_gateway(upstream: Upstream, service: &Arc<Service>) -> Figures {
     })
 }
 
-fn of_upstream(stats: Stats) -> Vec<Figure> {
+/// Of what REST keeps, and of the limits of all APIs.
+pub fn of_http(rest: &ilium_rest::Api, limits: Option<&Limits>) -> [Figure; 4] {
+    let figure = |name, help, value| Figure { name, help, unit: None, value };
+    let gauge = |name, help, value: usize| figure(name, help, FigureValue::Gauge(value as f64));
+    let refused = FigureValue::Counter(limits.map_or(0, Limits::refused));
+    [
+        gauge("rest_prepared_statements", "Shapes of calls kept with their statement", rest.prepared_count()),
+        gauge(
+            "limits_accounts",
+            "Roles and addresses that are remembered",
+            limits.map_or(0, Limits::accounts),
+        ),
+        gauge(
+            "limits_in_flight",
+            "Requests that may be in flight over all roles at this moment",
+            limits.and_then(Limits::shared_limit).unwrap_or_default(),
+        ),
+        figure("limits_refused", "Requests and log-ins that a limit refused", refused),
+    ]
+}
+
+fn of_upstream(stats: Stats, own_prepared: usize) -> Vec<Figure> {
     let gauge =
         |name, help, value: usize| Figure { name, help, unit: None, value: FigureValue::Gauge(value as f64) };
     vec![
@@ -57,6 +77,12 @@ fn of_upstream(stats: Stats) -> Vec<Figure> {
         gauge("upstream_connections", "Connections to nodes", stats.links),
         gauge("upstream_in_flight", "Requests that wait on connections to nodes", stats.in_flight),
         gauge("upstream_prepared_statements", "Statements remembered, to be prepared again", stats.prepared),
+        gauge(
+            "upstream_own_prepared_statements",
+            "Statements of REST and the console that are kept prepared",
+            own_prepared,
+        ),
+        gauge("upstream_logins", "Log-ins that the cluster accepted and that are remembered", stats.logins),
     ]
 }
 

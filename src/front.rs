@@ -12,6 +12,7 @@ use ilium_store::DataStore;
 use tokio::sync::watch;
 
 use crate::exit::Failure;
+use crate::figures;
 use crate::traces::Traces;
 
 pub struct Parts<'t> {
@@ -53,8 +54,11 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
     let (rest, console_store) = (counted("rest", &of_rest), counted("console", &of_console));
     let apis = vec![("cql", of_cql), ("rest", of_rest), ("console", of_console)];
     let of_traces = traces.figures();
+    let rest = ilium_rest::api(rest, Arc::clone(&access), BodyLimits::default());
+    let counted = Arc::clone(&rest);
     let figures: Figures = Box::new(move || {
         let mut all = figures();
+        all.extend(figures::of_http(&counted, limits.as_deref()));
         all.extend(trace_figures(of_traces.as_ref()));
         all
     });
@@ -67,7 +71,6 @@ pub fn of(parts: Parts<'_>) -> Result<Arc<Front>, Failure> {
         .merge(health_routes(checks, stopping))
         .merge(metrics_routes(Arc::new(metrics)))
         .merge(ilium_console::routes(console_store, Arc::clone(&access), console, Box::new(troubles)));
-    let rest = ilium_rest::api(rest, Arc::clone(&access), BodyLimits::default());
     let routes = Routes::from(single).under(ilium_rest::PREFIX, rest);
     let mut options = FrontOptions::new(access.is_required(), observer);
     options.tracer = traces.http(speaks_tls);

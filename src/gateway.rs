@@ -124,7 +124,8 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         slow: settings.slow,
     };
     upstream.watch(Arc::new(Forwarded::new(over)));
-    let of_gateway = figures::of_gateway(upstream.clone(), &service);
+    // Weak: metrics must not keep the service from going.
+    let counted = Arc::downgrade(&service);
     // Frames need nothing of what the other APIs have to read first.
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(cql.serve(service, stopping.clone()));
@@ -135,7 +136,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     let speaks_tls = tls.is_some();
     let parts = front::Parts {
         checks: checks(upstream.clone(), store.clone()),
-        figures: of_gateway,
+        figures: figures::of_gateway(upstream.clone(), store.clone(), counted),
         of_cql,
         nodes: Some(nodes),
         slow: settings.slow,

@@ -1,6 +1,7 @@
 //! The HTTP port of the built binary: health, metrics, tokens, the defence against browsers, TLS.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use ilium_testbed::http::{Request, Response, ask};
@@ -10,6 +11,7 @@ use ilium_testbed::wire::{Binds, Connection, Settings};
 
 use crate::clients::dialogue::binary;
 use crate::clients::obtained::tool;
+use crate::rest::get;
 use crate::tls::Certificate;
 
 fn start() -> (Ilium, Folder) {
@@ -61,6 +63,7 @@ fn a_row_written_by_either_api_is_read_by_the_other() {
     );
     let read = send(&server, "GET", "/v2/keyspaces/k/t/1", "", &[]);
     assert_eq!((read.status, text(&read)), (200, r#"{"count":1,"data":[{"id":1,"v":"by CQL"}]}"#));
+    assert_eq!(metric(server.http(), "ilium_rest_prepared_statements"), 1.0);
     let written = send(&server, "POST", "/v2/keyspaces/k/t", r#"{"id":2,"v":"by HTTP"}"#, &[]);
     assert_eq!((written.status, text(&written)), (201, r#"{"id":2,"v":"by HTTP"}"#));
     let mut connection = Connection::open(server.address(), 5).unwrap();
@@ -115,6 +118,13 @@ fn every_metric_is_in_the_list_and_counts() {
     assert!(value("ilium_cql_received_bytes_total") > 90.0 && value("ilium_cql_sent_bytes_total") > 90.0);
     assert!(value("process_resident_memory_bytes") > 1e6);
     server.stop().unwrap();
+}
+
+/// What `/metrics` says of one that has no labels.
+pub(crate) fn metric(http: SocketAddr, name: &str) -> f64 {
+    let page = String::from_utf8(get(http, "/metrics").body).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
 }
 
 /// Names and types of a page of metrics.

@@ -10,6 +10,7 @@ use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
 use serde_json::{Value, json};
 
 use crate::clients::dialogue::binary;
+use crate::http::metric;
 use crate::issuer::{self, Issuer, claims, unsigned};
 
 pub fn send(at: SocketAddr, method: &str, target: &str, body: &str, headers: &[(&str, &str)]) -> Response {
@@ -176,6 +177,10 @@ fn a_role_past_its_limit_is_told_when_to_come_again_by_either_api_and_others_go_
         "{said}"
     );
     assert!((0..20).all(|_| read(at, ROW, &bob).0 == 200));
+    let too_many = answers.iter().filter(|answer| answer.status == 429).count();
+    assert_eq!(metric(at, "ilium_limits_refused_total"), too_many as f64);
+    // These two and the superuser.
+    assert_eq!(metric(at, "ilium_limits_accounts"), 3.0);
 
     let mut cql = Connection::open_as(server.address(), 5, Some(("ada", "x"))).unwrap();
     let mut ask = || {

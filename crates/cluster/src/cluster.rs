@@ -61,6 +61,8 @@ pub struct Stats {
     pub in_flight: usize,
     /// Statements that are remembered by their id.
     pub prepared: usize,
+    /// Log-ins that are remembered.
+    pub logins: usize,
 }
 
 /// What comes of opening a session.
@@ -404,6 +406,7 @@ impl Cluster {
             links,
             in_flight,
             prepared: self.statements.len(),
+            logins: self.logins.len(),
         }
     }
 

@@ -95,6 +95,11 @@ impl Logins {
         self.accepted.lock().get(credentials).is_some_and(|at| at.elapsed() < self.validity)
     }
 
+    /// How many are remembered, those that are no longer fresh among them.
+    pub fn len(&self) -> usize {
+        self.accepted.lock().len()
+    }
+
     pub fn accept(&self, credentials: Credentials) {
         let mut accepted = self.accepted.lock();
         if accepted.len() >= REMEMBERED {

@@ -179,6 +179,11 @@ impl Limits {
         Ok(permit)
     }
 
+    /// Roles and addresses that are remembered.
+    pub fn accounts(&self) -> usize {
+        self.roles.as_ref().map_or(0, Accounts::len) + self.addresses.as_ref().map_or(0, Accounts::len)
+    }
+
     /// Requests refused since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

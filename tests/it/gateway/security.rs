@@ -16,6 +16,7 @@ use serde_json::json;
 use super::faults::{refused, until};
 use crate::clients::dialogue::binary;
 use crate::clients::obtained::tool;
+use crate::http::metric;
 use crate::issuer::{self, Issuer, claims, unsigned};
 use crate::rest::get;
 use crate::security::{log_in, read, run, send, token};
@@ -132,6 +133,7 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
 
     // A token of one gateway on the other, which never saw the log-in; not where other keys are.
     let ada = token(at, "ada", "hush-ada");
+    assert_eq!(metric(at, "ilium_upstream_logins"), 2.0);
     let knows_the_table = (0..600).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(20));
         [at, beside].iter().all(|gateway| read(*gateway, ROW, &ada).0 != 400)

@@ -43,6 +43,8 @@ fn every_statement_is_counted_by_kind_and_node_and_the_slow_ones_are_logged_with
         &format!(r#"ilium_upstream_statement_duration_seconds_count{{node="{node}"}} 6"#),
         &format!(r#"ilium_upstream_statement_errors_total{{node="{node}"}} 3"#),
         "ilium_upstream_nodes_connected 1",
+        "ilium_rest_prepared_statements 1",
+        "ilium_upstream_own_prepared_statements 2",
         "ilium_cql_unread_bytes 0",
     ] {
         assert!(page.lines().any(|shown| shown.starts_with(line)), "no {line} in {page}");

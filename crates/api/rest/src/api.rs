@@ -10,15 +10,20 @@ use crate::shape::Shapes;
 use crate::value::shown;
 
 pub struct Api {
-    pub store: Arc<dyn DataStore>,
-    pub access: Arc<Access>,
-    pub body: BodyLimits,
-    pub shapes: Shapes,
+    pub(crate) store: Arc<dyn DataStore>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) body: BodyLimits,
+    pub(crate) shapes: Shapes,
 }
 
 impl Api {
-    pub fn new(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Api {
+    pub(crate) fn new(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Api {
         Api { store, access, body, shapes: Shapes::default() }
+    }
+
+    /// How many shapes of calls have their statement kept prepared.
+    pub fn prepared_count(&self) -> usize {
+        self.shapes.len()
     }
 }
 

@@ -31,13 +31,13 @@ use axum::response::IntoResponse;
 use ilium_http::{Access, Answering, BodyLimits, Peer, Route};
 use ilium_store::DataStore;
 
-use api::Api;
+pub use api::Api;
 
 /// What all paths of this API begin with.
 pub const PREFIX: &str = "/v2/";
 
 /// The API, for the paths under [`PREFIX`].
-pub fn api(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Arc<dyn ilium_http::Api> {
+pub fn api(store: Arc<dyn DataStore>, access: Arc<Access>, body: BodyLimits) -> Arc<Api> {
     Arc::new(Api::new(store, access, body))
 }
 

@@ -98,6 +98,10 @@ impl Key {
 }
 
 impl Shapes {
+    pub fn len(&self) -> usize {
+        self.planned.len()
+    }
+
     /// The statement of this shape; `build` makes it where it is not known.
     pub async fn plan(
         &self,

@@ -84,6 +84,11 @@ impl ClusterStore {
     pub async fn refresh(&self) -> Result<()> {
         self.0.snapshot.refresh(|| self.0.cluster.control()).await
     }
+
+    /// How many statements are kept prepared.
+    pub fn prepared_count(&self) -> usize {
+        self.0.plans.len()
+    }
 }
 
 impl DataStore for ClusterStore {

@@ -20,6 +20,10 @@ impl Plans {
     pub fn new(limit: usize) -> Plans {
         Plans(Cache::new(limit))
     }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Inner {

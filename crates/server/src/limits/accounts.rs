@@ -30,6 +30,10 @@ impl<K: Ord + Hash + Eq> Accounts<K> {
         Accounts { limit, own, active, known: RwLock::default() }
     }
 
+    pub fn len(&self) -> usize {
+        self.known.read().len()
+    }
+
     pub fn of<Q>(&self, key: &Q, now: Instant) -> Arc<Account>
     where
         K: Borrow<Q>,
