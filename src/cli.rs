@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::gateway::UpstreamCompression;
 use crate::config::up::Durability;
 
 /// Of the package, and the commit it was built from.
@@ -87,6 +88,9 @@ pub struct GatewayFlags {
     /// it is done twice [default: never]
     #[arg(long, value_name = "MILLISECONDS", env = "ILIUM_SPECULATE_AFTER")]
     pub speculate_after: Option<u64>,
+    /// Whether what goes to the nodes and comes from them is compressed: none or lz4 [default: none]
+    #[arg(long, value_name = "METHOD", env = "ILIUM_UPSTREAM_COMPRESSION")]
+    pub upstream_compression: Option<UpstreamCompression>,
     /// PEM file with the authorities of the nodes' certificates: the cluster is spoken to over TLS
     #[arg(long, value_name = "FILE.pem", env = "ILIUM_UPSTREAM_TLS_CA")]
     pub upstream_tls_ca: Option<PathBuf>,

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::cli::VERSION;
 use crate::config::ORIGINS_NEED_LOG_INS;
-use crate::config::gateway::Settings;
+use crate::config::gateway::{Settings, UpstreamCompression};
 use crate::exit::Failure;
 use crate::security::Guards;
 use crate::traces::Traces;
@@ -60,6 +60,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
     options.user = user.as_ref().map(|user| Credentials::new(user.role(), user.password()));
     options.local_dc = settings.local_dc;
     options.local_rack = settings.local_rack;
+    options.compresses = settings.upstream_compression == UpstreamCompression::Lz4;
     // The rest is for clients, of which there may be as many on either port.
     let files = open_files.and_then(|files| usize::try_from(files / 4).ok()).unwrap_or(usize::MAX);
     options.max_links = options.max_links.min(files).max(1);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use ilium_cluster::host_and_port;
 use ilium_server::{TraceOptions, UpstreamTlsFiles};
 use serde::Deserialize;
@@ -14,6 +15,15 @@ use super::security::{JwtInFile, LimitsInFile, RoleInFile, Said, Security};
 use super::{CQL, HTTP, file, named, origins, tls, traces, variable};
 use crate::cli::GatewayFlags;
 use crate::exit::Failure;
+
+/// How what goes to the nodes is compressed. Every version of the protocol knows LZ4.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamCompression {
+    #[default]
+    None,
+    Lz4,
+}
 
 pub struct Settings {
     pub contact_points: Vec<String>,
@@ -38,6 +48,7 @@ pub struct Settings {
     /// Authorities of client certificates.
     pub tls_client_ca: Option<PathBuf>,
     /// How nodes are spoken to over TLS.
+    pub upstream_compression: UpstreamCompression,
     pub upstream_tls: Option<UpstreamTlsFiles>,
     /// Origins whose pages may call the HTTP APIs.
     pub cors_origins: Vec<String>,
@@ -66,6 +77,7 @@ struct File {
     tls_key: Option<PathBuf>,
     tls_client_ca: Option<PathBuf>,
     cors_origins: Option<List>,
+    upstream_compression: Option<UpstreamCompression>,
     upstream_tls_ca: Option<PathBuf>,
     upstream_tls_certificate: Option<PathBuf>,
     upstream_tls_key: Option<PathBuf>,
@@ -77,7 +89,7 @@ struct File {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "contact-points",
     "cql",
     "http",
@@ -94,6 +106,7 @@ const KEYS: [&str; 25] = [
     "tls-key",
     "tls-client-ca",
     "cors-origins",
+    "upstream-compression",
     "upstream-tls-ca",
     "upstream-tls-certificate",
     "upstream-tls-key",
@@ -185,6 +198,7 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
         speculate_after: speculate_after.map(Duration::from_millis),
         tls,
         tls_client_ca,
+        upstream_compression: flags.upstream_compression.or(file.upstream_compression).unwrap_or_default(),
         upstream_tls,
         cors_origins: origins(list(shared.cors_origins, file.cors_origins))?,
         security,

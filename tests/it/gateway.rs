@@ -2,6 +2,7 @@
 
 mod busy;
 mod cluster_cases;
+mod compression;
 mod connections;
 mod faults;
 mod lost;

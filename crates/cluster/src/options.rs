@@ -22,6 +22,9 @@ pub struct Options {
     pub newest_version: ProtocolVersion,
     /// TLS towards the nodes.
     pub tls: Option<TlsConfigs>,
+    /// Whether what goes to nodes and comes from them is compressed, by LZ4, which every version of the protocol knows and every
+    /// release takes. It costs CPU on either side and saves traffic, which some pay for between zones.
+    pub compresses: bool,
     /// How long a connection may take to open, log-in included. Cassandra's drivers give it 5 s.
     pub connect_timeout: Duration,
     /// A link on which requests wait and nothing comes back for so long is given up, and what waits on it with it, unless the
@@ -69,6 +72,7 @@ impl Options {
             local_dc: None,
             local_rack: None,
             tls: None,
+            compresses: false,
             connect_timeout: Duration::from_secs(5),
             silence: Duration::from_secs(5),
             busy: Duration::from_secs(30),

@@ -50,11 +50,16 @@ pub fn converse_over_all(program: impl FnOnce(&Ilium) -> Command) -> Result<()> 
 /// As [`converse`], with a gateway in front of a real Cassandra instead of the embedded engine; the gateway is what is
 /// killed and started again. One program at a time: all use the same keyspaces.
 pub fn converse_through_gateway(program: impl FnOnce(SocketAddr) -> Command) -> Result<()> {
+    converse_over_all_through_gateway(|gateway| program(gateway.address()))
+}
+
+/// As [`converse_through_gateway`], for a program that uses further APIs than CQL.
+pub fn converse_over_all_through_gateway(program: impl FnOnce(&Ilium) -> Command) -> Result<()> {
     static TURN: Mutex<()> = Mutex::new(());
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return Ok(()) };
     let _turn = TURN.lock();
     let mut direct = Connection::open(cassandra.address(), 5)?;
-    for keyspace in ["app", "elsewhere"] {
+    for keyspace in ["app", "elsewhere", "housing"] {
         direct.query(&format!("DROP KEYSPACE IF EXISTS {keyspace}"), &Binds::None, &Settings::default())?;
     }
     let folder = Folder::new()?;
@@ -65,7 +70,7 @@ pub fn converse_through_gateway(program: impl FnOnce(SocketAddr) -> Command) -> 
             Ilium::gateway(binary(), &folder, &[cassandra.address()], &flags)
         },
         |gateway| {
-            let mut program = program(gateway.address());
+            let mut program = program(gateway);
             // One node: more replicas than that could not agree on anything.
             program.env("REPLICATION_FACTOR", "1");
             program

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use ilium_protocol::{
-    Consistency, Direction, Envelope, ErrorDetail, EventType, FrameReader, FrameWriter, Limits, Opcode,
-    ProtocolError, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request, RequestExtras,
-    Response, Startup,
+    Compression, Consistency, Direction, Envelope, ErrorDetail, EventType, FrameReader, FrameWriter, Limits,
+    Opcode, ProtocolError, ProtocolVersion, QueryParameters, QueryRequest, QueryResult, Request,
+    RequestExtras, Response, Startup,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -174,12 +174,14 @@ impl Talk {
         dialler: &Dialler,
     ) -> Result<(), ConnectError> {
         let version = self.opened.version;
-        let options = vec![
+        let compression = dialler.options.compresses.then_some(Compression::Lz4);
+        let mut options = vec![
             ("CQL_VERSION", "3.0.0"),
             ("DRIVER_NAME", DRIVER),
             ("DRIVER_VERSION", env!("CARGO_PKG_VERSION")),
         ];
-        self.opened.reader.startup_sent(version, None).map_err(|e| self.nonsense(e))?;
+        options.extend(compression.map(|_| ("COMPRESSION", "lz4")));
+        self.opened.reader.startup_sent(version, compression).map_err(|e| self.nonsense(e))?;
         let answer = self.ask(&Request::Startup(Startup { options })).await?;
         let authenticator = match self.decode(&answer)? {
             Response::Ready => None,
@@ -189,8 +191,8 @@ impl Talk {
             }
             other => return Err(self.unexpected(&other, "READY or AUTHENTICATE")),
         };
-        self.opened.reader.negotiated(version, None).map_err(|e| self.nonsense(e))?;
-        self.opened.writer.negotiated(version, None).map_err(|e| self.nonsense(e))?;
+        self.opened.reader.negotiated(version, compression).map_err(|e| self.nonsense(e))?;
+        self.opened.writer.negotiated(version, compression).map_err(|e| self.nonsense(e))?;
         let is_beside = shows_one && credentials.is_some_and(|credentials| !credentials.is_by_certificate());
         let Some(authenticator) = authenticator else {
             // Nobody is asked to log in here, or the certificate has done it.
