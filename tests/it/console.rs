@@ -1,7 +1,8 @@
 //! The console in a real browser.
 
+use ilium_testbed::cassandra::Options;
 use ilium_testbed::ilium::{Folder, Ilium};
-use ilium_testbed::require;
+use ilium_testbed::{Cassandra, require};
 
 use crate::clients::browser;
 use crate::clients::dialogue::binary;
@@ -13,9 +14,23 @@ fn a_person_finds_tables_and_runs_statements_with_and_without_a_mouse_by_day_and
     let Some(browser) = require("Chromium", browser::browser()) else { return };
     let folder = Folder::new().unwrap();
     let server = Ilium::start(binary(), &folder, &[]).unwrap();
-    let said = tool(&mut browser.command("http", server.http(), &[])).unwrap();
+    let mut program = browser.command("http", server.http(), &[]);
+    let said = tool(program.env("FACTS", "Data centre,Durability,CQL,HTTP,Ilium")).unwrap();
     assert!(said.trim_end().ends_with("all checked"), "{said}");
     server.stop().unwrap();
+}
+
+#[test]
+fn a_person_finds_the_same_in_front_of_a_cluster() {
+    let Some(browser) = require("Chromium", browser::browser()) else { return };
+    // One that has no keyspaces yet, of other tests.
+    let Some(cassandra) = require("Cassandra", Cassandra::start(&Options::default())) else { return };
+    let folder = Folder::new().unwrap();
+    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &[]).unwrap();
+    let mut program = browser.command("http", gateway.http(), &[]);
+    let said = tool(program.env("FACTS", "CQL,HTTP,Ilium,Engine,As Cassandra,Cluster,Keyspaces")).unwrap();
+    assert!(said.trim_end().ends_with("all checked"), "{said}");
+    gateway.stop().unwrap();
 }
 
 #[test]
