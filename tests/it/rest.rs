@@ -10,7 +10,7 @@ use ilium_testbed::rest_cases::{self, FileResult, Store, Target};
 use ilium_testbed::wire::{Binds, Connection, Outcome, Settings};
 use ilium_testbed::{Cassandra, Ilium, require};
 
-use crate::clients::dialogue::{binary, converse_over_all};
+use crate::clients::dialogue::{binary, converse_over_all, converse_over_all_through_gateway};
 use crate::clients::{python, schemathesis};
 
 const MAKE: [&str; 2] = [
@@ -136,6 +136,12 @@ fn every_byte_of_a_page_state_is_checked() {
 fn made_up_requests_are_answered_as_the_openapi_documents_say() {
     let Some(python) = require("schemathesis", python::schemathesis()) else { return };
     converse_over_all(|server| schemathesis::command(&python, server)).unwrap();
+}
+
+#[test]
+fn made_up_requests_are_answered_the_same_through_a_gateway() {
+    let Some(python) = require("schemathesis", python::schemathesis()) else { return };
+    converse_over_all_through_gateway(|gateway| schemathesis::command(&python, gateway)).unwrap();
 }
 
 fn fill(cql: SocketAddr) {

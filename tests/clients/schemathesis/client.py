@@ -4,6 +4,7 @@ Usage: client.py HTTP_ADDRESS HTTP_PORT ADDRESS PORT. The documents are the one 
 keyspace. Always from the same seed: what it finds is found again.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -47,11 +48,14 @@ EXAMPLES = 30
 # What is made up must not depend on how fast the machine is: this is only there to end what hangs.
 SECONDS = 240
 
-# A request may ask to be answered within a millisecond, and is told that it was not: a server error, and as it should be.
+# A request may ask to be answered within a millisecond, and a cluster of one node for three replicas: they are told that it
+# cannot be, by a server error, and as it should be.
 CONFIGURATION = """
 [parameters]
 "query.timeout" = "60s"
 """
+if os.environ.get("REPLICATION_FACTOR") == "1":
+    CONFIGURATION += '"query.consistency" = "QUORUM"\n'
 
 
 def main():
