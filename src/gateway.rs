@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::cli::VERSION;
 use crate::config::ORIGINS_NEED_LOG_INS;
 use crate::config::gateway::{Settings, UpstreamCompression};
+use crate::config::variables::warn_of_misspelled;
 use crate::exit::Failure;
 use crate::security::Guards;
 use crate::traces::Traces;
@@ -30,7 +31,8 @@ use crate::{figures, front, logging, open_files};
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
-    logging::start(true);
+    logging::start(true)?;
+    warn_of_misspelled();
     let files = open_files::raise();
     // A gateway holds many small buffers of many clients, and pages of 2 MiB made it twice as large (32 MB with 500 busy
     // connections instead of 53). A kernel without them has nothing to refuse.

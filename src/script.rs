@@ -18,8 +18,14 @@ pub async fn run(store: &dyn DataStore, path: &Path) -> Result<usize, Failure> {
     let mut count = 0;
     let at = |line: usize| format!("{}, statement at line {line}", path.display());
     let failed = |line: usize, error: &Error| Failure::in_store(at(line), error);
-    let statements = parser::parse_script(&text)
-        .map_err(|error| Failure::data(format!("{}: {error}", at(error.line as usize))))?;
+    let statements = parser::parse_script(&text).map_err(|error| {
+        // Cassandra's words for the end of a text have no line of their own.
+        let at_end = error.message.strip_prefix("line 0:-1 ");
+        Failure::data(match at_end {
+            Some(what) => format!("{} ends amid its last statement: {what}", path.display()),
+            None => format!("{}: {error}", at(error.line as usize)),
+        })
+    })?;
     for (statement, span) in statements {
         let line = line_of(&text, span.start as usize);
         let prepared = store

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::cli::VERSION;
 use crate::config::up::{Durability, Settings};
+use crate::config::variables::warn_of_misspelled;
 use crate::exit::Failure;
 use crate::node::Node;
 use crate::security::Guards;
@@ -32,7 +33,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let started = Instant::now();
-    logging::start(settings.auth);
+    logging::start(settings.auth)?;
+    warn_of_misspelled();
     open_files::raise();
     let runtime = Builder::new_multi_thread()
         .enable_all()
@@ -81,6 +83,7 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     options.live = Box::new(node.clone());
     let opened = tokio::task::spawn_blocking(move || Engine::open(options)).await;
     let engine = opened.map_err(Failure::io)??;
+    let made_superuser = engine.made_superuser();
     let store: Arc<dyn DataStore> = Arc::new(engine.clone());
     if let Some(path) = &settings.init
         && engine.is_new()
@@ -130,8 +133,8 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
     if let Some(tls) = tls {
         serving.spawn(async move { tls.renew(stopping).await });
     }
-    let superuser = superuser.as_ref().and_then(SuperuserFile::written);
-    if let Err(error) = announce(&settings.data, &addresses, superuser, started) {
+    let hint = superuser.as_ref().map(|superuser| made_superuser.then_some(superuser.path()));
+    if let Err(error) = announce(&settings.data, &addresses, hint, started) {
         // Nobody reads; that is no reason not to serve.
         tracing::warn!(%error, "cannot say where it listens");
     }
@@ -179,11 +182,12 @@ fn facts(settings: &Settings, addresses: &Addresses) -> Vec<(&'static str, Strin
     ]
 }
 
-/// Says where it listens and what to try. Whoever starts it as a child reads the first two lines.
+/// Says where it listens and what to try. Whoever starts it as a child reads the first two lines. Where callers log in,
+/// `superuser` has the file of the first superuser, if this start made it: later the password may be another.
 fn announce(
     data: &Option<PathBuf>,
     addresses: &Addresses,
-    superuser: Option<&Path>,
+    superuser: Option<Option<&Path>>,
     started: Instant,
 ) -> io::Result<()> {
     let kept = match data {
@@ -196,7 +200,8 @@ fn announce(
     writeln!(out, "CQL on {cql} after {} ms, {kept}", started.elapsed().as_millis())?;
     writeln!(out, "HTTP on {http}: console, REST, health, metrics")?;
     let (login, user) = match superuser {
-        Some(file) => {
+        Some(None) => ("-u NAME ".to_owned(), "-u NAME "),
+        Some(Some(file)) => {
             writeln!(out, "The first superuser and its password are in {}", file.display())?;
             // curl asks for the password.
             (format!("--credentials {} ", file.display()), "-u cassandra ")

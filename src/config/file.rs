@@ -11,8 +11,15 @@ use serde::{Deserialize, Deserializer};
 
 use crate::exit::Failure;
 
+/// The keys that a command's file may have.
+pub struct Keys {
+    pub of: &'static [&'static str],
+    /// Those of the other command, and its name: some have one file in mind and start the other.
+    pub elsewhere: (&'static str, &'static [&'static str]),
+}
+
 /// What the file says, if there is one.
-pub fn read<T: DeserializeOwned + Default>(path: Option<&Path>, keys: &[&str]) -> Result<T, Failure> {
+pub fn read<T: DeserializeOwned + Default>(path: Option<&Path>, keys: &Keys) -> Result<T, Failure> {
     let Some(path) = path else { return Ok(T::default()) };
     let text = fs::read_to_string(path).map_err(|error| {
         Failure::config(format!("cannot read the configuration file {}: {error}", path.display()))
@@ -20,14 +27,14 @@ pub fn read<T: DeserializeOwned + Default>(path: Option<&Path>, keys: &[&str]) -
     parse(&text, keys).map_err(|what| Failure::config(format!("{}: {what}", path.display())))
 }
 
-pub fn parse<T: DeserializeOwned + Default>(text: &str, keys: &[&str]) -> Result<T, String> {
+pub fn parse<T: DeserializeOwned + Default>(text: &str, keys: &Keys) -> Result<T, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(T::default());
     }
     let said: BTreeMap<String, serde_json::Value> =
         serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     for key in said.keys() {
-        if !keys.contains(&key.as_str()) {
+        if !keys.of.contains(&key.as_str()) {
             return Err(unknown(key, keys));
         }
     }
@@ -82,12 +89,14 @@ pub fn list(flag: Option<Vec<String>>, file: Option<List>) -> Vec<String> {
     said.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-fn unknown(key: &str, keys: &[&str]) -> String {
-    let nearest = keys.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key));
-    match nearest {
-        Some(nearest) => {
-            format!("unknown key `{key}`; did you mean `{nearest}`? The keys are: {}", keys.join(", "))
-        }
+fn unknown(key: &str, keys: &Keys) -> String {
+    let known = keys.of.join(", ");
+    let (command, elsewhere) = keys.elsewhere;
+    if elsewhere.contains(&key) {
+        return format!("`{key}` is a key of `{command}`, not of this command, whose keys are: {known}");
+    }
+    match keys.of.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key)) {
+        Some(nearest) => format!("unknown key `{key}`; did you mean `{nearest}`? The keys are: {known}"),
         None => format!("unknown key `{key}`"),
     }
 }

@@ -89,7 +89,7 @@ struct File {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 26] = [
+pub(super) const NAMES: [&str; 26] = [
     "contact-points",
     "cql",
     "http",
@@ -118,6 +118,8 @@ const KEYS: [&str; 26] = [
     "otlp-endpoint",
 ];
 
+const KEYS: file::Keys = file::Keys { of: &NAMES, elsewhere: ("ilium up", &super::up::NAMES) };
+
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
     let shared = flags.shared;
@@ -141,9 +143,11 @@ pub fn resolve(flags: GatewayFlags) -> Result<Settings, Failure> {
     };
     let cql = shared.cql.or(file.cql).unwrap_or(CQL);
     let advertise = flags.advertise.or(file.advertise);
-    if advertise.unwrap_or(cql).ip().is_unspecified() {
+    let told = advertise.unwrap_or(cql);
+    if told.ip().is_unspecified() {
+        let what = if advertise.is_some() { "wrong" } else { "missing" };
         return Err(Failure::config(format!(
-            "advertise is missing: {cql} stands for every address of this machine, and drivers must be told one"
+            "advertise is {what}: {told} stands for every address of a machine, and drivers must be told one that they reach"
         )));
     }
     let tls = tls(shared.tls_certificate.or(file.tls_certificate), shared.tls_key.or(file.tls_key))?;
@@ -269,6 +273,9 @@ mod tests {
         let jwt = "jwks: /k, issuer: i, audience: a, role-claim: groups";
         for (line, words) in [
             ("speculate-after: 0", "speculate-after is 0"),
+            ("advertise: 0.0.0.0:9042", "advertise is wrong: 0.0.0.0:9042"),
+            ("cql: 0.0.0.0:9042", "advertise is missing: 0.0.0.0:9042"),
+            ("data: /d", "`data` is a key of `ilium up`"),
             ("local-rack: ''", "local-rack is empty"),
             ("local-dc: ' '", "local-dc is empty"),
             ("{user: '', password-file: /p}", "user is empty"),

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod security;
 mod traces;
 pub mod up;
+pub mod variables;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -25,6 +25,13 @@ pub fn resolve(
 ) -> Result<Option<TraceOptions>, Failure> {
     let variables = Variables(variable);
     let of_all = |base: String| format!("{}{PATH}", base.trim_end_matches('/'));
+    for said in [&flag, &file].into_iter().flatten() {
+        if !said.starts_with("http://") && !said.starts_with("https://") {
+            return Err(Failure::config(format!(
+                "otlp-endpoint is `{said}`; write it as http://collector:4318, or with https://"
+            )));
+        }
+    }
     let endpoint = flag
         .map(of_all)
         .or_else(|| variables.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
@@ -174,6 +181,12 @@ mod tests {
         assert_eq!(endpoint(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]), None);
         assert_eq!(endpoint(None, &[ENDPOINT, ("OTEL_SDK_DISABLED", "True")]), None);
         assert_eq!(endpoint(None, &[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]), None);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_address_is_shown_as_it_was_given() {
+        let error = with(Some("collector:4318"), &[]).unwrap_err();
+        assert!(error.contains("`collector:4318`") && error.contains("http://"), "{error}");
     }
 
     #[test]

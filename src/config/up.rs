@@ -72,7 +72,7 @@ struct File {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [&str; 18] = [
+pub(super) const NAMES: [&str; 18] = [
     "data",
     "in-memory",
     "auth",
@@ -92,6 +92,8 @@ const KEYS: [&str; 18] = [
     "slow",
     "otlp-endpoint",
 ];
+
+const KEYS: file::Keys = file::Keys { of: &NAMES, elsewhere: ("ilium gateway", &super::gateway::NAMES) };
 
 /// Puts flags and file together. Variables are in the flags already: clap reads them where no flag was given.
 pub fn resolve(flags: UpFlags) -> Result<Settings, Failure> {
@@ -167,6 +169,13 @@ mod tests {
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let error = parse("durabilty: group\n").unwrap_err();
         assert!(error.contains("`durabilty`") && error.contains("did you mean `durability`"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_the_other_command_is_said_to_be_that() {
+        let error = parse("contact-points: [10.0.0.5]\n").unwrap_err();
+        assert!(error.contains("`contact-points` is a key of `ilium gateway`"), "{error}");
+        assert!(!error.contains("did you mean"), "{error}");
     }
 
     #[test]

@@ -95,6 +95,42 @@ fn a_second_process_is_kept_out_of_a_folder() {
 }
 
 #[test]
+fn a_file_is_not_taken_for_the_folder_of_the_data() {
+    let folder = scratch("file");
+    let file = folder.join("up.log");
+    std::fs::write(&file, "").unwrap();
+    let output = refused(&["--data", file.to_str().unwrap(), "--cql", "127.0.0.1:0"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(74));
+    assert!(error.contains("up.log is a file; name a folder"), "{error}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Later the password may be another.
+#[test]
+fn the_first_superusers_password_is_told_of_by_the_start_that_made_it_alone() {
+    let folder = scratch("superuser");
+    let data = folder.join("data");
+    let said = || {
+        let mut command = ilium(&["--auth", "--data", data.to_str().unwrap(), "--cql", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut up = Up { child, first_line: String::new() };
+        let mut said = String::new();
+        while !said.contains("Stop: Ctrl-C") {
+            said += &lines.next().unwrap().unwrap();
+        }
+        up.signal("TERM");
+        assert_eq!(up.exit_code(), Some(0));
+        said
+    };
+    let (first, second) = (said(), said());
+    assert!(first.contains("superuser.txt") && first.contains("cqlsh --credentials"), "{first}");
+    assert!(!second.contains("superuser.txt") && second.contains("cqlsh -u NAME"), "{second}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn an_unknown_key_of_the_file_is_refused_with_the_nearest() {
     let folder = scratch("config");
     let file = folder.join("ilium.yaml");
@@ -117,6 +153,11 @@ fn a_wrong_statement_of_the_init_file_is_named_with_its_line() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(65));
     assert!(error.contains("line 3") && error.contains("nosuchtype"), "{error}");
+    std::fs::write(&file, "CREATE KEYSPACE a WITH\n").unwrap();
+    let output = refused(&["--in-memory", "--cql", "127.0.0.1:0", "--init", file.to_str().unwrap()]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(65));
+    assert!(error.contains("ends amid its last statement") && !error.contains("line"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -24,6 +24,15 @@ pub enum ConnectError {
     Silent { address: SocketAddr, limit: Duration },
     #[error("{address} closed the connection: {source}")]
     Lost { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "{address} closed the connection before it said anything: {source}; it may speak TLS alone: give its authorities with \
+         --upstream-tls-ca"
+    )]
+    Mute { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "cannot speak TLS with {address}: {source}; check that the node speaks TLS on this port, or leave --upstream-tls-ca out"
+    )]
+    NoTls { address: SocketAddr, source: std::io::Error },
     #[error("{address} asks for a log-in; give the gateway's role with --user and --password-file")]
     LoginNeeded { address: SocketAddr, authenticator: String },
     #[error(

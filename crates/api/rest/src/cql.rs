@@ -37,6 +37,11 @@ pub async fn run(api: &Api, call: &Call<'_>, body: Body) -> Result<Response, Ref
         SyntaxErrorKind::Syntax => Error::syntax(error.to_string()),
         SyntaxErrorKind::Invalid => Error::invalid(error.to_string()),
     })?;
+    if matches!(statement, Statement::Use { .. }) {
+        return Err(Refusal::bad_request(
+            "USE does nothing here, as no request knows of another; give each its keyspace, as /v2/cql?keyspace=NAME",
+        ));
+    }
     check_aliases(&statement)?;
     let mut context = call.context();
     context.keyspace = call.parameters.keyspace.as_deref().map(Arc::from);

@@ -176,3 +176,17 @@ async fn the_return_of_the_control_link_is_told_as_loudly_as_its_loss() {
     let (_, after) = log.split_once("the control link is lost").unwrap();
     assert!(after.contains("the control link is there again"), "{log}");
 }
+
+#[tokio::test]
+async fn where_only_one_side_speaks_tls_the_gateway_says_what_to_look_at() {
+    let (nodes, gateway) = certified(Wanted::Either);
+    let guarded = ScriptedNode::start_over(Some(nodes), open_to_all).await;
+    let plain = ScriptedNode::start(open_to_all).await;
+    for (node, tls, words) in
+        [(guarded, None, "it may speak TLS alone"), (plain, Some(gateway), "cannot speak TLS with")]
+    {
+        let options = Options { tls, ..Options::new(vec![node.address.to_string()]) };
+        let error = Upstream::connect(options).await.err().unwrap().to_string();
+        assert!(error.contains(words) && error.contains("--upstream-tls-ca"), "{error}");
+    }
+}

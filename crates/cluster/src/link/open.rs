@@ -117,7 +117,7 @@ async fn started(
     if !dialler.certificates_wanted.load(Ordering::Relaxed) {
         match dial(None).await {
             // By TLS 1.3 a certificate is missed only after the handshake.
-            Err(ConnectError::Connect { .. } | ConnectError::Lost { .. }) => {}
+            Err(ConnectError::Connect { .. } | ConnectError::NoTls { .. } | ConnectError::Lost { .. }) => {}
             other => return other,
         }
     }
@@ -130,10 +130,22 @@ async fn started(
     Ok(talk)
 }
 
+/// What a record of TLS begins with that is an alert (RFC 8446, section 5.1). No message of ours begins so.
+const TLS_ALERT: u8 = 21;
+
+/// Whether what came back to the beginning of TLS was something else, or nothing.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let said = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(said, Some(rustls::Error::InvalidMessage(_)))
+        || matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset)
+}
+
 /// A connection before it serves requests: one question, one answer.
 struct Talk {
     address: SocketAddr,
     opened: Opened,
+    /// It is without TLS, and nothing was heard on it yet.
+    may_want_tls: bool,
 }
 
 impl Talk {
@@ -153,7 +165,11 @@ impl Talk {
             Some(config) => {
                 let name = ServerName::IpAddress(address.ip().into());
                 let connector = TlsConnector::from(Arc::clone(config));
-                Box::new(connector.connect(name, plain).await.map_err(cannot)?)
+                let failed = |source: std::io::Error| match is_no_tls(&source) {
+                    true => ConnectError::NoTls { address, source },
+                    false => cannot(source),
+                };
+                Box::new(connector.connect(name, plain).await.map_err(failed)?)
             }
         };
         let opened = Opened {
@@ -163,7 +179,7 @@ impl Talk {
             input: BytesMut::with_capacity(READ),
             version,
         };
-        Ok(Talk { address, opened })
+        Ok(Talk { address, opened, may_want_tls: tls.is_none() })
     }
 
     /// STARTUP, and the log-in where the node asks for one. `shows_one` tells whether a certificate is shown.
@@ -273,8 +289,11 @@ impl Talk {
     }
 
     async fn ask(&mut self, request: &Request<'_>) -> Result<Envelope, ConnectError> {
-        let address = self.address;
-        let lost = |source| ConnectError::Lost { address, source };
+        let (address, may_want_tls) = (self.address, self.may_want_tls);
+        let lost = |source| match may_want_tls {
+            true => ConnectError::Mute { address, source },
+            false => ConnectError::Lost { address, source },
+        };
         let nonsense = |source: ProtocolError| ConnectError::Nonsense { address, source };
         let Opened { socket, reader, writer, input, .. } = &mut self.opened;
         writer.request(0, &RequestExtras::default(), request).map_err(nonsense)?;
@@ -282,12 +301,18 @@ impl Talk {
         socket.flush().await.map_err(lost)?;
         loop {
             match reader.next(input) {
-                Ok(Some(envelope)) => return Ok(envelope),
+                Ok(Some(envelope)) => {
+                    self.may_want_tls = false;
+                    return Ok(envelope);
+                }
                 Ok(None) => {}
                 Err(failure) => return Err(nonsense(failure.error)),
             }
             if socket.read_buf(input).await.map_err(lost)? == 0 {
                 return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            if may_want_tls && input.first() == Some(&TLS_ALERT) {
+                return Err(lost(std::io::Error::other("it sent an alert of TLS")));
             }
         }
     }

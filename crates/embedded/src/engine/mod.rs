@@ -64,6 +64,7 @@ struct Inner {
     disk_reads: Arc<DiskReads>,
     /// Whether a caller must have logged in.
     login_required: bool,
+    made_superuser: bool,
     passwords: Arc<Passwords>,
     hashing: login::Hashing,
     /// Runs what may block; statements come from its own threads or from outside of it.
@@ -126,6 +127,11 @@ impl Engine {
     /// A consistent copy that can be opened, made while writes go on. `folder` must be empty or absent. Blocks.
     pub fn checkpoint(&self, folder: &std::path::Path) -> std::result::Result<(), StorageError> {
         self.inner.store.checkpoint(folder)
+    }
+
+    /// Whether this start made the first superuser, and wrote down its password.
+    pub fn made_superuser(&self) -> bool {
+        self.inner.made_superuser
     }
 
     /// Whether this is the folder's first start: nothing but the system's keyspaces is there.

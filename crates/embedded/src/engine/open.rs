@@ -95,7 +95,7 @@ impl Engine {
             store.commit(batch).wait()?;
         }
         let catalog = Arc::new(catalog);
-        let inner = Inner {
+        let mut inner = Inner {
             indexes: IndexUpkeep::start(Sweep {
                 store: Arc::clone(&store),
                 catalog: Arc::clone(&catalog),
@@ -113,6 +113,7 @@ impl Engine {
             live: options.live,
             disk_reads: Arc::default(),
             login_required: options.login.is_some(),
+            made_superuser: false,
             passwords: Arc::new(Passwords::new()?),
             hashing: Hashing::default(),
             runtime: options.runtime,
@@ -121,7 +122,7 @@ impl Engine {
         inner.drop_orphans()?;
         inner.fill_indexes(inner.catalog.unfilled_indexes())?;
         match &options.login {
-            Some(login) => inner.make_first_superuser(&login.superuser_file)?,
+            Some(login) => inner.made_superuser = inner.make_first_superuser(&login.superuser_file)?,
             None if inner.snapshot().roles.iter().next().is_some() => tracing::warn!(
                 "this data has roles, but nobody is asked to log in: whoever connects may do everything"
             ),
@@ -133,10 +134,10 @@ impl Engine {
 
 impl Inner {
     /// Makes a superuser where no role can log in: at the first start with authentication, or after the last role that
-    /// could was altered. Its password is on disk before the role is.
-    fn make_first_superuser(&self, file: &Path) -> Result<(), OpenError> {
+    /// could was altered; whether there was need. Its password is on disk before the role is.
+    fn make_first_superuser(&self, file: &Path) -> Result<bool, OpenError> {
         if !first::is_needed(&self.snapshot().roles) {
-            return Ok(());
+            return Ok(false);
         }
         let password = password::generate()?;
         let hash = password::hash(&password)?;
@@ -152,7 +153,7 @@ impl Inner {
         let pending = self.catalog.change_roles(make)?;
         self.store.commit(pending.batch().clone()).wait()?;
         pending.publish();
-        Ok(())
+        Ok(true)
     }
 
     /// Tells the store how long each table keeps what was deleted.

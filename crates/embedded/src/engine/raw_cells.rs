@@ -76,7 +76,7 @@ impl RawStream {
         let entry = RawEntry::parse(&self.entry, stored, value).map_err(|bad| {
             let table = &self.entry.table;
             Error::corrupt(format!(
-                "{bad}: table {}.{}; restore the table from a backup or a checkpoint",
+                "{bad}: table {}.{}; put a copy of the data folder in its place",
                 table.keyspace, table.name
             ))
         })?;

@@ -391,7 +391,7 @@ fn damaged(entry: &TableEntry, bad: BadRecord, key: &[u8]) -> Fault {
     let hex: String = key.iter().take(64).map(|byte| format!("{byte:02x}")).collect();
     let table = &entry.table;
     Fault::Error(Error::corrupt(format!(
-        "{bad}: table {}.{}, partition key 0x{hex}; restore the table from a backup or a checkpoint",
+        "{bad}: table {}.{}, partition key 0x{hex}; put a copy of the data folder in its place",
         table.keyspace, table.name
     )))
 }

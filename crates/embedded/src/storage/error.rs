@@ -15,7 +15,7 @@ pub enum StorageError {
     WouldRead,
 
     /// A file does not hold what was written to it.
-    #[error("{file} is damaged at byte {offset}: {what}; restore the folder from a checkpoint or a backup")]
+    #[error("{file} is damaged at byte {offset}: {what}; put a copy of the folder in its place")]
     Damaged { file: PathBuf, offset: u64, what: String },
 
     /// The operating system refused; `what` names the call.
@@ -46,6 +46,10 @@ pub enum StorageError {
     /// again could report success for data that is gone; only a restart reads back what is really there.
     #[error("writes are refused since an earlier failure ({why}); check the disk, then restart")]
     Poisoned { why: Arc<str> },
+
+    /// A file is where the folder should be.
+    #[error("{file} is a file; name a folder to keep the data in, or one that does not exist yet")]
+    NoFolder { file: PathBuf },
 
     /// Another process has the folder open.
     #[error("the data folder {folder} is in use by another process; stop it first or choose another folder")]

@@ -1,6 +1,7 @@
 //! The store on disk: opening, closing, and what callers ask of it.
 
 use std::any::Any;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -32,7 +33,10 @@ impl DiskStore {
     /// Opens the store in `folder`, making it if it is absent or empty.
     pub fn open(folder: &Path, merge: Arc<dyn Merge>, options: Options) -> Result<Self, StorageError> {
         let disk = Arc::clone(&options.disk);
-        disk.create_dir(folder).map_err(|error| StorageError::io("make", folder, error))?;
+        disk.create_dir(folder).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StorageError::NoFolder { file: folder.to_path_buf() },
+            _ => StorageError::io("make", folder, error),
+        })?;
         let lock_path = folder.join("lock");
         let lock = disk.lock(&lock_path).map_err(|error| StorageError::io("lock", &lock_path, error))?;
         let lock = lock.ok_or_else(|| StorageError::Locked { folder: folder.to_path_buf() })?;

@@ -317,6 +317,9 @@ fn a_statement_is_run_with_values_and_without() {
     let reply =
         rest.post("/v2/cql?keyspace=ks&raw=true", r#"{"query":"SELECT id FROM spending WHERE id = 7"}"#);
     assert_eq!(reply.ok(200), r#"[{"id":7}]"#);
+    // It would do nothing: the next request is another.
+    let refused = rest.post("/v2/cql", r#"{"query":"USE ks"}"#).error(400);
+    assert!(refused.contains("/v2/cql?keyspace=NAME"), "{refused}");
     for body in [
         "",
         "{}",
