@@ -19,7 +19,7 @@ use crate::control::{node, of_wire};
 use crate::error::of_response;
 use crate::forward::{SCHEMA_CHANGE, SET_KEYSPACE, is_result, refusal};
 use crate::gateways::{Gateways, RingQuestion};
-use crate::prepared::{Statement, used_keyspace};
+use crate::prepared::{KeyMarkers, Statement, used_keyspace};
 use crate::ring::{Home, Replication, Ring};
 use crate::snapshot;
 use crate::table::Table;
@@ -51,9 +51,11 @@ pub fn from_client(input: &[u8]) {
     let executed = route::executed(flags, body);
     let first = route::first_of_batch(flags, body);
     let asking = route::with_columns(flags, body);
-    let tokens = |of: &dyn Fn(&[u16]) -> Option<Token>| [&[0][..], &[1], &[1, 0], &[0, 300]].map(of);
-    let of_execute = tokens(&|markers| route::token(version, flags, body, markers));
-    let of_batch = tokens(&|markers| route::batch_token(flags, body, markers));
+    let tokens = |of: &dyn Fn(&KeyMarkers) -> Option<Token>| {
+        [&[0][..], &[1], &[1, 0], &[0, 300]].map(|markers| of(&key_of(markers)))
+    };
+    let of_execute = tokens(&|key| route::token(version, flags, body, key));
+    let of_batch = tokens(&|key| route::batch_token(flags, body, &key.markers));
     match &decoded {
         Ok(Request::Query(query)) => {
             assert_eq!(text, Some(query.query));
@@ -66,7 +68,7 @@ pub fn from_client(input: &[u8]) {
         Ok(Request::Execute(execute)) => {
             assert_eq!(executed, Some(execute.id));
             let values = &execute.parameters.values;
-            let expected = tokens(&|markers| token(values, markers).filter(|_| !values.is_named()));
+            let expected = tokens(&|key| token(values, key, values.is_named()));
             assert_eq!(of_execute, expected);
             if version < ProtocolVersion::V5 {
                 assert_eq!(asking.is_some(), execute.parameters.skip_metadata);
@@ -86,7 +88,7 @@ pub fn from_client(input: &[u8]) {
             };
             assert_eq!(first, prepared);
             if prepared.is_some() {
-                assert_eq!(of_batch, tokens(&|markers| token(&entry.values, markers)));
+                assert_eq!(of_batch, tokens(&|key| token(&entry.values, key, false)));
             }
         }
         _ => {}
@@ -114,13 +116,25 @@ fn statement(text: &str, version: ProtocolVersion, parameters: &QueryParameters<
     }
 }
 
-/// The token of the values that these markers name.
-fn token(values: &Values, markers: &[u16]) -> Option<Token> {
-    let named = |marker: &u16| match values.get(usize::from(*marker)) {
+/// The values at these places, or of these names: `0`, `1` and so on.
+fn key_of(markers: &[u16]) -> KeyMarkers {
+    let names = markers.iter().map(|marker| marker.to_string().into()).collect();
+    KeyMarkers { keyspace: "ks".into(), markers: markers.into(), names }
+}
+
+/// The token of the values that are the key.
+fn token(values: &Values, key: &KeyMarkers, are_named: bool) -> Option<Token> {
+    let bytes = |value| match value {
         Some(Value::Bytes(bytes)) => Some(bytes),
         _ => None,
     };
-    let components = markers.iter().map(named).collect::<Option<Vec<&[u8]>>>()?;
+    let components = match are_named {
+        true => key.names.iter().map(|name| bytes(values.named(name))).collect::<Option<Vec<&[u8]>>>()?,
+        false => {
+            let of_marker = |marker: &u16| bytes(values.get(usize::from(*marker)));
+            key.markers.iter().map(of_marker).collect::<Option<Vec<&[u8]>>>()?
+        }
+    };
     if let [only] = components.as_slice() {
         return Some(Token::of(only));
     }

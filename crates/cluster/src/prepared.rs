@@ -24,14 +24,23 @@ use crate::gateways::RingQuestion;
 pub(crate) struct KeyMarkers {
     pub keyspace: Arc<str>,
     pub markers: SmallVec<[u16; 4]>,
+    /// Of those markers, for who binds by name.
+    pub names: SmallVec<[Arc<str>; 4]>,
 }
 
 impl KeyMarkers {
     /// As the node tells them.
     fn told(answer: &Prepared<'_>) -> Option<KeyMarkers> {
         let markers = answer.bind.partition_key.as_ref();
-        let first = answer.bind.columns.as_specs()?.first().filter(|_| !markers.is_empty())?;
-        Some(KeyMarkers { keyspace: Arc::clone(&first.keyspace), markers: SmallVec::from_slice(markers) })
+        let specs = answer.bind.columns.as_specs()?;
+        KeyMarkers::of(specs, SmallVec::from_slice(markers)).filter(|_| !markers.is_empty())
+    }
+
+    fn of(specs: &[ColumnSpec], markers: SmallVec<[u16; 4]>) -> Option<KeyMarkers> {
+        let keyspace = Arc::clone(&specs.first()?.keyspace);
+        let name = |marker: &u16| Some(Arc::clone(&specs.get(usize::from(*marker))?.name));
+        let names = markers.iter().map(name).collect::<Option<_>>()?;
+        Some(KeyMarkers { keyspace, markers, names })
     }
 
     /// By the names of the markers, which are those of the columns they are compared with or written to.
@@ -43,8 +52,7 @@ impl KeyMarkers {
             let at = specs.iter().position(|spec| spec.name == column.name && spec.table == first.table)?;
             u16::try_from(at).ok()
         };
-        let markers = table.partition_key().map(marker).collect::<Option<_>>()?;
-        Some(KeyMarkers { keyspace: Arc::clone(&first.keyspace), markers })
+        KeyMarkers::of(specs, table.partition_key().map(marker).collect::<Option<_>>()?)
     }
 }
 

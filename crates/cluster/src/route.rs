@@ -2,10 +2,14 @@
 //!
 //! A body that ends early or makes no sense has no route; the node it then reaches says what is wrong with it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ilium_cql::{Token, partition_key};
 use ilium_protocol::{Flags, ProtocolVersion};
 use smallvec::SmallVec;
+
+use crate::prepared::KeyMarkers;
 
 /// `<flags>` of a request's parameters (native protocol v5, section 4.1.4).
 const WITH_VALUES: u32 = 0x01;
@@ -178,8 +182,8 @@ fn walk_execute(version: ProtocolVersion, flags: u8, body: &[u8]) -> Option<()> 
     Some(())
 }
 
-/// The token of the partition that an EXECUTE is about; `markers` says which of its values are the key.
-pub(crate) fn token(version: ProtocolVersion, flags: u8, body: &[u8], markers: &[u16]) -> Option<Token> {
+/// The token of the partition that an EXECUTE is about; `key` says which of its values are that.
+pub(crate) fn token(version: ProtocolVersion, flags: u8, body: &[u8], key: &KeyMarkers) -> Option<Token> {
     let mut fields = message(flags, body)?;
     let _id = fields.short_bytes()?;
     if version >= ProtocolVersion::V5 {
@@ -190,11 +194,14 @@ pub(crate) fn token(version: ProtocolVersion, flags: u8, body: &[u8], markers: &
         ProtocolVersion::V5 => fields.int()?.cast_unsigned(),
         ProtocolVersion::V3 | ProtocolVersion::V4 => u32::from(fields.byte()?),
     };
-    if parameters & WITH_VALUES == 0 || parameters & WITH_NAMES != 0 {
+    if parameters & WITH_VALUES == 0 {
         return None;
     }
     let count = fields.short()?;
-    token_of_values(fields, count, markers)
+    match parameters & WITH_NAMES {
+        0 => token_of_values(fields, count, &key.markers),
+        _ => token_of_named(fields, count, &key.names),
+    }
 }
 
 /// The token of the partition that a BATCH's first statement is about.
@@ -221,9 +228,26 @@ fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Opt
     for _ in 0..=last {
         values.push(fields.value()?);
     }
-    let mut components: SmallVec<[&[u8]; 4]> = SmallVec::new();
-    for marker in markers {
-        components.push((*values.get(usize::from(*marker))?)?);
+    let component = |marker: &u16| *values.get(usize::from(*marker))?;
+    token_of_components(markers.iter().map(component).collect::<Option<_>>()?)
+}
+
+/// Of a name that comes twice the first counts (`QueryOptions.OptionsWithNames`).
+fn token_of_named(mut fields: Fields<'_>, count: usize, names: &[Arc<str>]) -> Option<Token> {
+    let mut components: SmallVec<[Option<&[u8]>; 4]> = names.iter().map(|_| None).collect();
+    for _ in 0..count {
+        let (name, value) = (fields.short_bytes()?, fields.value()?);
+        let wanted = components.iter_mut().zip(names).find(|(_, wanted)| wanted.as_bytes() == name);
+        if let Some((component @ None, _)) = wanted {
+            *component = Some(value?);
+        }
+    }
+    token_of_components(components.into_iter().collect::<Option<_>>()?)
+}
+
+fn token_of_components(components: SmallVec<[&[u8]; 4]>) -> Option<Token> {
+    if let [only] = components.as_slice() {
+        return Some(Token::of(only));
     }
     let mut key = Vec::new();
     partition_key::encode(&components, &mut key).ok()?;
@@ -235,7 +259,7 @@ fn token_of_values(mut fields: Fields<'_>, count: usize, markers: &[u16]) -> Opt
 mod tests {
     use ilium_protocol::{
         BatchRequest, BatchStatement, BatchType, BatchedStatement, Consistency, Envelope, ExecuteRequest,
-        Header, Opcode, QueryParameters, Request, RequestExtras, Values,
+        Header, Opcode, QueryParameters, Request, RequestExtras, Value, Values, ValuesBuilder,
     };
 
     use super::*;
@@ -243,6 +267,39 @@ mod tests {
 
     fn values(all: &[&[u8]]) -> Values {
         Values::positional(all.iter().map(|bytes| Some(*bytes))).unwrap()
+    }
+
+    /// The values at these places, which are called as letters from `a` on are.
+    fn key(markers: &[u16]) -> KeyMarkers {
+        let name = |marker: &u16| Arc::from(char::from(b'a' + *marker as u8).to_string());
+        let names = markers.iter().map(name).collect();
+        KeyMarkers { keyspace: "ks".into(), markers: markers.into(), names }
+    }
+
+    #[test]
+    fn the_key_is_found_among_values_that_are_bound_by_name() {
+        let named = |names: &[(&str, Option<&[u8]>)]| {
+            let mut values = ValuesBuilder::new();
+            for (name, value) in names {
+                values.push_named(name, value.map_or(Value::Null, Value::Bytes)).unwrap();
+            }
+            let parameters = QueryParameters::new(Consistency::One).with_values(values.finish());
+            let execute = ExecuteRequest { id: b"id", result_metadata_id: None, parameters };
+            own::frame(ProtocolVersion::V4, &RequestExtras::default(), &Request::Execute(execute)).unwrap()
+        };
+        let token = |names: &[(&str, Option<&[u8]>)], markers: &[u16]| {
+            let frame = named(names);
+            for end in 0..frame.body.len() {
+                let _ = token(ProtocolVersion::V4, frame.flags, &frame.body[..end], &key(markers));
+            }
+            token(ProtocolVersion::V4, frame.flags, &frame.body, &key(markers))
+        };
+        let all: &[(&str, Option<&[u8]>)] =
+            &[("c", Some(b"d")), ("a", Some(b"a")), ("b", None), ("a", Some(b"other"))];
+        assert_eq!(token(all, &[0]), Some(Token::of(b"a")));
+        assert_eq!(token(all, &[2, 0]), Some(Token::of(b"\0\x01d\0\0\x01a\0")));
+        assert_eq!(token(all, &[1]), None);
+        assert_eq!(token(all, &[3]), None);
     }
 
     #[test]
@@ -258,7 +315,7 @@ mod tests {
                 let metadata_id = (version >= ProtocolVersion::V5).then_some(&b"0123"[..]);
                 let execute = ExecuteRequest { id: b"id", result_metadata_id: metadata_id, parameters };
                 let frame = own::frame(version, &extras, &Request::Execute(execute)).unwrap();
-                let token = |markers: &[u16]| token(version, frame.flags, &frame.body, markers);
+                let token = |markers: &[u16]| token(version, frame.flags, &frame.body, &key(markers));
                 assert_eq!(executed(frame.flags, &frame.body), Some(&b"id"[..]));
                 let is_there = frame.flags & Flags::CUSTOM_PAYLOAD.bits() != 0;
                 assert_eq!(super::payload(frame.flags, &frame.body, "who"), is_there.then_some(&b"me"[..]));
@@ -271,7 +328,7 @@ mod tests {
                 assert_eq!(is_execute(version, frame.flags, &frame.body), !has_payload);
                 for end in 0..frame.body.len() {
                     assert!(!is_execute(version, frame.flags, &frame.body[..end]));
-                    let _ = self::token(version, frame.flags, &frame.body[..end], &[2, 0]);
+                    let _ = self::token(version, frame.flags, &frame.body[..end], &key(&[2, 0]));
                 }
             }
         }

@@ -127,7 +127,7 @@ impl Forwarded {
         match &self.kind {
             Kind::Execute(statement) => {
                 let key = statement.key.as_ref()?;
-                let token = route::token(self.way.version, *flags, body, &key.markers)?;
+                let token = route::token(self.way.version, *flags, body, key)?;
                 Some((&key.keyspace, token))
             }
             Kind::Batch(Some(first)) => {
