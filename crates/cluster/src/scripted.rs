@@ -2,6 +2,7 @@
 //! turns somebody away. What the test leaves to it is answered as Cassandra does.
 
 mod certified;
+pub(crate) mod racks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub(crate) struct Asked {
     pub text: String,
     /// Of an AUTH_RESPONSE.
     pub token: Vec<u8>,
+    /// The custom payload.
+    pub payload: Vec<(String, Option<Vec<u8>>)>,
 }
 
 pub(crate) enum Says {
@@ -124,6 +127,8 @@ impl ScriptedNode {
         let accepting = tokio::spawn(async move {
             for connection in 0.. {
                 let (socket, _) = listener.accept().await.unwrap();
+                // As Cassandra: a second answer is not to wait until the first is acknowledged.
+                socket.set_nodelay(true).unwrap();
                 let (shared, acceptor) = (Arc::clone(&all), acceptor.clone());
                 let serving = tokio::spawn(async move {
                     let Some(acceptor) = acceptor else {
@@ -184,7 +189,8 @@ async fn serve(
         while let Some(envelope) = reader.next(&mut input).unwrap() {
             let Header { version, stream, opcode, .. } = envelope.header;
             writer.set_version(version);
-            let (text, token) = match Request::decode(&envelope).unwrap().1 {
+            let (extras, request) = Request::decode(&envelope).unwrap();
+            let (text, token) = match request {
                 Request::Query(query) => (query.query.to_owned(), Vec::new()),
                 Request::Prepare(prepare) => (prepare.query.to_owned(), Vec::new()),
                 Request::AuthResponse(token) => (String::new(), token.unwrap_or_default().to_vec()),
@@ -194,8 +200,18 @@ async fn serve(
                 reader.negotiated(version, None).unwrap();
             }
             let keyspace_now = keyspace.clone();
-            let asked =
-                Asked { connection, version, certificate, keyspace: keyspace_now, opcode, text, token };
+            let owned = |(key, value): (&str, Option<&[u8]>)| (key.to_owned(), value.map(<[u8]>::to_vec));
+            let payload = extras.payload.into_iter().map(owned).collect();
+            let asked = Asked {
+                connection,
+                version,
+                certificate,
+                keyspace: keyspace_now,
+                opcode,
+                text,
+                token,
+                payload,
+            };
             shared.heard.lock().push(asked.clone());
             let (after, answer) = match (shared.script)(&asked) {
                 Says::Nothing => continue,
@@ -300,7 +316,7 @@ pub(crate) fn cluster_of(
         cql_version: "3.4.7".to_owned(),
         asks_for_login,
         cluster_name: CLUSTER.to_owned(),
-        home: Home { datacenter: NEAR.to_owned(), rack: None },
+        home: Home { datacenter: NEAR.to_owned(), rack: options.local_rack.clone() },
     };
     let cluster = Cluster::new(Dialler::new(options), facts);
     let node = |(number, (address, datacenter)): (usize, &(SocketAddr, &str))| Node {

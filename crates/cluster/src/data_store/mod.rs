@@ -276,3 +276,7 @@ fn may_repeat(effect: Effect, has_timestamp: bool, context: &Context) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;

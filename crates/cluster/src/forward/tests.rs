@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ilium_protocol::{
-    BindMetadata, ColumnList, Consistency, ExecuteRequest, PrepareRequest, Prepared, QueryParameters,
-    QueryRequest, QueryResult, RequestExtras, RowsMetadata,
+    BatchRequest, BatchStatement, BatchType, BatchedStatement, BindMetadata, ColumnList, Consistency,
+    ExecuteRequest, FrameWriter, HEADER_LENGTH, Payload, PrepareRequest, Prepared, QueryParameters,
+    QueryRequest, QueryResult, RequestExtras, ResponseExtras, RowsMetadata, Value, Values, ValuesBuilder,
 };
 use ilium_store::{Principal, Seen, Shown, Watcher};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::Options;
 use crate::control::Control;
+use crate::scripted::racks::{self, Racks};
 use crate::scripted::{Asked, NEAR, SOON, Says, ScriptedNode, cluster_of, rows, until};
 use crate::session::SessionKey;
 
@@ -351,6 +353,94 @@ async fn what_was_not_seen_to_be_a_use_moves_who_asked_and_nobody_else() {
         let keyspaces: Vec<_> = selects.iter().map(|asked| asked.keyspace.as_deref()).collect();
         assert_eq!(keyspaces, [Some("after"), Some("before")]);
         assert!(selects.iter().all(|asked| asked.connection != chosen[0].connection));
+    }
+}
+
+#[tokio::test]
+async fn an_execute_goes_to_the_nearest_node_that_has_its_partition() {
+    for rack in [Some("a"), None] {
+        let mut racks = Racks::start(rack).await;
+        let mut client = Client::of(&racks.cluster, None).await;
+        let query = "INSERT INTO ks.t (k) VALUES (?)";
+        client.send(1, &Request::Prepare(PrepareRequest { query, keyspace: None }));
+        assert_eq!(client.next().await, (1, true));
+        let client = tokio::sync::Mutex::new(client);
+        let ask = async |key: i32| {
+            let mut values = ValuesBuilder::with_capacity(8);
+            values.push(Value::Bytes(&key.to_be_bytes())).unwrap();
+            let parameters = QueryParameters::new(Consistency::One).with_values(values.finish());
+            let mut client = client.lock().await;
+            let execute = ExecuteRequest { id: racks::ID, result_metadata_id: None, parameters };
+            client.send(2, &Request::Execute(execute));
+            assert_eq!(client.next().await, (2, true));
+        };
+        racks.check(ask).await;
+    }
+}
+
+#[tokio::test]
+async fn a_custom_payload_arrives_at_the_node_and_the_nodes_at_the_client() {
+    let said: Payload<'_> = vec![("proxy", Some(b"ada")), ("nothing", None)];
+    let told: Payload<'_> = vec![("cost", Some(&[0, 7]))];
+    let answer = {
+        let mut writer = FrameWriter::new(VERSION);
+        let extras = ResponseExtras { payload: told.clone(), warnings: vec!["dear"], ..Default::default() };
+        writer.response(0, &extras, &Response::Result(QueryResult::Void)).unwrap();
+        let written = writer.ready().unwrap().split().freeze();
+        let body = written.slice(HEADER_LENGTH..);
+        Frame { version: VERSION.number(), flags: written[1], opcode: Opcode::Result.byte(), body }
+    };
+    let payload_of = |asked: &Asked| !asked.payload.is_empty() && asked.opcode != Opcode::Prepare;
+    let told_by_node = answer.clone();
+    let node = ScriptedNode::start(move |asked| match asked.opcode {
+        Opcode::Prepare => {
+            let prepared = Prepared {
+                id: b"the id",
+                result_metadata_id: None,
+                bind: BindMetadata { columns: ColumnList::specs(&[]), partition_key: Default::default() },
+                result: RowsMetadata::none(),
+            };
+            Says::this(asked, &Response::Result(QueryResult::Prepared(prepared)))
+        }
+        _ if payload_of(asked) => Says::This(told_by_node.clone()),
+        _ => Says::AsUsual,
+    })
+    .await;
+    let options = Options { newest_version: VERSION, ..Options::new(Vec::new()) };
+    let cluster = cluster_of(options, &[(node.address, NEAR)], false);
+    let mut client = Client::of(&cluster, None).await;
+    let parameters = || QueryParameters::new(Consistency::One);
+    let batch = BatchRequest {
+        kind: BatchType::Logged,
+        statements: vec![BatchStatement {
+            statement: BatchedStatement::Prepared(b"the id"),
+            values: Values::none(),
+        }],
+        parameters: parameters(),
+    };
+    for (stream, request) in (1..).zip([
+        Request::Prepare(PrepareRequest { query: "SELECT v FROM ks.t", keyspace: None }),
+        Request::Query(QueryRequest { query: "SELECT v FROM ks.t", parameters: parameters() }),
+        Request::Execute(ExecuteRequest {
+            id: b"the id",
+            result_metadata_id: None,
+            parameters: parameters(),
+        }),
+        Request::Batch(batch),
+    ]) {
+        let extras = RequestExtras { payload: said.clone(), ..RequestExtras::default() };
+        let frame = own::frame(VERSION, &extras, &request).unwrap();
+        client.channel.send(stream, frame);
+        client.channel.flush();
+        let (of, given) = timeout(SOON, client.given.recv()).await.unwrap().unwrap();
+        let given = given.unwrap();
+        assert_eq!(of, stream);
+        let asked = node.heard(request.opcode()).pop().unwrap();
+        let expected = said.iter().map(|(key, value)| ((*key).to_owned(), value.map(<[u8]>::to_vec)));
+        assert_eq!(asked.payload, expected.collect::<Vec<_>>(), "{:?}", request.opcode());
+        if request.opcode() != Opcode::Prepare {
+            assert_eq!((given.flags, &given.body), (answer.flags, &answer.body), "{:?}", request.opcode());
+        }
     }
 }
 
