@@ -7,6 +7,7 @@ mod connections;
 mod faults;
 mod lost;
 mod prepared;
+mod releases;
 mod rolling;
 mod security;
 mod shared_links;

@@ -17,6 +17,8 @@ const AUTHENTICATE: u8 = 0x03;
 const QUERY: u8 = 0x07;
 const PREPARE: u8 = 0x09;
 const EXECUTE: u8 = 0x0A;
+const REGISTER: u8 = 0x0B;
+const EVENT: u8 = 0x0C;
 const BATCH: u8 = 0x0D;
 const AUTH_RESPONSE: u8 = 0x0F;
 const AUTH_SUCCESS: u8 = 0x10;
@@ -128,6 +130,28 @@ impl Connection {
         self.ask(BATCH, &body, with)
     }
 
+    /// Asks to be told of events of these kinds. From then on it is for [`Connection::event`] alone.
+    pub fn register(&mut self, kinds: &[&str]) -> Result<()> {
+        let mut body = u16::try_from(kinds.len())?.to_be_bytes().to_vec();
+        for kind in kinds {
+            request::string(&mut body, kind)?;
+        }
+        let answered = self.exchange(REGISTER, 0, &body)?;
+        if answered.opcode != READY {
+            bail!("REGISTER was answered by {:?}", answer::decode(self.version, &answered));
+        }
+        Ok(())
+    }
+
+    /// Waits for the next event; its body as it came.
+    pub fn event(&mut self) -> Result<Vec<u8>> {
+        let told = self.receive()?;
+        if told.opcode != EVENT {
+            bail!("an event was due, not {:?}", answer::decode(self.version, &told));
+        }
+        Ok(told.body)
+    }
+
     /// Sends a message with this body, whether or not it is one.
     pub fn message(&mut self, opcode: u8, body: &[u8]) -> Result<Answer> {
         self.ask(opcode, body, &Settings::default())
@@ -144,9 +168,16 @@ impl Connection {
         let frame = frame::encode(self.version, flags, opcode, body)?;
         if self.version >= 5 {
             frame::write_segments(&frame, &mut self.stream)?;
-            frame::read_segments(&mut self.stream, &mut self.rest)
         } else {
             self.stream.write_all(&frame)?;
+        }
+        self.receive()
+    }
+
+    fn receive(&mut self) -> Result<Frame> {
+        if self.version >= 5 {
+            frame::read_segments(&mut self.stream, &mut self.rest)
+        } else {
             frame::read(&mut self.stream)
         }
     }
