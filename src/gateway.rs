@@ -41,7 +41,10 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unavailable(format!("cannot start threads: {error}")))?;
-    runtime.block_on(serve(settings, started, files))
+    let served = runtime.block_on(serve(settings, started, files));
+    // A name that is being looked up has nobody to answer to, and a name server that is away would hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 /// `open_files` is how many files it may open, where that is bounded.
@@ -192,13 +195,17 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    let asked = Instant::now();
     leave.send_replace(true);
+    let seconds = settings.drain_wait.as_secs();
+    tracing::info!(drain_wait = seconds, "told to stop: /health/ready answers 503 from now on");
     tokio::time::sleep(settings.drain_wait).await;
     stop.send_replace(true);
     while let Some(ended) = serving.join_next().await {
         ended.map_err(Failure::io)?;
     }
     traces.end().await;
+    tracing::info!(milliseconds = asked.elapsed().as_millis() as u64, "stopped");
     Ok(())
 }
 

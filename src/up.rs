@@ -143,11 +143,14 @@ async fn serve(settings: Settings, started: Instant) -> Result<(), Failure> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    let asked = Instant::now();
     stop.send_replace(true);
+    tracing::info!("told to stop: /health/ready answers 503 from now on");
     while let Some(ended) = serving.join_next().await {
         ended.map_err(Failure::io)?;
     }
     traces.end().await;
+    tracing::info!(milliseconds = asked.elapsed().as_millis() as u64, "stopped");
     Ok(())
 }
 

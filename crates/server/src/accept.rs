@@ -76,6 +76,12 @@ pub(crate) trait Speak: Send + Sync + 'static {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
+    /// Requests that are not answered at this moment, over all connections.
+    fn under_way(&self) -> usize;
+
+    /// Connections that were closed for the stop while requests of theirs were on the way here. `None`: nobody knows.
+    fn unheard(&self) -> Option<u64>;
+
     /// Tells a connection past the limit why it is closed.
     fn turn_away<S>(
         &self,
@@ -179,16 +185,26 @@ impl Door {
                 drop(place);
             });
         }
+        let address = self.address().unwrap_or(self.options.address);
         drop(self.socket);
+        tracing::info!(
+            %address,
+            connections = connections.len(),
+            requests = protocol.under_way(),
+            "no more connections and requests are taken here"
+        );
         let drained =
             timeout(self.options.drain, async { while connections.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!(
+                %address,
                 connections = connections.len(),
+                requests = protocol.under_way(),
                 "connections were cut: their requests took too long"
             );
             connections.shutdown().await;
         }
+        tracing::info!(%address, unheard = protocol.unheard(), "all connections are closed");
     }
 }
 

@@ -49,6 +49,14 @@ impl Speak for Cql {
         ilium_native::serve(Arc::clone(&self.0), socket, from.peer, from.tls, stopping).await
     }
 
+    fn under_way(&self) -> usize {
+        self.0.requests_waiting()
+    }
+
+    fn unheard(&self) -> Option<u64> {
+        Some(self.0.unheard())
+    }
+
     async fn turn_away<S>(&self, socket: S, _from: Origin, reason: &str) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -148,6 +148,15 @@ impl Speak for Http {
         }
     }
 
+    fn under_way(&self) -> usize {
+        self.front.in_flight()
+    }
+
+    /// What comes after an answer is not read.
+    fn unheard(&self) -> Option<u64> {
+        None
+    }
+
     async fn turn_away<S>(&self, socket: S, from: Origin, reason: &str) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

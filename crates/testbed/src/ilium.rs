@@ -31,6 +31,11 @@ impl Folder {
         Ok(Folder(folders::scratch("ilium")?))
     }
 
+    /// What the server prints and logs is there, also after its end.
+    pub fn output(&self) -> PathBuf {
+        self.0.join("output.log")
+    }
+
     /// Where the data is.
     pub fn data(&self) -> PathBuf {
         self.0.join("data")
@@ -107,7 +112,7 @@ impl Ilium {
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
         let env: Vec<(String, String)> =
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let output = folder.0.join("output.log");
+        let output = folder.output();
         let log = File::create(&output)?;
         let mut process = Guarded::start(binary, &args, &env, &folder.0, log, None)?;
         let deadline = Instant::now() + START;

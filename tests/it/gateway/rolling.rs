@@ -51,7 +51,8 @@ fn nothing_that_may_be_repeated_fails_while_gateways_are_restarted_one_after_the
 fn a_gateway_that_is_to_stop_says_so_and_serves_on_for_as_long_as_it_was_told() {
     let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
     let folder = Folder::new().unwrap();
-    let gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &["--drain-wait", "3"]).unwrap();
+    let (flags, env) = (["--drain-wait", "3"], [("ILIUM_LOG", "info")]);
+    let gateway = Ilium::gateway_with(binary(), &folder, &[cassandra.address()], &flags, &env).unwrap();
     let (cql, http) = (gateway.address(), gateway.http());
     assert_eq!(get(http, "/health/ready").status, 200);
     let stopping = std::thread::spawn(move || gateway.stop());
@@ -61,6 +62,19 @@ fn a_gateway_that_is_to_stop_says_so_and_serves_on_for_as_long_as_it_was_told() 
     let mut late = Connection::open(cql, 5).unwrap();
     let answer = late.query("SELECT key FROM system.local", &Binds::None, &Settings::default()).unwrap();
     assert!(matches!(answer.outcome, Outcome::Rows(_)), "{answer:?}");
+    drop(late);
     stopping.join().unwrap().unwrap();
     assert!(TcpStream::connect(cql).is_err());
+    // Each step of it is in the log, in order.
+    let said = std::fs::read_to_string(folder.output()).unwrap();
+    let mut rest = said.as_str();
+    for step in [
+        "told to stop: /health/ready answers 503 from now on drain_wait=3",
+        "no more connections and requests are taken here",
+        "all connections are closed",
+        "stopped milliseconds=",
+    ] {
+        let Some((_, after)) = rest.split_once(step) else { panic!("no {step} in {said}") };
+        rest = after;
+    }
 }

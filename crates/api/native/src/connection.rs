@@ -134,7 +134,11 @@ impl Connection {
             if !(self.open && self.reading) && self.waiting() == 0 {
                 // The last answers may have come since.
                 self.flush(&mut socket).await?;
-                return close_in_order(&mut socket, &mut self.input).await;
+                let thrown_away = close(&mut socket, &mut self.input).await?;
+                if self.open && thrown_away > 0 {
+                    self.service.unheard.fetch_add(1, Ordering::Relaxed);
+                }
+                return Ok(());
             }
             match self.wait(&mut socket, stopping).await? {
                 Woken::Received(0) => {
@@ -379,17 +383,28 @@ pub async fn close_in_order<S>(socket: &mut S, input: &mut BytesMut) -> io::Resu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    close(socket, input).await.map(|_| ())
+}
+
+/// The same; how many bytes were thrown away.
+async fn close<S>(socket: &mut S, input: &mut BytesMut) -> io::Result<usize>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     socket.shutdown().await?;
     input.reserve(READ);
+    let mut thrown_away = 0;
     let drained = async {
         loop {
             input.clear();
-            if socket.read_buf(input).await? == 0 {
-                return Ok(());
+            match socket.read_buf(input).await? {
+                0 => return Ok::<_, io::Error>(()),
+                bytes => thrown_away += bytes,
             }
         }
     };
-    timeout(LINGER, drained).await.unwrap_or(Ok(()))
+    timeout(LINGER, drained).await.unwrap_or(Ok(()))?;
+    Ok(thrown_away)
 }
 
 async fn read<S: AsyncRead + Unpin>(

@@ -56,6 +56,8 @@ pub struct Service {
     asked: AtomicUsize,
     /// Bytes that a cluster answered and clients have not read, over all connections.
     unread: AtomicUsize,
+    /// Connections that the server closed with requests of theirs unread.
+    unheard: AtomicU64,
     /// Bytes read from all connections since the start, and written to them; frames as they are on the wire, TLS left aside.
     received: AtomicU64,
     sent: AtomicU64,
@@ -103,6 +105,7 @@ impl Service {
             arriving: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
+            unheard: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         })
@@ -164,7 +167,12 @@ impl Service {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Requests that wait for the store at this moment.
+    /// Connections since the start that were closed for the server's stop while requests of theirs were on the way here.
+    pub fn unheard(&self) -> u64 {
+        self.unheard.load(Ordering::Relaxed)
+    }
+
+    /// Requests that wait for the store or the cluster at this moment.
     pub fn requests_waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
 //! A server in this process: the listener, the CQL API and an engine in memory, with limits of the test's choice.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +15,11 @@ use ilium_store::{
     Answer, BatchEntry, BatchKind, Binds, Capabilities, Context, DataStore, Outcome, Prepared, Principal,
     SchemaListener, TokenSplit,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::instrument::WithSubscriber as _;
 
 use crate::client::Client;
 
@@ -35,6 +38,21 @@ pub struct Server {
     gate: watch::Sender<bool>,
     plans: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
+    /// What the listener logged.
+    log: Log,
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Server {
@@ -84,8 +102,12 @@ impl Server {
         listen(&mut listening);
         let listener = runtime.block_on(CqlListener::bind(listening, None)).unwrap();
         let address = listener.address().unwrap();
-        let serving = runtime.spawn(listener.serve(Arc::clone(&service), stopping));
-        Server { address, service, engine, runtime, stop, gate, plans, serving: Some(serving) }
+        let log = Log::default();
+        let writer = log.clone();
+        let logs = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let serving = listener.serve(Arc::clone(&service), stopping).with_subscriber(logs);
+        let serving = Some(runtime.spawn(serving));
+        Server { address, service, engine, runtime, stop, gate, plans, serving, log }
     }
 
     /// A connection that said STARTUP in version 4.
@@ -140,10 +162,16 @@ impl Server {
         self.stop.send_replace(true);
     }
 
-    /// Waits for the end of the drain.
-    pub fn ended(mut self) {
+    /// Waits for the end of the drain, and gives the listener's log.
+    pub fn ended(mut self) -> String {
         let serving = self.serving.take().unwrap();
         self.runtime.block_on(async { tokio::time::timeout(LONG, serving).await.unwrap().unwrap() });
+        self.log()
+    }
+
+    /// What the listener logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8(self.log.0.lock().clone()).unwrap()
     }
 }
 

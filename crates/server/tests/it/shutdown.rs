@@ -9,6 +9,12 @@ use ilium_native::Options;
 use crate::client::{Client, OPTIONS, QUERY, RESULT, frame, query};
 use crate::server::Server;
 
+/// Whether a line of the log has all these words.
+fn says(log: &str, words: &[&str]) {
+    let has_all = |line: &str| words.iter().all(|words| line.contains(words));
+    assert!(log.lines().any(has_all), "no line with {words:?} in {log}");
+}
+
 #[test]
 fn what_is_in_flight_is_answered_before_the_connections_close() {
     let server = Server::start(Options::default());
@@ -21,6 +27,7 @@ fn what_is_in_flight_is_answered_before_the_connections_close() {
     server.until("ten waiting requests", |service| service.requests_waiting() == 10);
     server.begin_stop();
     idle.expect_end();
+    server.until("the drain", |_| server.log().contains("no more connections"));
     // Not taken any more, and no reason to lose the answers to what was.
     client.send_bytes(&frame(4, 100, QUERY, &query("SELECT key FROM system.local")).repeat(1000));
     server.open_gate();
@@ -34,8 +41,11 @@ fn what_is_in_flight_is_answered_before_the_connections_close() {
     assert_eq!(answered, (0..10).collect::<Vec<_>>());
     client.expect_end();
     let address = server.address;
-    server.ended();
+    let log = server.ended();
     assert!(TcpStream::connect(address).is_err(), "the port is free again");
+    says(&log, &["no more connections and requests are taken here", "requests=10"]);
+    says(&log, &["all connections are closed", "unheard=1"]);
+    assert!(!log.contains("were cut"), "{log}");
 }
 
 #[test]
@@ -64,7 +74,8 @@ fn what_takes_longer_than_the_drain_is_cut() {
     client.send_query(1, "SELECT key FROM system.local");
     server.until("a waiting request", |service| service.requests_waiting() == 1);
     server.begin_stop();
-    server.ended();
+    let log = server.ended();
+    says(&log, &["connections were cut: their requests took too long", "requests=1"]);
     client.expect_cut();
     mute.expect_cut();
 }
