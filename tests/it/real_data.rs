@@ -1,9 +1,10 @@
 //! Data as people have it, loaded by cqlsh into the built binary and read back.
 
-use ilium_testbed::require;
+use ilium_testbed::cassandra::Options;
+use ilium_testbed::{Cassandra, require};
 
 use crate::clients::dialogue::{
-    converse, converse_over_all, converse_over_all_through_gateway, converse_through_gateway,
+    converse, converse_over_all, converse_over_all_in_front_of, converse_through_gateway,
 };
 use crate::clients::{dsbulk, obtained, python};
 
@@ -35,8 +36,14 @@ fn flights_and_addresses_are_loaded_and_unloaded_by_dsbulk_and_read_by_rest() {
     converse_over_all(|server| dsbulk.command(server)).unwrap();
 }
 
+/// Bulk on a machine with other work to do: whole tables are read and written however long that takes.
+const PATIENT: &str = "range_request_timeout: 120s\nread_request_timeout: 120s\nwrite_request_timeout: 120s\n\
+                       native_transport_timeout: 120s\n";
+
 #[test]
 fn dsbulk_does_the_same_through_a_gateway() {
     let Some(dsbulk) = require("DSBulk", dsbulk::dsbulk()) else { return };
-    converse_over_all_through_gateway(|gateway| dsbulk.command(gateway)).unwrap();
+    let patient = Options { yaml: PATIENT.to_owned(), ..Options::default() };
+    let Some(cassandra) = require("Cassandra", Cassandra::start(&patient)) else { return };
+    converse_over_all_in_front_of(&cassandra, |gateway| dsbulk.command(gateway)).unwrap();
 }

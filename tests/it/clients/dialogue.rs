@@ -62,6 +62,14 @@ pub fn converse_over_all_through_gateway(program: impl FnOnce(&Ilium) -> Command
     for keyspace in ["app", "elsewhere", "housing"] {
         direct.query(&format!("DROP KEYSPACE IF EXISTS {keyspace}"), &Binds::None, &Settings::default())?;
     }
+    converse_over_all_in_front_of(cassandra, program)
+}
+
+/// The same with a Cassandra of the caller's own.
+pub fn converse_over_all_in_front_of(
+    cassandra: &Cassandra,
+    program: impl FnOnce(&Ilium) -> Command,
+) -> Result<()> {
     let folder = Folder::new()?;
     converse_with(
         |address| {
