@@ -114,6 +114,11 @@ fn a_cluster_that_falls_silent_fails_requests_soon_and_is_used_again_when_it_is_
     assert_eq!(error.code, UNAVAILABLE, "{error:?}");
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     until("it is not ready", || !is_ready(&gateway));
+    // A page for people says so, too.
+    let page = get(gateway.http(), "/");
+    let page = String::from_utf8_lossy(&page.body);
+    assert!(page.contains("none of the 1 nodes of the cluster can be reached"), "{page}");
+    assert!(!page.contains("answers as Cassandra"), "{page}");
 
     proxy.set(Fault::None).unwrap();
     proxy.sever();

@@ -186,12 +186,15 @@ fn gateways_with_the_same_keys_act_as_whoever_logged_in_at_one_of_them_until_the
     let mut ask = |text: &str| cql.query(text, &Binds::None, &Settings::default()).unwrap().outcome;
     assert!(matches!(ask("/**/ DROP TABLE s.t"), Outcome::Error(_)));
     assert!(matches!(ask("INSERT INTO s.t (p) VALUES (7)"), Outcome::Error(_)));
+    assert!(!matches!(ask("USE s"), Outcome::Error(_)));
+    assert!(matches!(ask("DROP TABLE t"), Outcome::Error(_)));
     assert!(matches!(ask("ALTER ROLE ada WITH PASSWORD = 'hush-new'"), Outcome::Void));
     let log = second.output().unwrap();
     for words in [
         r#"event="login" verdict="accepted" api="cql" from=127.0.0.1:"#,
         r#"role="ada" statement="/**/ DROP TABLE s.t" error="#,
         r#"role="ada" error="User ada has no MODIFY permission"#,
+        r#"role="ada" statement="DROP TABLE t" keyspace="s" error="#,
         r#"statement="ALTER ROLE ada WITH PASSWORD = '*******'""#,
     ] {
         assert!(log.lines().any(|line| line.contains(words)), "no {words} in {log}");
