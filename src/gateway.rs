@@ -191,17 +191,31 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
         // Nobody reads; that is no reason not to serve.
         tracing::warn!(%error, "cannot say where it listens");
     }
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut told = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    told().await;
     let asked = Instant::now();
     leave.send_replace(true);
     let seconds = settings.drain_wait.as_secs();
     tracing::info!(drain_wait = seconds, "told to stop: /health/ready answers 503 from now on");
-    tokio::time::sleep(settings.drain_wait).await;
+    tokio::select! {
+        () = tokio::time::sleep(settings.drain_wait) => {}
+        () = told() => tracing::info!("told again: connections are drained now"),
+    }
     stop.send_replace(true);
-    while let Some(ended) = serving.join_next().await {
+    loop {
+        let ended = tokio::select! {
+            ended = serving.join_next() => ended,
+            () = told() => {
+                tracing::warn!("told again: connections are cut");
+                break;
+            }
+        };
+        let Some(ended) = ended else { break };
         ended.map_err(Failure::io)?;
     }
     traces.end().await;

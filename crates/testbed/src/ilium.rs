@@ -155,6 +155,11 @@ impl Ilium {
             .with_context(|| format!("cannot read {}", self.output.display()))
     }
 
+    /// Asks it to end (SIGTERM), and does not wait for that.
+    pub fn ask_to_stop(&mut self) -> Result<()> {
+        self.process.signal(Signal::Term)
+    }
+
     /// Asks it to end (SIGTERM) and wants it to end well.
     pub fn stop(mut self) -> Result<()> {
         self.process.signal(Signal::Term)?;

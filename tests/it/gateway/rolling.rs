@@ -12,6 +12,8 @@ use crate::clients::dialogue::{binary, talk};
 use crate::clients::java;
 use crate::rest::get;
 
+use super::faults::until;
+
 /// What the program is told once the gateway it named is there again.
 const RESTARTED: &[u8] = b"restarted\n";
 
@@ -45,6 +47,19 @@ fn nothing_that_may_be_repeated_fails_while_gateways_are_restarted_one_after_the
     for gateway in gateways.into_inner().into_iter().flatten() {
         gateway.stop().unwrap();
     }
+}
+
+#[test]
+fn a_gateway_that_is_told_again_to_stop_waits_no_longer() {
+    let Some(cassandra) = require("Cassandra", Cassandra::shared()) else { return };
+    let folder = Folder::new().unwrap();
+    // Longer than it is given to end.
+    let flags = ["--drain-wait", "600"];
+    let mut gateway = Ilium::gateway(binary(), &folder, &[cassandra.address()], &flags).unwrap();
+    let http = gateway.http();
+    gateway.ask_to_stop().unwrap();
+    until("it says that it stops", || get(http, "/health/ready").status == 503);
+    gateway.stop().unwrap();
 }
 
 #[test]

@@ -8,7 +8,8 @@ use ilium_http::BodyLimits;
 use ilium_server::HttpOptions;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::http_server::{BIG, HttpServer, Settings, rest};
+use crate::http_server::{BIG, ECHO, HttpServer, Settings, rest};
+use crate::server::LONG;
 
 fn impatient(patience: Duration) -> HttpOptions {
     HttpOptions { patience, ..HttpOptions::default() }
@@ -101,12 +102,16 @@ fn bodies_past_what_may_be_under_way_are_refused() {
 
 #[test]
 fn a_client_that_never_reads_is_closed() {
-    let server =
-        HttpServer::start(Settings { http: impatient(Duration::from_millis(300)), ..Settings::default() });
+    let http = impatient(Duration::from_millis(300));
+    let server = HttpServer::start(Settings { http, max_connections: Some(1), ..Settings::default() });
     let mut socket = server.connect();
     socket.write_all(&get("/big")).unwrap();
-    // Reading begins only after the server has given up; what sockets held arrives, the rest does not.
-    std::thread::sleep(Duration::from_millis(1500));
+    // It has been given up once there is room for another. What sockets held arrives then, the rest does not.
+    let deadline = Instant::now() + LONG;
+    while !server.exchange(ECHO).starts_with("HTTP/1.1 200 ") {
+        assert!(Instant::now() < deadline, "it is still open");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let mut arrived = 0;
     let mut piece = vec![0; 1 << 20];
     while let Ok(read @ 1..) = socket.read(&mut piece) {

@@ -21,6 +21,9 @@ use crate::server::LONG;
 /// Bytes of the answer to `/big`: more than sockets hold between them.
 pub const BIG: usize = 64 << 20;
 
+/// A request that is answered at once.
+pub const ECHO: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
 #[derive(Default)]
 pub struct Settings {
     pub http: HttpOptions,
@@ -99,7 +102,7 @@ impl HttpServer {
 
     /// Proves that requests are still answered, on a new connection.
     pub fn still_serves(&self) {
-        let answer = self.exchange(b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = self.exchange(ECHO);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 }
