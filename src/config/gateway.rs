@@ -47,8 +47,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Authorities of client certificates.
     pub tls_client_ca: Option<PathBuf>,
-    /// How nodes are spoken to over TLS.
     pub upstream_compression: UpstreamCompression,
+    /// How nodes are spoken to over TLS.
     pub upstream_tls: Option<UpstreamTlsFiles>,
     /// Origins whose pages may call the HTTP APIs.
     pub cors_origins: Vec<String>,
