@@ -212,6 +212,7 @@ async fn serve(settings: Settings, started: Instant, open_files: Option<u64>) ->
             ended = serving.join_next() => ended,
             () = told() => {
                 tracing::warn!("told again: connections are cut");
+                serving.shutdown().await;
                 break;
             }
         };

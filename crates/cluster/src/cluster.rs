@@ -260,19 +260,28 @@ impl Cluster {
     pub(crate) async fn prove(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
         let opening = Arc::clone(self.opening.lock().entry(key.clone()).or_default());
         let waits = Waits { all: &self.opening, key, opening };
-        self.unless_lost(async {
-            waits.opening.get_or_init(|| self.open_first(waits.key.clone())).await.clone()
+        self.unless_lost(async |tries| {
+            waits.opening.get_or_init(|| self.open_first(waits.key.clone(), tries)).await.clone()
         })
         .await
     }
 
     /// Opens a first link for a key. A session is kept only once there is one: a password or a keyspace may be wrong.
-    async fn open_first(self: &Arc<Self>, key: SessionKey) -> Result<Arc<Session>, Error> {
+    /// One that tries whether the cluster is still lost waits for nobody.
+    async fn open_first(self: &Arc<Self>, key: SessionKey, tries: bool) -> Result<Arc<Session>, Error> {
         let version = ProtocolVersion::from_number(key.version)
             .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
-        let _turn = self.log_ins.acquire().await;
+        let _turn = if tries { None } else { Some(self.log_ins.acquire().await) };
+        // It may have been lost since.
+        if !tries && self.is_lost() {
+            return Err(self.lost());
+        }
         let permit = self.first_permit().await?;
-        let (place, link) = self.open_link(&key, version).await.map_err(ConnectError::into_error)?;
+        let opened = self.open_link(&key, version).await;
+        if opened.as_ref().is_err_and(ConnectError::is_final) {
+            self.is_found();
+        }
+        let (place, link) = opened.map_err(ConnectError::into_error)?;
         link.hold(permit);
         if let Some(role) = &key.role {
             self.logins.accept(role.clone());

@@ -88,6 +88,13 @@ impl ConnectError {
     pub fn into_error(self) -> Error {
         match self {
             ConnectError::Refused { error, .. } => *error,
+            // What flags may be missing is for who starts a gateway: a node that restarts closes connections as well.
+            ConnectError::Mute { address, source } => {
+                unreachable(&ConnectError::Lost { address, source }.to_string())
+            }
+            ConnectError::NoTls { address, source } => {
+                unreachable(&ConnectError::Connect { address, source }.to_string())
+            }
             other => unreachable(&other.to_string()),
         }
     }

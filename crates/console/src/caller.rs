@@ -46,10 +46,13 @@ impl FromRequestParts<Arc<Console>> for Caller {
         if !console.access.is_required() {
             return Ok(Caller { principal: Principal::Anonymous, address, trace });
         }
-        if let Some(token) = token(&parts.headers)
-            && let Ok(principal) = console.access.of_token(token, &peer).await
-        {
-            return Ok(Caller { principal, address, trace });
+        if let Some(token) = token(&parts.headers) {
+            match console.access.of_token(token, &peer).await {
+                Ok(principal) => return Ok(Caller { principal, address, trace }),
+                Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {}
+                // A log-in would help as little, while the cluster cannot be asked.
+                Err(refusal) => return Err(TurnedAway::Refused(refusal.into())),
+            }
         }
         // What a form held is lost; the login leads on to its page.
         let asked = parts.uri.path_and_query().map_or("/", |asked| asked.as_str());

@@ -13,7 +13,7 @@ pub static WARNING: HeaderName = HeaderName::from_static("cassandra-warning");
 /// One for each statement that the store traced; the `session_id` of `system_traces`.
 pub static TRACING_ID: HeaderName = HeaderName::from_static("cassandra-tracing-id");
 
-/// Bytes of all warnings of an answer. Proxies give all headers together 4 to 8 KiB (nginx, `proxy_buffer_size`).
+/// Bytes of all warnings of an answer, with their names. Proxies give all headers together 4 to 8 KiB (nginx, `proxy_buffer_size`).
 const ROOM: usize = 2048;
 
 /// Adds warnings to an answer: those for which there is room, the last of them cut, and how many more there are.
@@ -26,7 +26,7 @@ pub fn push_warnings(headers: &mut HeaderMap, warnings: &[String]) {
             return;
         }
         let (value, is_whole) = encoded(warning, room);
-        room = if is_whole { room - value.len() } else { 0 };
+        room = if is_whole { room.saturating_sub(value.len() + WARNING.as_str().len()) } else { 0 };
         headers.extend(HeaderValue::try_from(value).map(|value| (WARNING.clone(), value)));
     }
 }
@@ -77,7 +77,7 @@ mod tests {
     fn warnings_take_no_more_room_than_a_proxy_gives_headers() {
         let warnings = vec!["\u{e9}".repeat(300); 5];
         let said = pushed(&warnings);
-        assert_eq!(said.iter().map(String::len).collect::<Vec<_>>(), [1800, 249, 10]);
+        assert_eq!(said.iter().map(String::len).collect::<Vec<_>>(), [1800, 234, 10]);
         assert_eq!(said[2], "and 3 more");
     }
 

@@ -48,7 +48,7 @@ struct Mapped {
     /// `None`: the cluster knows it by the certificate.
     password: Option<RwLock<Arc<str>>>,
     /// When the log was last told that the role cannot be logged in.
-    told: Mutex<Option<Instant>>,
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl MappedRoles {
@@ -59,6 +59,8 @@ impl MappedRoles {
             RoleProof::Certificate { .. } => None,
         };
         let watched = Watched::new(roles.values().filter_map(file).collect());
+        // One for all that stand for a role by the same file.
+        let mut told = BTreeMap::<(String, PathBuf), Arc<Mutex<Option<Instant>>>>::new();
         let read = roles.into_iter().map(|(who, MappedRole { role, proof })| {
             let (file, password) = match proof {
                 RoleProof::Password(file) => {
@@ -67,7 +69,8 @@ impl MappedRoles {
                 }
                 RoleProof::Certificate { chain, .. } => (chain, None),
             };
-            Ok((who, Arc::new(Mapped { role, file, password, told: Mutex::default() })))
+            let told = Arc::clone(told.entry((role.clone(), file.clone())).or_default());
+            Ok((who, Arc::new(Mapped { role, file, password, told })))
         });
         Ok(MappedRoles { roles: read.collect::<Result<_, _>>()?, watched })
     }
@@ -129,7 +132,8 @@ impl MappedRoles {
 impl Mapped {
     /// What the caller is told whose role was refused: it sent no password that could be wrong. The file is the log's alone.
     fn refused(&self, error: Error) -> Error {
-        if error.kind != ErrorKind::BadCredentials {
+        // A node that is cut off from the others cannot look at a password (`PasswordAuthenticator`), and says so as a refusal.
+        if error.kind != ErrorKind::BadCredentials || error.message.contains("Unable to perform") {
             return error;
         }
         let Mapped { role, file, .. } = self;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -71,6 +71,8 @@ pub struct Call<'r> {
     pub trace: Trace,
     pub places: Places<'r, 'r>,
     pub parameters: Parameters<'r>,
+    /// So much less time have its statements; the pages of a stream have theirs anew.
+    pub log_in_took: Duration,
     pub headers: &'r HeaderMap,
     pub stop: StopWhenDropped,
     pub engine_trace: EngineTrace,
@@ -105,7 +107,7 @@ impl<'r> Call<'r> {
         // What Stargate asks of the cluster.
         context.consistency = parameters.consistency.unwrap_or(Consistency::LocalQuorum);
         context.serial_consistency = parameters.serial_consistency.unwrap_or_default();
-        context.deadline = Instant::now().checked_add(parameters.timeout);
+        context.deadline = Instant::now().checked_add(parameters.timeout.saturating_sub(self.log_in_took));
         context.page_size = Some(parameters.page_size.unwrap_or(DEFAULT_PAGE_SIZE));
         context.page_bytes = Some(MAX_PAGE_BYTES);
         context.page_state = parameters.page_state.clone();

@@ -36,8 +36,8 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
     // What is wrong with a request is told to those alone who may send one.
     let patience = read.as_ref().map_or(MAX_TIMEOUT, |read| read.timeout);
     let principal = api.access.caller_within(&head, patience).await?;
-    let mut parameters = read?;
-    parameters.timeout = patience.saturating_sub(begun.elapsed());
+    let parameters = read?;
+    let log_in_took = begun.elapsed();
     if endpoint.body.is_some() {
         call::check_content_type(&head.headers, endpoint.operation == Operation::RunCql)?;
     }
@@ -45,7 +45,18 @@ pub async fn answer(api: &Api, request: Request) -> Result<Response, Refusal> {
     let (headers, stop) = (&head.headers, Default::default());
     let engine_trace = if parameters.tracing { EngineTrace::wanted() } else { EngineTrace::default() };
     let warnings = Warnings::default();
-    let call = Call { principal, client, trace, places, parameters, headers, stop, engine_trace, warnings };
+    let call = Call {
+        principal,
+        client,
+        trace,
+        places,
+        parameters,
+        log_in_took,
+        headers,
+        stop,
+        engine_trace,
+        warnings,
+    };
     let mut response =
         perform(api, endpoint.operation, &call, body).await.unwrap_or_else(IntoResponse::into_response);
     call.push_asides(response.headers_mut());

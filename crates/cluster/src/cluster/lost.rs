@@ -18,6 +18,8 @@ const TRY: Duration = Duration::from_secs(1);
 /// What is known of it.
 #[derive(Default)]
 pub(super) struct Loss {
+    /// A gateway that just starts has no connection yet and is not cut off.
+    was_connected: AtomicBool,
     is_lost: AtomicBool,
     tried: Mutex<Option<Instant>>,
 }
@@ -25,40 +27,45 @@ pub(super) struct Loss {
 impl Cluster {
     /// Looks whether the gateway's own session has no link left. (One that is refused has a cluster that answers.)
     pub(super) fn look_for_loss(&self) {
-        let is_lost = self.own_session().is_some_and(|own| !own.is_open() && !own.is_refused());
+        let Some(own) = self.own_session() else { return };
+        if own.is_open() {
+            self.loss.was_connected.store(true, Ordering::Relaxed);
+        }
+        let is_lost = self.loss.was_connected.load(Ordering::Relaxed) && !own.is_open() && !own.is_refused();
         self.loss.is_lost.store(is_lost, Ordering::Relaxed);
     }
 
     /// Whether no node can be reached, as of the last look.
-    fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.loss.is_lost.load(Ordering::Relaxed) && self.own_session().is_some_and(|own| !own.is_open())
     }
 
-    /// Waits for a connection that is wanted; while the cluster is lost not for long, and most do not try at all.
+    /// What those hear who want a connection then.
+    pub(super) fn lost(&self) -> Error {
+        unreachable(&format!("none of the {} nodes of the cluster can be reached", self.ring().nodes.len()))
+    }
+
+    /// Waits for a connection that is wanted; while the cluster is lost not for long, and most do not try at all. `opening` is
+    /// told whether it is such a try.
     pub(super) async fn unless_lost<T>(
         &self,
-        opening: impl Future<Output = Result<T, Error>>,
+        opening: impl AsyncFnOnce(bool) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if !self.is_lost() {
-            return opening.await;
+            return opening(false).await;
         }
-        let lost = || {
-            unreachable(&format!(
-                "none of the {} nodes of the cluster can be reached",
-                self.ring().nodes.len()
-            ))
-        };
         {
             let mut tried = self.loss.tried.lock();
             if tried.is_some_and(|at| at.elapsed() < TRY) {
-                return Err(lost());
+                return Err(self.lost());
             }
             *tried = Some(Instant::now());
         }
-        timeout(TRY, opening).await.unwrap_or_else(|_| Err(lost()))
+        timeout(TRY, opening(true)).await.unwrap_or_else(|_| Err(self.lost()))
     }
 
-    /// Somebody was let in: if the gateway itself has no link, it need not wait any longer before it tries again.
+    /// A node has spoken, be it to refuse somebody: if the gateway itself has no link, it need not wait any longer before it
+    /// tries again.
     pub(crate) fn is_found(&self) {
         self.loss.is_lost.store(false, Ordering::Relaxed);
         if let Some(own) = self.own_session().filter(|own| !own.is_open()) {

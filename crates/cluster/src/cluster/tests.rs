@@ -87,7 +87,11 @@ async fn that_falls_silent() -> (ScriptedNode, Arc<AtomicBool>, Arc<Cluster>) {
     let cluster = cluster_of(Options { user, ..options() }, &[(node.address, NEAR)], true);
     cluster.session(cluster.own_key()).unwrap();
     cluster.reach_out();
+    // One that just starts is not cut off.
+    cluster.look_for_loss();
+    assert!(!cluster.is_lost());
     until("the gateway is connected", || cluster.check().is_ok()).await;
+    cluster.look_for_loss();
     (node, is_silent, cluster)
 }
 
@@ -102,16 +106,15 @@ async fn while_no_node_can_be_reached_one_log_in_tries_for_a_moment_and_the_othe
     node.sever(0);
     until("its connection is gone", || cluster.check().is_err()).await;
     cluster.look_for_loss();
-    let begun = Instant::now();
     let trying = tokio::spawn(log_in("anna"));
     until("one tries", || node.heard(Opcode::Startup).len() > 1).await;
-    for number in 0..40 {
+    for number in 0..5 {
         let told = log_in(&format!("role{number}")).await;
         assert!(matches!(told, Err(ErrorKind::Unavailable { .. })), "{told:?}");
     }
-    assert!(!trying.is_finished());
     assert!(matches!(trying.await.unwrap(), Err(ErrorKind::Unavailable { .. })));
-    assert!(begun.elapsed() < cluster.options.connect_timeout, "{:?}", begun.elapsed());
+    // The gateway's own, and those of the one that tried, and of another if that took so long.
+    assert!(node.heard(Opcode::Startup).len() <= 4, "{:?}", node.heard(Opcode::Startup));
     // It is back: who tries next is let in, and with that the gateway and all others.
     is_silent.store(false, Ordering::SeqCst);
     assert_eq!(log_in("bert").await, Ok(()));

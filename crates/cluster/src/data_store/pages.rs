@@ -63,7 +63,13 @@ pub(super) async fn read(
             Some(before) if before.rows.metadata != rows.metadata => {
                 return finish(before, context, bound_to, seals);
             }
-            Some(before) => joined(Gathered { node: outcome.node, ..before }, rows),
+            Some(mut before) => {
+                let known = &before.warnings;
+                let new: Vec<String> =
+                    outcome.warnings.into_iter().filter(|warning| !known.contains(warning)).collect();
+                before.warnings.extend(new);
+                joined(Gathered { node: outcome.node, ..before }, rows)
+            }
         };
         let bytes = so_far.more.as_ref().map_or(so_far.rows.data.len(), BytesMut::len);
         let count = so_far.rows.count;

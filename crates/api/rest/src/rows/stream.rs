@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use ilium_cql::json::Style;
 use ilium_http::Refusal;
-use ilium_store::{Binds, Context, DataStore, Error, Rows};
+use ilium_store::{Binds, Context, DataStore, EngineTrace, Error, Rows};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,8 @@ pub async fn answer(
     let stop = StopWhenDropped::default();
     context.cancellation = stop.cancellation();
     let first = rows(api, call, &planned.prepared, binds.clone(), &context).await?;
+    // Nobody would hear of the traces of later pages, and there may be thousands.
+    context.engine_trace = EngineTrace::default();
     let rest = Rest {
         form,
         style: call.style(),
